@@ -1,0 +1,65 @@
+import type { ControllerRevision, DaemonSet, DaemonSetName, Json, Pod } from '../daemonset/types.ts';
+
+/** Whose writes ours are, in `managedFields` and in the audit log. */
+export const FIELD_MANAGER = 'rollback-daemonset';
+
+/** One operation of an RFC 6902 JSON patch. */
+export type PatchOperation = { op: 'test' | 'add' | 'replace'; path: string; value: Json } | { op: 'remove'; path: string };
+
+/** What a watch tells of one DaemonSet. */
+export type DaemonSetEvent = { kind: 'state'; daemonSet: DaemonSet } | { kind: 'deleted' };
+
+/**
+ * A Kubernetes cluster, as far as this action speaks to it. Every call ends with a `ClusterError` when it
+ * fails, and with the signal's reason when it is aborted. Reads are tried again on transient failures; writes only when
+ * the server certainly did not process them.
+ */
+export interface Cluster {
+  /** The URL of the API server. */
+  readonly server: string;
+  /** The context's name, or how the credentials were found. */
+  readonly context: string;
+  /** The context's namespace. */
+  readonly namespace: string;
+  getDaemonSet(daemonSet: DaemonSetName, signal: AbortSignal): Promise<DaemonSet>;
+  /** The names of the DaemonSets in a namespace, at most 100. */
+  listDaemonSetNames(namespace: string, signal: AbortSignal): Promise<string[]>;
+  /** The ControllerRevisions that match a DaemonSet's selector, whoever owns them. */
+  listControllerRevisions(daemonSet: DaemonSet, signal: AbortSignal): Promise<ControllerRevision[]>;
+  /** The pods that match a DaemonSet's selector, whoever owns them. */
+  listPods(daemonSet: DaemonSet, signal: AbortSignal): Promise<Pod[]>;
+  /** Applies a JSON patch, or with `dryRun` only asks what it would give. */
+  patchDaemonSet(daemonSet: DaemonSetName, patch: PatchOperation[], options: { dryRun: boolean }, signal: AbortSignal): Promise<DaemonSet>;
+  /** Every state of a DaemonSet after the given one, until it is deleted or the signal is aborted. */
+  watchDaemonSet(from: DaemonSet, signal: AbortSignal): AsyncIterable<DaemonSetEvent>;
+}
+
+export type ClusterFailure =
+  | 'kubeconfig'
+  | 'credentials'
+  | 'not-found'
+  | 'unreachable'
+  | 'certificate'
+  | 'unauthorized'
+  | 'forbidden'
+  | 'admission-denied'
+  | 'dry-run-unsupported'
+  | 'conflict'
+  | 'invalid-template'
+  | 'expired'
+  | 'answer-lost'
+  | 'api';
+
+/** A failure with a message for a person: what was found, and what to do. It holds no secret. */
+export class ClusterError extends Error {
+  readonly failure: ClusterFailure;
+  constructor(failure: ClusterFailure, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'ClusterError';
+    this.failure = failure;
+  }
+}
+
+export function isFailure(error: unknown, ...failures: ClusterFailure[]): error is ClusterError {
+  return error instanceof ClusterError && failures.includes(error.failure);
+}

@@ -1,0 +1,201 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
+import type { Json } from '../daemonset/types.ts';
+import { ClusterError } from './cluster.ts';
+import { explainConnectionError, explainStatus } from './errors.ts';
+import type { Connection } from './kubeconfig.ts';
+
+/** How long one request may take, in milliseconds; a watch may take as long as it likes. */
+const REQUEST_LIMIT = 30_000;
+/** Waits before the tries after the first, in milliseconds. */
+const BACKOFF = [250, 500, 1000, 2000];
+/** The longest Retry-After that is honoured, in milliseconds. */
+const LONGEST_RETRY_AFTER = 30_000;
+const TRANSIENT = new Set([429, 500, 502, 503, 504]);
+
+export interface Call {
+  method: 'GET' | 'PATCH';
+  path: string;
+  query?: Record<string, string>;
+  body?: Json;
+  signal: AbortSignal;
+}
+
+/** JSON over HTTP to one API server: one connection pool, credentials by the client library, a limit for each request. */
+export class Http {
+  readonly server: string;
+  readonly #connection: Connection;
+  readonly #agent = new Agent({ keepAlive: true, keepAliveMsecs: 30_000, maxSockets: 8 });
+  /** HTTP `Warning` headers of the API server, as they come. */
+  onWarning: (text: string) => void = () => {};
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.server = connection.server.replace(/\/+$/, '');
+  }
+
+  /** Closes idle connections, so that the process can end. */
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  /**
+   * The answer's JSON. A GET is tried again on transient failures; a PATCH only when the server
+   * said that it did not process it (429), else an unclear end is `answer-lost`.
+   */
+  async json(call: Call): Promise<Json> {
+    for (let attempt = 0; ; attempt++) {
+      call.signal.throwIfAborted();
+      const limit = AbortSignal.timeout(REQUEST_LIMIT);
+      const signal = AbortSignal.any([call.signal, limit]);
+      try {
+        const response = await this.#send(call, signal);
+        const text = await readAll(response);
+        const status = response.statusCode ?? 0;
+        this.#tellWarnings(response);
+        if (status >= 200 && status < 300) return parse(text);
+        if (status === 401 && attempt === 0 && this.#connection.plugins.forget()) continue;
+        const wait = BACKOFF[attempt];
+        const again = status === 429 || (call.method === 'GET' && TRANSIENT.has(status));
+        if (again && wait !== undefined) {
+          await sleep(Math.max(wait, retryAfter(response)), call.signal);
+          continue;
+        }
+        if (call.method === 'PATCH' && status >= 500)
+          throw new ClusterError('answer-lost', `The API server answered the patch with status ${status}.`);
+        throw explainStatus(status, text, call, this.server);
+      } catch (error) {
+        if (call.signal.aborted) throw call.signal.reason;
+        if (error instanceof ClusterError) throw error;
+        const explained = explainConnectionError(
+          limit.aborted ? new Error(`no answer within ${REQUEST_LIMIT / 1000} s`) : error,
+          this.server,
+        );
+        if (explained.failure === 'certificate') throw explained;
+        if (call.method === 'PATCH' && !neverSent(error)) throw new ClusterError('answer-lost', explained.message, { cause: error });
+        const wait = BACKOFF[attempt];
+        if (wait === undefined) throw explained;
+        await sleep(wait, call.signal);
+      }
+    }
+  }
+
+  /** Opens a stream of JSON lines, such as a watch. Its answer's status is 2xx. */
+  async *lines(call: Call): AsyncGenerator<Json> {
+    const opening = AbortSignal.timeout(REQUEST_LIMIT);
+    const opened = new AbortController();
+    const stop = (): void => opened.abort();
+    opening.addEventListener('abort', stop);
+    let response: IncomingMessage;
+    try {
+      response = await this.#send(call, AbortSignal.any([call.signal, opened.signal]));
+    } catch (error) {
+      if (call.signal.aborted) throw call.signal.reason;
+      if (error instanceof ClusterError) throw error;
+      throw explainConnectionError(error, this.server);
+    } finally {
+      opening.removeEventListener('abort', stop);
+    }
+    const status = response.statusCode ?? 0;
+    if (status < 200 || status >= 300) {
+      const text = await readAll(response);
+      if (status === 401) this.#connection.plugins.forget();
+      throw explainStatus(status, text, call, this.server);
+    }
+    let rest = '';
+    const decoder = new TextDecoder();
+    try {
+      for await (const chunk of response) {
+        const parts = (rest + decoder.decode(chunk as Buffer, { stream: true })).split('\n');
+        rest = parts.pop() ?? '';
+        for (const part of parts) if (part.trim() !== '') yield parse(part);
+      }
+    } catch (error) {
+      if (call.signal.aborted) throw call.signal.reason;
+      throw error instanceof ClusterError ? error : explainConnectionError(error, this.server);
+    } finally {
+      response.destroy();
+    }
+  }
+
+  async #send(call: Call, signal: AbortSignal): Promise<IncomingMessage> {
+    const { kubeConfig } = this.#connection;
+    const options: RequestOptions = {};
+    await kubeConfig.applyToHTTPSOptions(options);
+    signal.throwIfAborted();
+    // The library's agent opens a connection for each request; it is needed only to get through a proxy.
+    if (!kubeConfig.getCurrentCluster()?.proxyUrl) options.agent = this.#agent;
+    const url = new URL(this.server + call.path);
+    for (const [key, value] of Object.entries(call.query ?? {})) url.searchParams.set(key, value);
+    const body = call.body === undefined ? undefined : JSON.stringify(call.body);
+    const plain = url.protocol === 'http:';
+    if (plain && options.agent === this.#agent) delete options.agent;
+    return new Promise((resolve, reject) => {
+      const request = (plain ? httpRequest : httpsRequest)(
+        url,
+        {
+          ...options,
+          method: call.method,
+          signal,
+          headers: {
+            ...options.headers,
+            Accept: 'application/json',
+            'User-Agent': 'rollback-daemonset',
+            ...(body !== undefined && { 'Content-Type': 'application/json-patch+json', 'Content-Length': Buffer.byteLength(body) }),
+          },
+        },
+        resolve,
+      );
+      request.on('error', reject);
+      request.end(body);
+    });
+  }
+
+  #tellWarnings(response: IncomingMessage): void {
+    // RFC 7234: 299 - "text"
+    for (const [, text] of (response.headers['warning'] ?? '').matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g))
+      this.onWarning((text ?? '').replace(/\\(.)/g, '$1'));
+  }
+}
+
+function parse(text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch (cause) {
+    // Cut off on the way: the same as no answer.
+    throw Object.assign(new Error('the answer was cut off', { cause }), { code: 'ECONNRESET' });
+  }
+}
+
+async function readAll(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Whether a request certainly did not reach the server. */
+function neverSent(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'EAI_AGAIN';
+}
+
+function retryAfter(response: IncomingMessage): number {
+  const seconds = Number(response.headers['retry-after']);
+  return Number.isFinite(seconds) ? Math.min(seconds * 1000, LONGEST_RETRY_AFTER) : 0;
+}
+
+/** Waits, or throws the signal's reason. */
+export function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', onAbort);
+      resolve();
+    }, milliseconds);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+}

@@ -1,0 +1,87 @@
+import { isObject, normalForm } from './template.ts';
+import type { Json, JsonObject, PodTemplate } from './types.ts';
+
+/** One difference between two templates. `path` is as `spec.containers[agent].image`. */
+export interface TemplateChange {
+  path: string;
+  /** Undefined: the field was absent. */
+  before: Json | undefined;
+  /** Undefined: the field is absent now. */
+  after: Json | undefined;
+  /** A literal environment value, a command, arguments or a header: it may hold a secret. */
+  sensitive: boolean;
+}
+
+/** The differences of two templates by meaning, in the order of their paths. */
+export function diffTemplates(before: PodTemplate, after: PodTemplate): TemplateChange[] {
+  const changes: TemplateChange[] = [];
+  compare({ path: '', list: '', sensitive: false }, normalForm(before), normalForm(after), changes);
+  return changes;
+}
+
+interface Place {
+  path: string;
+  /** The key of the list that this value is an item of. */
+  list: string;
+  sensitive: boolean;
+}
+
+function compare(place: Place, before: Json | undefined, after: Json | undefined, into: TemplateChange[]): void {
+  if (JSON.stringify(before) === JSON.stringify(after)) return;
+  if (isObject(before) && isObject(after)) {
+    for (const key of [...new Set([...Object.keys(before), ...Object.keys(after)])].sort()) {
+      const inside = { path: join(place.path, key), list: key, sensitive: place.sensitive || holdsLiteral(place.list, key) };
+      compare(inside, before[key], after[key], into);
+    }
+    return;
+  }
+  const found = into.length;
+  const pairs = byIdentity(before, after);
+  for (const [identity, [one, other]] of pairs ?? []) {
+    compare({ ...place, path: `${place.path}[${identity}]` }, one, other, into);
+  }
+  if (into.length > found) return;
+  const sensitive = place.sensitive || hasLiteral(place.list, before) || hasLiteral(place.list, after);
+  into.push({ path: place.path, before, after, sensitive });
+}
+
+function join(path: string, key: string): string {
+  if (!/^[\w$-]+$/.test(key)) return `${path}[${JSON.stringify(key)}]`;
+  return path === '' ? key : `${path}.${key}`;
+}
+
+/** Fields whose text people put secrets into: `command`, `args`, `env[].value`, `httpHeaders[].value`. */
+function holdsLiteral(list: string, key: string): boolean {
+  return key === 'command' || key === 'args' || (key === 'value' && (list === 'env' || list === 'httpHeaders'));
+}
+
+/** Whether a value that came or went as a whole has such a field in it. */
+function hasLiteral(list: string, value: Json | undefined): boolean {
+  if (Array.isArray(value)) return value.some((item) => hasLiteral(list, item));
+  if (!isObject(value)) return false;
+  return Object.keys(value).some((key) => holdsLiteral(list, key) || hasLiteral(key, value[key]));
+}
+
+/** What tells the items of a Kubernetes list apart, tried in this order. */
+const IDENTITIES = ['name', 'mountPath', 'devicePath', 'containerPort', 'key', 'topologyKey', 'ip'];
+
+/** The items of two lists side by side, or undefined when no key tells them apart. */
+function byIdentity(before: Json | undefined, after: Json | undefined): Map<string, [Json | undefined, Json | undefined]> | undefined {
+  if (!Array.isArray(before) || !Array.isArray(after)) return undefined;
+  for (const key of IDENTITIES) {
+    const one = indexBy(before, key);
+    const other = indexBy(after, key);
+    if (!one || !other) continue;
+    return new Map([...new Set([...one.keys(), ...other.keys()])].map((identity) => [identity, [one.get(identity), other.get(identity)]]));
+  }
+  return undefined;
+}
+
+function indexBy(list: Json[], key: string): Map<string, JsonObject> | undefined {
+  const index = new Map<string, JsonObject>();
+  for (const item of list) {
+    if (!isObject(item) || item[key] === undefined) return undefined;
+    index.set(String(item[key]), item);
+  }
+  return index.size === list.length ? index : undefined;
+}

@@ -1,0 +1,80 @@
+import type { Revision } from './revision.ts';
+import { digest } from './template.ts';
+import type { DaemonSet } from './types.ts';
+
+/** Where the mark stands. It is read from the DaemonSet only: the controller copies annotations into new ControllerRevisions. */
+export const LAST_ROLLBACK = 'rollback-daemonset/last-rollback';
+
+/** A run of a workflow. All attempts of a run have the same id. */
+export interface Run {
+  /** `owner/name`. */
+  repository: string;
+  id: string;
+}
+
+/** One end of a rollback. `digest` decides; number and name are for display. */
+export interface MarkedRevision {
+  revision: number;
+  name: string;
+  digest: string;
+}
+
+/** What the last rollback left on the DaemonSet, so that another does not bring back what it left. */
+export interface Mark {
+  restored: MarkedRevision;
+  left: MarkedRevision;
+  repository?: string;
+  run?: string;
+  /** RFC 3339. */
+  time: string;
+}
+
+/** The mark of a rollback from one revision to another; `restoredDigest` is of the template that the server will really store. */
+export function markFor(from: Revision, target: Revision, restoredDigest: string, run: Run | undefined, time: Date): Mark {
+  return {
+    restored: { revision: target.number, name: target.name, digest: restoredDigest },
+    left: { revision: from.number, name: from.name, digest: from.digest },
+    ...(run && { repository: run.repository, run: run.id }),
+    time: time.toISOString(),
+  };
+}
+
+/** The mark on a DaemonSet. Text that is no mark of ours counts as none. */
+export function readMark(daemonSet: DaemonSet): Mark | undefined {
+  const text = daemonSet.metadata.annotations?.[LAST_ROLLBACK];
+  if (text === undefined) return undefined;
+  try {
+    const mark: unknown = JSON.parse(text);
+    return isMark(mark) ? mark : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isMark(value: unknown): value is Mark {
+  if (typeof value !== 'object' || value === null) return false;
+  const { restored, left, repository, run, time } = value as Record<string, unknown>;
+  return (
+    isMarkedRevision(restored) &&
+    isMarkedRevision(left) &&
+    (repository === undefined || typeof repository === 'string') &&
+    (run === undefined || typeof run === 'string') &&
+    typeof time === 'string'
+  );
+}
+
+function isMarkedRevision(value: unknown): value is MarkedRevision {
+  if (typeof value !== 'object' || value === null) return false;
+  const { revision, name, digest } = value as Record<string, unknown>;
+  return typeof revision === 'number' && typeof name === 'string' && typeof digest === 'string';
+}
+
+/** Whether the template that a rollback restored is still the DaemonSet's. A new deploy makes a mark void. */
+export function stands(mark: Mark, daemonSet: DaemonSet): boolean {
+  return mark.restored.digest === digest(daemonSet.spec.template);
+}
+
+/** Whether this very run, in any attempt, left the mark. */
+export function isOurs(mark: Mark, run: Run | undefined): boolean {
+  return run !== undefined && mark.run === run.id && mark.repository === run.repository;
+}

@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import type { Json, JsonObject, PodTemplate } from './types.ts';
+
+/** The annotation that `kubectl rollout restart` puts into a template. */
+const RESTARTED_AT = 'kubectl.kubernetes.io/restartedAt';
+
+export function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * The template without what carries no meaning: the strategic-merge directive `$patch`, nulls, and
+ * `metadata.creationTimestamp` (a template has none; Kubernetes before 1.34 wrote it as null, so that
+ * the same template has two spellings in a cluster that was upgraded). Keys are sorted.
+ */
+export function normalForm(template: PodTemplate): PodTemplate {
+  const { $patch: _directive, ...kept } = template;
+  const { metadata } = kept;
+  if (isObject(metadata)) {
+    const { creationTimestamp: _none, ...meta } = metadata;
+    kept['metadata'] = meta;
+  }
+  return withoutNulls(kept) as PodTemplate;
+}
+
+function withoutNulls(value: Json): Json {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (!isObject(value)) return value;
+  const kept: [string, Json][] = [];
+  for (const key of Object.keys(value).sort()) {
+    const child = value[key];
+    if (child !== undefined && child !== null) kept.push([key, withoutNulls(child)]);
+  }
+  return Object.fromEntries(kept);
+}
+
+/** Keys sorted at every level, so that equal values have equal text. Nulls are kept. */
+function canonical(value: Json): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (!isObject(value)) return JSON.stringify(value);
+  const fields = Object.keys(value)
+    .filter((key) => value[key] !== undefined)
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${canonical(value[key] as Json)}`);
+  return `{${fields.join(',')}}`;
+}
+
+/** `sha256:` and 64 hex digits of the normal form: equal for templates that mean the same. */
+export function digest(template: PodTemplate): string {
+  return `sha256:${createHash('sha256')
+    .update(canonical(normalForm(template)))
+    .digest('hex')}`;
+}
+
+/** Whether two templates mean the same. */
+export function sameTemplate(a: PodTemplate, b: PodTemplate): boolean {
+  return canonical(normalForm(a)) === canonical(normalForm(b));
+}
+
+/**
+ * Whether two templates are spelled the same, nulls included. It decides what the DaemonSet
+ * controller does with a restored template: it renumbers the ControllerRevision of the same bytes, else
+ * it makes a new one (DaemonSet controller: constructHistory, Match).
+ */
+export function identicalTemplate(a: PodTemplate, b: PodTemplate): boolean {
+  return canonical(a) === canonical(b);
+}
+
+/** Whether two templates differ at most in the time of a `kubectl rollout restart`. */
+export function sameButForRestart(a: PodTemplate, b: PodTemplate): boolean {
+  return sameTemplate(withoutRestart(a), withoutRestart(b));
+}
+
+function withoutRestart(template: PodTemplate): PodTemplate {
+  const { metadata, ...rest } = template;
+  if (!isObject(metadata) || !isObject(metadata['annotations'])) return template;
+  const { [RESTARTED_AT]: _time, ...annotations } = metadata['annotations'];
+  const { annotations: _all, ...meta } = metadata;
+  return { ...rest, metadata: Object.keys(annotations).length > 0 ? { ...meta, annotations } : meta };
+}
+
+/** The template that a ControllerRevision stores, without its `$patch` directive. */
+export function storedTemplate(data: JsonObject | undefined): PodTemplate | undefined {
+  const spec = data?.['spec'];
+  const template = isObject(spec) ? spec['template'] : undefined;
+  if (!isObject(template)) return undefined;
+  const { $patch: _directive, ...rest } = template;
+  return rest;
+}
+
+export interface Container {
+  name: string;
+  image: string;
+  raw: JsonObject;
+}
+
+/** The containers of a PodSpec under one key, in their order. */
+export function containersOf(podSpec: Json | undefined, key: 'containers' | 'initContainers' = 'containers'): Container[] {
+  const list = isObject(podSpec) ? podSpec[key] : undefined;
+  if (!Array.isArray(list)) return [];
+  return list.filter(isObject).map((raw) => ({
+    name: String(raw['name'] ?? ''),
+    image: String(raw['image'] ?? ''),
+    raw,
+  }));
+}
+
+/** The images of a template, init containers first, each once. */
+export function imagesOf(template: PodTemplate): string[] {
+  const { spec } = template;
+  return [...new Set([...containersOf(spec, 'initContainers'), ...containersOf(spec)].map(({ image }) => image))];
+}

@@ -1,0 +1,9 @@
+import { run } from './action.ts';
+import { Writer } from './report/write.ts';
+import { Interruption } from './rollback/world.ts';
+
+const cancel = new AbortController();
+// A cancelled job gets SIGINT, and 7.5 s later SIGTERM.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => cancel.abort(new Interruption('cancelled')));
+
+await run(process.env, cancel.signal, new Writer());

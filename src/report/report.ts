@@ -1,0 +1,13 @@
+import type { Result } from '../daemonset/outcome.ts';
+
+/** Everything that a step has to tell at its end. */
+export interface Report {
+  result: Result;
+  /** Undefined when it ended before a cluster was chosen. */
+  cluster: { server: string; context: string } | undefined;
+  showValues: boolean;
+  /** Milliseconds. */
+  duration: number;
+  /** What was warned of on the way. */
+  warnings: string[];
+}

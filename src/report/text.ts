@@ -1,0 +1,53 @@
+/**
+ * Untrusted text made safe for where it goes. Names, annotations, change-causes, images and messages come from a
+ * cluster, which anybody may have written to; the runner takes commands from any printed line, and a summary is Markdown with HTML in it.
+ */
+
+/** Longer lines are cut off, in UTF-16 code units. */
+const LONGEST_LINE = 4_000;
+
+/** Control characters, line and paragraph separators, and characters that reorder or hide what is shown. */
+const INVISIBLE = /[\p{Cc}\p{Zl}\p{Zp}\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/gu;
+
+/** One line without control characters; what was a line break or a tab is a space. */
+export function oneLine(text: string): string {
+  return text
+    .toWellFormed()
+    .replace(/\r\n|[\r\n\t\u2028\u2029\u0085]/g, ' ')
+    .replace(INVISIBLE, '');
+}
+
+/** At most `length` UTF-16 code units; what was cut off is marked. */
+export function truncate(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1).toWellFormed()}…`;
+}
+
+/**
+ * One line of a job log that the runner takes for text. It takes a line for a command when it begins with `::`, white space
+ * aside, or has `##[` anywhere (actions/runner: ActionCommand.TryParseV2, TryParse).
+ */
+export function logLine(text: string): string {
+  return truncate(oneLine(text), LONGEST_LINE)
+    .replaceAll('##[', '## [')
+    .replace(/^(\s*):(?=:)/, '$1: ');
+}
+
+/** Text in Markdown that is shown as it is: no markup, no HTML, no link, no mention, one line. */
+export function markdown(text: string): string {
+  return [...oneLine(text)]
+    .map((character) => (/[\p{L}\p{M}\p{N} ,]/u.test(character) ? character : entity(character)))
+    .join('')
+    .replaceAll('&#64;', '&#64;\u200b');
+}
+
+/** Text in a `code` element of Markdown, in a table cell too. */
+export function code(text: string): string {
+  const shown = oneLine(text);
+  return shown === ''
+    ? ''
+    : `<code>${[...shown].map((character) => (/[A-Za-z0-9 ]/.test(character) || character > '\u007f' ? character : entity(character))).join('')}</code>`;
+}
+
+function entity(character: string): string {
+  return `&#${character.codePointAt(0)};`;
+}

@@ -1,0 +1,48 @@
+import * as core from '@actions/core';
+import { isSuccess } from '../daemonset/outcome.ts';
+import { formatDuration } from '../duration.ts';
+import { outputsOf } from './outputs.ts';
+import type { Report } from './report.ts';
+import { summaryOf } from './summary.ts';
+import { logLine, truncate } from './text.ts';
+
+/** The runner shows 10 annotations of a kind a step; one is left for the end. */
+const MOST_WARNINGS = 9;
+/** Characters that the runner keeps of an annotation. */
+const LONGEST_ANNOTATION = 4_000;
+
+/** The job's log, masks, outputs and summary. Nothing else prints, so nothing unsafe is printed. */
+export class Writer {
+  readonly warnings: string[] = [];
+
+  info(line: string): void {
+    core.info(logLine(line));
+  }
+
+  warning(line: string): void {
+    this.warnings.push(line);
+    const text = truncate(logLine(line), LONGEST_ANNOTATION);
+    if (this.warnings.length <= MOST_WARNINGS) core.warning(text);
+    else core.info(`Warning: ${text}`);
+  }
+
+  debug(line: string): void {
+    core.debug(logLine(line));
+  }
+
+  /** Never to be shown, in any later line. */
+  mask(secrets: string[]): void {
+    for (const secret of secrets) core.setSecret(secret);
+  }
+
+  /** Outputs, summary and verdict. The step fails unless the outcome is a success. */
+  async write(report: Report): Promise<void> {
+    const { result, duration } = report;
+    const outputs = outputsOf(report);
+    if (process.env['GITHUB_OUTPUT']) for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value);
+    if (process.env['GITHUB_STEP_SUMMARY']) await core.summary.addRaw(summaryOf(report)).write();
+    const verdict = `${result.outcome} (${result.reason}): ${result.message}`;
+    if (isSuccess(result.outcome)) this.info(`${verdict} Took ${formatDuration(duration)}.`);
+    else core.setFailed(truncate(logLine(verdict), LONGEST_ANNOTATION));
+  }
+}

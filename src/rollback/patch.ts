@@ -1,0 +1,171 @@
+import { type Cluster, FIELD_MANAGER, isFailure, type PatchOperation } from '../cluster/cluster.ts';
+import { LAST_ROLLBACK, type Mark } from '../daemonset/mark.ts';
+import type { Preview } from '../daemonset/plan.ts';
+import { CHANGE_CAUSE, type Revision } from '../daemonset/revision.ts';
+import type { DaemonSet, ManagedFieldsEntry } from '../daemonset/types.ts';
+import type { World } from './world.ts';
+
+/** How often an unclear end of the patch is looked into before it is given up. */
+const TRIES = 5;
+/** How long the answer to a patch may still be awaited after a cancel, in milliseconds. */
+const GRACE_AFTER_CANCEL = 1_000;
+
+/**
+ * The patch that restores a revision's template, locked on the very object and spec that were read: `generation` moves with
+ * the spec only, while `resourceVersion` moves with each status update, many times a second in mid-rollout.
+ */
+export function restorePatch({ metadata }: DaemonSet, target: Revision, mark: Mark | undefined): PatchOperation[] {
+  const patch: PatchOperation[] = [
+    { op: 'test', path: '/metadata/uid', value: metadata.uid },
+    { op: 'test', path: '/metadata/generation', value: metadata.generation ?? 0 },
+    { op: 'replace', path: '/spec/template', value: target.template },
+  ];
+  const { annotations } = metadata;
+  if (!annotations) patch.push({ op: 'add', path: '/metadata/annotations', value: {} });
+  if (target.changeCause !== undefined) patch.push({ op: 'add', path: annotation(CHANGE_CAUSE), value: target.changeCause });
+  else if (annotations?.[CHANGE_CAUSE] !== undefined) patch.push({ op: 'remove', path: annotation(CHANGE_CAUSE) });
+  if (mark) patch.push({ op: 'add', path: annotation(LAST_ROLLBACK), value: JSON.stringify(mark) });
+  return patch;
+}
+
+/** RFC 6901: `~` and `/` in a key are escaped. */
+function annotation(key: string): string {
+  return `/metadata/annotations/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+}
+
+/**
+ * What the patch would do, by a dry run on the server. Where a webhook cannot take part in dry runs, by
+ * our own comparison. Undefined: the DaemonSet was changed since it was read.
+ */
+export async function preview(world: World, daemonSet: DaemonSet, target: Revision): Promise<Preview | undefined> {
+  const { log } = world;
+  try {
+    const answer = await dryRun(world, daemonSet, target);
+    return { template: answer.spec.template, validated: true, changes: answer.metadata.generation !== daemonSet.metadata.generation };
+  } catch (error) {
+    if (isFailure(error, 'conflict')) return undefined;
+    if (!isFailure(error, 'dry-run-unsupported')) throw error;
+    log.warning(
+      `The server could not try the change first, because an admission webhook does not support dry runs; going on with a comparison of our own. ${error.message}`,
+    );
+    return { template: target.template, validated: false, changes: true };
+  }
+}
+
+/** A dry run writes nothing, so a lost answer is no riddle: it is asked for once more. */
+async function dryRun({ cluster, log, signal }: World, daemonSet: DaemonSet, target: Revision): Promise<DaemonSet> {
+  const ask = (): Promise<DaemonSet> =>
+    cluster.patchDaemonSet(daemonSet.metadata, restorePatch(daemonSet, target, undefined), { dryRun: true }, signal);
+  return ask().catch((error: unknown) => {
+    if (!isFailure(error, 'answer-lost')) throw error;
+    log.debug(`The dry run had no answer (${error.message}), trying again.`);
+    return ask();
+  });
+}
+
+export type Patched =
+  /** Our write is in; the DaemonSet as the server stored it. */
+  | { kind: 'written'; daemonSet: DaemonSet }
+  /** Somebody changed the spec, or another object has the name now: read again, and decide again. */
+  | { kind: 'moved' }
+  /** It was not to be learned whether the write is in. */
+  | { kind: 'unknown'; why: string };
+
+/**
+ * Writes the patch, once. An answer that is lost on the way is looked for in the object: our mark says whether the write
+ * is in. Sending the patch again is safe, since it fits only the generation that was read.
+ *
+ * @throws ClusterError when the server refused the write, which then certainly did not happen.
+ */
+export async function restore(world: World, daemonSet: DaemonSet, target: Revision, mark: Mark): Promise<Patched> {
+  const { cluster, clock, log } = world;
+  const patch = restorePatch(daemonSet, target, mark);
+  // A cancel must not cut off the answer, else nobody knows whether the fleet is changing.
+  const signal = delayed(world.signal, GRACE_AFTER_CANCEL);
+  let why = 'no answer came in time';
+  for (let attempt = 0; attempt < TRIES && !signal.aborted; attempt++) {
+    let conflict = false;
+    try {
+      return { kind: 'written', daemonSet: await cluster.patchDaemonSet(daemonSet.metadata, patch, { dryRun: false }, signal) };
+    } catch (error) {
+      if (signal.aborted) break;
+      conflict = isFailure(error, 'conflict');
+      if (attempt === 0 && isFailure(error, 'not-found')) return { kind: 'moved' };
+      if (attempt === 0 && !conflict && !isFailure(error, 'answer-lost')) throw error;
+      why = (error as Error).message;
+      log.debug(`The patch did not end clearly, reading the DaemonSet: ${why}`);
+    }
+    const now = await cluster.getDaemonSet(daemonSet.metadata, signal).catch(() => undefined);
+    if (now?.metadata.annotations?.[LAST_ROLLBACK] === JSON.stringify(mark)) return { kind: 'written', daemonSet: now };
+    if (now && (now.metadata.uid !== daemonSet.metadata.uid || now.metadata.generation !== daemonSet.metadata.generation))
+      return { kind: 'moved' };
+    if (now && conflict) throw new Error(`The API server refuses a patch that fits the object: ${why}`);
+    await clock.sleep(500 * (attempt + 1), signal).catch(() => {});
+  }
+  return { kind: 'unknown', why };
+}
+
+/** Aborted a while after the other, with its reason. */
+function delayed(signal: AbortSignal, milliseconds: number): AbortSignal {
+  const controller = new AbortController();
+  signal.addEventListener(
+    'abort',
+    () => {
+      setTimeout(() => controller.abort(signal.reason), milliseconds).unref();
+    },
+    { once: true },
+  );
+  return controller.signal;
+}
+
+/** Whether the DaemonSet's template is written by server-side apply. */
+export function isServerSideApplied({ metadata }: DaemonSet): boolean {
+  return (metadata.managedFields ?? []).some(({ operation, fieldsV1 }) => {
+    const spec = fieldsV1?.['f:spec'];
+    return operation === 'Apply' && typeof spec === 'object' && spec !== null && 'f:template' in spec;
+  });
+}
+
+/**
+ * Gives up our ownership of the fields that we restored, so that the next server-side apply by whoever deploys does
+ * not conflict with us. `generation` does not move. The latest state of the DaemonSet; unchanged when it could not be done.
+ */
+export async function yieldOwnership(world: World, daemonSet: DaemonSet): Promise<DaemonSet> {
+  let latest = daemonSet;
+  for (let attempt = 0; attempt < TRIES; attempt++) {
+    const index = ourEntry(latest.metadata.managedFields ?? []);
+    if (index < 0) return latest;
+    const path = `/metadata/managedFields/${index}`;
+    try {
+      return await world.cluster.patchDaemonSet(
+        latest.metadata,
+        [
+          { op: 'test', path: '/metadata/uid', value: latest.metadata.uid },
+          { op: 'test', path: `${path}/manager`, value: FIELD_MANAGER },
+          { op: 'test', path: `${path}/operation`, value: 'Update' },
+          { op: 'remove', path },
+        ],
+        { dryRun: false },
+        world.signal,
+      );
+    } catch (error) {
+      world.signal.throwIfAborted();
+      if (!isFailure(error, 'conflict', 'answer-lost')) {
+        world.log.warning(
+          `The next server-side apply will conflict with the field manager "${FIELD_MANAGER}" (use --force-conflicts once): ${(error as Error).message}`,
+        );
+        return latest;
+      }
+      latest = await readOr(world.cluster, latest, world.signal);
+    }
+  }
+  return latest;
+}
+
+async function readOr(cluster: Cluster, daemonSet: DaemonSet, signal: AbortSignal): Promise<DaemonSet> {
+  return cluster.getDaemonSet(daemonSet.metadata, signal).catch(() => daemonSet);
+}
+
+function ourEntry(entries: ManagedFieldsEntry[]): number {
+  return entries.findIndex((entry) => entry.manager === FIELD_MANAGER && entry.operation === 'Update' && !entry.subresource);
+}

@@ -1,0 +1,33 @@
+import { isObserved } from '../daemonset/rollout.ts';
+import type { DaemonSet } from '../daemonset/types.ts';
+import type { World } from './world.ts';
+
+/** How long the controller may take to see a change, in milliseconds. */
+const LIMIT = 30_000;
+
+/**
+ * The DaemonSet once its controller has seen the latest change; before, the newest ControllerRevision may be missing and "previous" would
+ * go back two steps. Undefined when that takes more than 30 s, or the DaemonSet goes away.
+ */
+export async function settle({ cluster, log, signal, clock }: World, daemonSet: DaemonSet): Promise<DaemonSet | undefined> {
+  if (isObserved(daemonSet)) return daemonSet;
+  log.info('Waiting for daemon set spec update to be observed...');
+  const limit = new AbortController();
+  const both = AbortSignal.any([signal, limit.signal]);
+  void clock.sleep(LIMIT, both).then(
+    () => limit.abort(),
+    () => {},
+  );
+  try {
+    for await (const event of cluster.watchDaemonSet(daemonSet, both)) {
+      if (event.kind === 'deleted') return undefined;
+      if (isObserved(event.daemonSet)) return event.daemonSet;
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!limit.signal.aborted) throw error;
+  } finally {
+    limit.abort();
+  }
+  return undefined;
+}

@@ -1,0 +1,38 @@
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Run } from '../daemonset/mark.ts';
+
+/** Time, so that whoever waits can be tested. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Waits for milliseconds, or throws the signal's reason. */
+  sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
+}
+
+/** Where progress is told. It makes any text safe for a job log. */
+export interface Log {
+  info(line: string): void;
+  warning(line: string): void;
+  debug(line: string): void;
+}
+
+/** Everything that a step needs of the outside. */
+export interface World {
+  cluster: Cluster;
+  clock: Clock;
+  log: Log;
+  /** Undefined outside of GitHub Actions. */
+  run: Run | undefined;
+  /** Aborted with an `Interruption` when the job is cancelled or the time is up. */
+  signal: AbortSignal;
+}
+
+/** Why the work was stopped from outside. */
+export class Interruption extends Error {
+  readonly kind: 'cancelled' | 'timeout';
+  constructor(kind: 'cancelled' | 'timeout') {
+    super(kind === 'cancelled' ? 'The job was cancelled.' : 'The time is up.');
+    this.name = 'Interruption';
+    this.kind = kind;
+  }
+}
