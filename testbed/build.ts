@@ -1,0 +1,260 @@
+import { execFile, spawn } from 'node:child_process';
+import { createHash, randomUUID } from 'node:crypto';
+import { access, chmod, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+export type ToolName =
+  | 'etcd'
+  | 'kube-apiserver'
+  | 'kube-controller-manager'
+  | 'kube-scheduler'
+  | 'kubectl'
+  | 'kwok'
+  | 'act'
+  | 'actionlint';
+
+interface Tool {
+  /** The folder under modules/ whose go.mod pins it. */
+  module: string;
+  /** The Go module that has the version. */
+  path: string;
+  /** The main package, below `path`. */
+  command: string;
+  /** Linker flags by which the binary tells its true version. */
+  versionFlags: (version: string) => string[];
+}
+
+const kubernetes = (command: string): Tool => ({
+  module: 'kubernetes',
+  path: 'k8s.io/kubernetes',
+  command: `cmd/${command}`,
+  versionFlags: (version) => {
+    const [major = '', minor = ''] = version.slice(1).split('.');
+    const variable = 'k8s.io/component-base/version';
+    return [
+      `-X ${variable}.gitVersion=${version}`,
+      `-X ${variable}.gitMajor=${major}`,
+      `-X ${variable}.gitMinor=${minor}`,
+    ];
+  },
+});
+
+const tools: Record<ToolName, Tool> = {
+  etcd: { module: 'etcd', path: 'go.etcd.io/etcd/server/v3', command: '', versionFlags: () => [] },
+  'kube-apiserver': kubernetes('kube-apiserver'),
+  'kube-controller-manager': kubernetes('kube-controller-manager'),
+  'kube-scheduler': kubernetes('kube-scheduler'),
+  kubectl: kubernetes('kubectl'),
+  kwok: {
+    module: 'kwok',
+    path: 'sigs.k8s.io/kwok',
+    command: 'cmd/kwok',
+    versionFlags: (version) => [`-X sigs.k8s.io/kwok/pkg/consts.Version=${version}`],
+  },
+  act: {
+    module: 'act',
+    path: 'github.com/nektos/act',
+    command: '',
+    versionFlags: (version) => [`-X main.version=${version.slice(1)}`],
+  },
+  actionlint: {
+    module: 'actionlint',
+    path: 'github.com/rhysd/actionlint',
+    command: 'cmd/actionlint',
+    versionFlags: () => [],
+  },
+};
+
+/** There is no Go that can build the test bed; the message names what to do instead. */
+export class MissingGoError extends Error {
+  constructor(cause: unknown) {
+    const found =
+      (cause as { code?: string }).code === 'ENOENT'
+        ? 'There is no `go` in PATH'
+        : `This Go cannot be used (${lastLines(String((cause as { stderr?: string }).stderr ?? cause), 1)})`;
+    super(
+      [
+        `${found}, and the local Kubernetes is built from source with it. Either`,
+        '  - install Go 1.26 or newer (https://go.dev/dl), or',
+        '  - use a cluster that you have, by explicit consent: npm run demo -- --context NAME, or',
+        '  - make one with kind: kind create cluster, and then npm run demo -- --context kind-kind',
+      ].join('\n'),
+      { cause },
+    );
+    this.name = 'MissingGoError';
+  }
+}
+
+const execute = promisify(execFile);
+
+/**
+ * Builds the tools that are not in the cache yet, one after the other.
+ *
+ * The versions are those of `modules/<name>/go.mod`. Binaries are kept in
+ * `${XDG_CACHE_HOME:-~/.cache}/rollback-daemonset`, so that nothing is built, or
+ * logged, the second time.
+ *
+ * @param log gets a progress line every few seconds while something is built.
+ * @returns the absolute path of each binary.
+ * @throws {MissingGoError} where Go is missing or too old.
+ */
+export async function buildTools<Name extends ToolName>(
+  names: Name[],
+  log: (line: string) => void,
+): Promise<Record<Name, string>> {
+  const builds = await Promise.all(names.map(plan));
+  const missing = [];
+  for (const build of builds) {
+    if (!(await exists(build.binary))) missing.push(build);
+  }
+  for (const [index, build] of missing.entries()) {
+    await compile(build, `${build.name} ${build.version} (${index + 1} of ${missing.length})`, log);
+  }
+  return Object.fromEntries(builds.map(({ name, binary }) => [name, binary])) as Record<Name, string>;
+}
+
+interface Build {
+  name: ToolName;
+  version: string;
+  directory: string;
+  package: string;
+  flags: string[];
+  binary: string;
+}
+
+async function plan(name: ToolName): Promise<Build> {
+  const tool = tools[name];
+  const directory = fileURLToPath(new URL(`./modules/${tool.module}/`, import.meta.url));
+  const [mod, sum, go] = await Promise.all([
+    readFile(join(directory, 'go.mod'), 'utf8'),
+    readFile(join(directory, 'go.sum'), 'utf8'),
+    goVersion(directory),
+  ]);
+  const version = requiredVersion(mod, tool.path);
+  if (version === undefined) throw new Error(`${directory}go.mod requires no ${tool.path}`);
+
+  const flags = ['-ldflags', ['-s', '-w', ...tool.versionFlags(version)].join(' ')];
+  const hash = createHash('sha256').update([mod, sum, go, ...flags].join('\0')).digest('hex').slice(0, 12);
+  return {
+    name,
+    version,
+    directory,
+    package: join(tool.path, tool.command),
+    flags,
+    binary: join(cacheDirectory(), `${name}-${version}-${hash}`, name),
+  };
+}
+
+/** The version of a module in the text of a go.mod. */
+function requiredVersion(mod: string, path: string): string | undefined {
+  for (const line of mod.split('\n')) {
+    const [module, version] = line.replace(/^require /, '').trim().split(' ');
+    if (module === path && version?.startsWith('v')) return version;
+  }
+  return undefined;
+}
+
+async function goVersion(directory: string): Promise<string> {
+  try {
+    // Asked inside the module, where an old Go refuses or fetches the one that go.mod names.
+    const { stdout } = await execute('go', ['env', 'GOVERSION', 'GOOS', 'GOARCH', 'CGO_ENABLED'], { cwd: directory });
+    return stdout.trim();
+  } catch (error) {
+    throw new MissingGoError(error);
+  }
+}
+
+async function compile(build: Build, title: string, log: (line: string) => void): Promise<void> {
+  const start = Date.now();
+  log(`building ${title}`);
+  const say = atMostEvery(5_000, log);
+
+  let downloads = 0;
+  const countDownloads = (line: string): void => {
+    if (line.startsWith('go: downloading')) say(`building ${title}: ${++downloads} modules downloaded`);
+  };
+
+  let total = 0;
+  const stale = ['list', '-deps', '-f', '{{if .Stale}}{{.ImportPath}}{{end}}', build.package];
+  await go(build, stale, countDownloads, (line) => {
+    if (line !== '') total++;
+  });
+
+  // Renamed when complete: whoever finds the name finds the whole binary, also while two build it.
+  const unfinished = `${build.binary}.${randomUUID()}`;
+  await mkdir(dirname(build.binary), { recursive: true });
+  let done = 0;
+  try {
+    await go(build, ['build', '-v', ...build.flags, '-o', unfinished, build.package], (line) => {
+      if (!line.includes(' ')) done = Math.min(done + 1, total);
+      say(`building ${title}: ${count(done)} of ${count(total)} packages`);
+    });
+    await chmod(unfinished, 0o755);
+    await rename(unfinished, build.binary);
+  } finally {
+    await rm(unfinished, { force: true });
+  }
+  log(`built ${title} in ${Math.round((Date.now() - start) / 1000)}s`);
+}
+
+/** Runs `go`; a failure holds the last lines that it printed. */
+async function go(
+  build: Build,
+  args: string[],
+  onStderr: (line: string) => void,
+  onStdout: (line: string) => void = () => {},
+): Promise<void> {
+  const child = spawn('go', args, {
+    cwd: build.directory,
+    env: { ...process.env, GOWORK: 'off' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const printed: string[] = [];
+  createInterface({ input: child.stdout }).on('line', onStdout);
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    printed.push(line);
+    onStderr(line);
+  });
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  if (code !== 0) {
+    throw new Error(`go ${args[0]} of ${build.name} ${build.version} failed:\n${lastLines(printed.join('\n'), 20)}`);
+  }
+}
+
+function atMostEvery(milliseconds: number, log: (line: string) => void): (line: string) => void {
+  let last = Date.now();
+  return (line) => {
+    if (Date.now() - last < milliseconds) return;
+    last = Date.now();
+    log(line);
+  };
+}
+
+function cacheDirectory(): string {
+  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'rollback-daemonset');
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+const count = (number: number): string => number.toLocaleString('en');
+
+/** The last lines of a text that are not empty. */
+export function lastLines(text: string, lines: number): string {
+  return text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .slice(-lines)
+    .join('\n');
+}

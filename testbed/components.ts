@@ -1,0 +1,195 @@
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { ToolName } from './build.ts';
+import { type KeyPair, certificateAuthority, clientCertificate, serviceAccountKeys, servingCertificate } from './certificates.ts';
+import { type ProcessName, files } from './directory.ts';
+import { kwokConfiguration } from './stages.ts';
+
+/** One process of the control plane: how it is started, and where it says that it is ready. */
+export interface Component {
+  command: string;
+  args: string[];
+  /** Answers 200 as soon as the process serves. */
+  health: { socketPath: string; path: string } | { port: number; path: string };
+}
+
+export type Ports = Record<Exclude<ProcessName, 'etcd'>, number>;
+
+/**
+ * Writes certificates, kubeconfigs and configuration into the directory, and
+ * tells how each process is started. Everything listens on loopback only.
+ */
+export function prepareComponents(
+  directory: string,
+  tools: Record<Exclude<ToolName, 'act' | 'actionlint'>, string>,
+  ports: Ports,
+  extraApiServerFlags: string[],
+): Record<ProcessName, Component> {
+  const at = files(directory);
+  const server = `https://127.0.0.1:${ports['kube-apiserver']}`;
+  const write = (name: string, content: string): string => {
+    const path = at.credential(name);
+    writeFileSync(path, content, { mode: 0o600 });
+    return path;
+  };
+
+  const authority = certificateAuthority();
+  write('ca.crt', authority.certificate);
+  write('ca.key', authority.key);
+  const serving = servingCertificate(authority);
+  const tlsFlags = [
+    `--tls-cert-file=${write('serving.crt', serving.certificate)}`,
+    `--tls-private-key-file=${write('serving.key', serving.key)}`,
+  ];
+  const serviceAccount = serviceAccountKeys();
+  const serviceAccountPublicKey = write('service-account.pub', serviceAccount.publicKey);
+  const serviceAccountKey = write('service-account.key', serviceAccount.privateKey);
+  const kubeletClient = clientCertificate(authority, 'kube-apiserver-kubelet-client');
+
+  const kubeconfigFor = (name: string, user: string, groups: string[] = []): string =>
+    write(name, kubeconfig(server, authority, user, clientCertificate(authority, user, groups)));
+  kubeconfigFor('kubeconfig', 'admin', ['system:masters']);
+  // A user of its own, so that the audit log tells the test bed's requests from those of the person.
+  const testbed = clientCertificate(authority, 'testbed', ['system:masters']);
+  write('testbed.crt', testbed.certificate);
+  write('testbed.key', testbed.key);
+
+  return {
+    etcd: {
+      command: tools.etcd,
+      args: [
+        `--data-dir=${at.etcdData}`,
+        `--listen-client-urls=unix://${at.etcdSocket}`,
+        '--advertise-client-urls=unix://client:0',
+        // An advertised URL must have a host and a port, also where nobody follows it.
+        '--listen-peer-urls=unix://peer:0',
+        '--initial-advertise-peer-urls=unix://peer:0',
+        '--initial-cluster=default=unix://peer:0',
+        // The data is thrown away: nothing is gained by waiting for the disk.
+        '--unsafe-no-fsync',
+        '--log-level=warn',
+      ],
+      health: { socketPath: at.etcdSocket, path: '/health' },
+    },
+
+    'kube-apiserver': {
+      command: tools['kube-apiserver'],
+      args: [
+        `--etcd-servers=unix://${at.etcdSocket}`,
+        '--bind-address=127.0.0.1',
+        '--advertise-address=127.0.0.1',
+        // The Endpoints of the Service "kubernetes" must not be loopback; nothing here uses them.
+        '--endpoint-reconciler-type=none',
+        `--secure-port=${ports['kube-apiserver']}`,
+        ...tlsFlags,
+        `--client-ca-file=${at.authority}`,
+        '--authorization-mode=Node,RBAC',
+        '--service-cluster-ip-range=10.0.0.0/24',
+        '--service-account-issuer=https://kubernetes.default.svc',
+        `--service-account-key-file=${serviceAccountPublicKey}`,
+        `--service-account-signing-key-file=${serviceAccountKey}`,
+        `--kubelet-client-certificate=${write('kubelet-client.crt', kubeletClient.certificate)}`,
+        `--kubelet-client-key=${write('kubelet-client.key', kubeletClient.key)}`,
+        `--kubelet-certificate-authority=${at.authority}`,
+        '--kubelet-preferred-address-types=InternalIP',
+        `--audit-policy-file=${write('audit-policy.json', auditPolicy)}`,
+        `--audit-log-path=${at.auditLog}`,
+        '--audit-log-maxsize=10000',
+        ...extraApiServerFlags,
+      ],
+      health: { port: ports['kube-apiserver'], path: '/readyz' },
+    },
+
+    'kube-controller-manager': {
+      command: tools['kube-controller-manager'],
+      args: [
+        `--kubeconfig=${kubeconfigFor('controller-manager.kubeconfig', 'system:kube-controller-manager')}`,
+        '--bind-address=127.0.0.1',
+        `--secure-port=${ports['kube-controller-manager']}`,
+        ...tlsFlags,
+        '--leader-elect=false',
+        '--use-service-account-credentials',
+        `--service-account-private-key-file=${serviceAccountKey}`,
+        `--root-ca-file=${at.authority}`,
+        // So that a node that stops being ready is noticed in a second, not in five.
+        '--node-monitor-period=1s',
+        '--kube-api-qps=1000',
+        '--kube-api-burst=2000',
+      ],
+      health: { port: ports['kube-controller-manager'], path: '/healthz' },
+    },
+
+    'kube-scheduler': {
+      command: tools['kube-scheduler'],
+      args: [
+        `--config=${write('scheduler.json', schedulerConfiguration(kubeconfigFor('scheduler.kubeconfig', 'system:kube-scheduler')))}`,
+        '--bind-address=127.0.0.1',
+        `--secure-port=${ports['kube-scheduler']}`,
+        ...tlsFlags,
+      ],
+      health: { port: ports['kube-scheduler'], path: '/healthz' },
+    },
+
+    kwok: {
+      command: tools.kwok,
+      args: [
+        `--config=${write('kwok.json', kwokConfiguration())}`,
+        `--kubeconfig=${kubeconfigFor('kwok.kubeconfig', 'kwok', ['system:masters'])}`,
+        '--manage-all-nodes',
+        '--node-lease-duration-seconds=40',
+        '--cidr=10.64.0.0/10',
+        `--server-address=127.0.0.1:${ports.kwok}`,
+        ...tlsFlags,
+        '--v=WARN',
+      ],
+      health: { port: ports.kwok, path: '/healthz' },
+    },
+
+    kubelet: {
+      command: process.execPath,
+      args: [fileURLToPath(new URL('./kubelet.ts', import.meta.url)), directory, String(ports.kubelet)],
+      health: { port: ports.kubelet, path: '/healthz' },
+    },
+  };
+}
+
+/** Enough to count requests by verb, user, user agent and URI; one line for each, except watches, which have two. */
+const auditPolicy = JSON.stringify({
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['RequestReceived'],
+  rules: [{ level: 'Metadata' }],
+});
+
+function schedulerConfiguration(kubeconfigPath: string): string {
+  return JSON.stringify({
+    apiVersion: 'kubescheduler.config.k8s.io/v1',
+    kind: 'KubeSchedulerConfiguration',
+    clientConnection: { kubeconfig: kubeconfigPath, qps: 1000, burst: 2000 },
+    leaderElection: { leaderElect: false },
+  });
+}
+
+/** A kubeconfig with everything in it, so that it can be handed on as text. */
+function kubeconfig(server: string, authority: KeyPair, user: string, client: KeyPair): string {
+  const base64 = (text: string): string => Buffer.from(text).toString('base64');
+  return `apiVersion: v1
+kind: Config
+clusters:
+- name: testbed
+  cluster:
+    server: ${server}
+    certificate-authority-data: ${base64(authority.certificate)}
+users:
+- name: ${user}
+  user:
+    client-certificate-data: ${base64(client.certificate)}
+    client-key-data: ${base64(client.key)}
+contexts:
+- name: testbed
+  context:
+    cluster: testbed
+    user: ${user}
+current-context: testbed
+`;
+}

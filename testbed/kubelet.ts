@@ -1,0 +1,98 @@
+/**
+ * What kwok's rules can't play, for all nodes at once: `kubelet.ts DIRECTORY PORT`
+ * serves container logs that suit the pod, and lets the readiness of pods follow that of their node.
+ */
+import { readFileSync } from 'node:fs';
+import { type Server, createServer } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Api, ApiError } from './api.ts';
+import { files } from './directory.ts';
+import { type ContainerStatus, containerLog } from './logs.ts';
+
+interface Condition {
+  type: string;
+  status: string;
+}
+
+interface Pod {
+  metadata: { name: string; namespace: string };
+  status?: { conditions?: Condition[]; containerStatuses?: ContainerStatus[]; initContainerStatuses?: ContainerStatus[] };
+}
+
+interface NodeEvent {
+  object: { metadata: { name: string }; status?: { conditions?: Condition[] } };
+}
+
+const [directory = '', port] = process.argv.slice(2);
+const at = files(directory);
+const api = new Api(directory);
+
+serveLogs().listen(Number(port), '127.0.0.1');
+await followNodes();
+
+/** The kubelet's API as far as `kubectl logs` needs it. */
+function serveLogs(): Server {
+  const tls = {
+    cert: readFileSync(at.credential('serving.crt')),
+    key: readFileSync(at.credential('serving.key')),
+  };
+  return createServer(tls, async (request, response) => {
+    const url = new URL(request.url ?? '/', 'https://kubelet');
+    const [, route, namespace, podName, container] = url.pathname.split('/');
+    if (route === 'healthz') return response.end('ok');
+    if (route !== 'containerLogs') return response.writeHead(404).end();
+    try {
+      const pod = await api.send<Pod>('GET', `/api/v1/namespaces/${namespace}/pods/${podName}`);
+      const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+      const status = statuses.find(({ name }) => name === container);
+      return response.end(containerLog(status, url.searchParams));
+    } catch (error) {
+      return response.writeHead(error instanceof ApiError ? error.status : 400).end((error as Error).message);
+    }
+  });
+}
+
+/** Watches the nodes, again and again, because the API server may be killed and started again. */
+async function followNodes(): Promise<never> {
+  const notReady = new Set<string>();
+  for (;;) {
+    try {
+      for await (const { object } of api.watch<NodeEvent>('/api/v1/nodes?watch=true')) {
+        const node = object.metadata.name;
+        const status = conditionOf(object, 'Ready');
+        if (status === 'True' && notReady.delete(node)) {
+          await markPods(node, 'True');
+        } else if (status === 'Unknown' && !notReady.has(node)) {
+          notReady.add(node);
+          await markPods(node, 'False');
+        }
+      }
+    } catch (error) {
+      console.error(error);
+    }
+    await sleep(500);
+  }
+}
+
+/**
+ * The node controller marks the pods of a node that has not been heard of for some time as
+ * not ready (MarkPodsNotReady), and leaves it to the kubelet to take that back.
+ */
+async function markPods(node: string, ready: 'True' | 'False'): Promise<void> {
+  const { items } = await api.send<{ items: Pod[] }>('GET', `/api/v1/pods?fieldSelector=spec.nodeName=${node}`);
+  const condition = { type: 'Ready', status: ready, lastTransitionTime: new Date().toISOString() };
+  for (const pod of items) {
+    // Of a pod whose containers are not ready, neither of them says anything.
+    if (conditionOf(pod, 'ContainersReady') !== 'True') continue;
+    await api.send(
+      'PATCH',
+      `/api/v1/namespaces/${pod.metadata.namespace}/pods/${pod.metadata.name}/status`,
+      { status: { conditions: [condition] } },
+      'application/strategic-merge-patch+json',
+    );
+  }
+}
+
+function conditionOf(object: { status?: { conditions?: Condition[] } }, type: string): string | undefined {
+  return object.status?.conditions?.find((condition) => condition.type === type)?.status;
+}

@@ -1,0 +1,145 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, openSync, readFileSync, rmSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { buildTools } from './build.ts';
+import { clientCertificate } from './certificates.ts';
+import { type Greeting, type Outcome, tell } from './control.ts';
+import { type ProcessName, files, makeDirectory, readState, reapLeftovers } from './directory.ts';
+import { addNodes, waitForServiceAccount } from './nodes.ts';
+
+export type { ProcessName } from './directory.ts';
+
+export interface TestbedOptions {
+  /** How many nodes, 0 to 2,000. Default 10. */
+  nodes?: number;
+  /** Gets a line now and then while tools are built. */
+  log?: (line: string) => void;
+  extraApiServerFlags?: string[];
+}
+
+/** Stock Kubernetes on loopback: real API server, controllers and scheduler; nodes and pods played by kwok. */
+export interface Testbed {
+  /** Everything of this test bed is in here: logs, certificates, data. Removed by `stop`. */
+  readonly directory: string;
+  /** Path of a kubeconfig of a cluster-admin, with nothing in it that is a path. */
+  readonly kubeconfig: string;
+  readonly server: string;
+  /** Path of the certificate of the cluster's authority. */
+  readonly caFile: string;
+  /** Path of the real kubectl. */
+  readonly kubectl: string;
+  /** Path of the API server's audit log, a JSON event a line; the test bed's own requests are those of user `testbed`. */
+  readonly auditLog: string;
+  /** The processes as they are now. A killed one has none. */
+  readonly pids: Record<ProcessName, number>;
+
+  /** Ends all processes and removes the directory. */
+  stop(): Promise<void>;
+  /** SIGSTOP: connections stay open and nothing answers. */
+  pause(name: ProcessName): Promise<void>;
+  resume(name: ProcessName): Promise<void>;
+  /** SIGKILL. */
+  kill(name: ProcessName): Promise<void>;
+  /** Starts a killed process again, on the same port, and returns when it is ready. */
+  start(name: ProcessName): Promise<void>;
+  /** Adds nodes after those that exist, and returns when they are ready. */
+  addNodes(count: number): Promise<void>;
+  /** A client certificate signed by the cluster's authority, PEM; the user may do what RBAC allows it, at first nothing. */
+  issueClientCertificate(user: string, groups?: string[]): Promise<{ certificate: string; key: string }>;
+}
+
+/**
+ * Builds what is not in the cache, starts a cluster and returns when pods can be
+ * created in it. It ends with the process that called this, however that ends.
+ */
+export async function startTestbed(options: TestbedOptions = {}): Promise<Testbed> {
+  const { nodes = 10, log = () => {}, extraApiServerFlags = [] } = options;
+  if (!Number.isInteger(nodes) || nodes < 0 || nodes > 2_000) throw new RangeError(`nodes is ${nodes}, not 0 to 2,000`);
+  reapLeftovers();
+  const tools = await buildTools(
+    ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl', 'kwok'],
+    log,
+  );
+
+  const directory = makeDirectory();
+  const supervisor = startSupervisor(directory, { tools, extraApiServerFlags });
+  try {
+    const outcome = await firstLine(supervisor);
+    if (outcome === undefined) throw new Error(readFileSync(files(directory).log('supervisor'), 'utf8'));
+    if ('error' in outcome) throw new Error(outcome.error);
+    const testbed = attachTestbed(directory);
+    await waitForServiceAccount(directory);
+    await testbed.addNodes(nodes);
+    unref(supervisor);
+    return testbed;
+  } catch (error) {
+    await end(supervisor);
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** The test bed in `directory`, which another process has started. */
+export function attachTestbed(directory: string): Testbed {
+  const at = files(directory);
+  const { server, kubectl } = readState(directory);
+  return {
+    directory,
+    kubeconfig: at.kubeconfig,
+    server,
+    caFile: at.authority,
+    kubectl,
+    auditLog: at.auditLog,
+    get pids() {
+      return readState(directory).pids as Record<ProcessName, number>;
+    },
+    stop: async () => {
+      if (existsSync(at.control)) await tell(directory, { command: 'stop' });
+    },
+    pause: (name) => tell(directory, { command: 'pause', name }),
+    resume: (name) => tell(directory, { command: 'resume', name }),
+    kill: (name) => tell(directory, { command: 'kill', name }),
+    start: (name) => tell(directory, { command: 'start', name }),
+    addNodes: (count) => addNodes(directory, count),
+    issueClientCertificate: async (user, groups) =>
+      clientCertificate(
+        { certificate: readFileSync(at.authority, 'utf8'), key: readFileSync(at.credential('ca.key'), 'utf8') },
+        user,
+        groups,
+      ),
+  };
+}
+
+function startSupervisor(directory: string, greeting: Greeting): ChildProcess {
+  const log = openSync(files(directory).log('supervisor'), 'a', 0o600);
+  const { NODE_OPTIONS: _, ...env } = process.env;
+  const script = fileURLToPath(new URL('./supervisor.ts', import.meta.url));
+  return spawn(process.execPath, [script, directory, JSON.stringify(greeting)], {
+    env,
+    // A session of its own, which Ctrl-C in our terminal does not reach.
+    detached: true,
+    stdio: ['pipe', 'pipe', log],
+  });
+}
+
+async function firstLine(supervisor: ChildProcess): Promise<Outcome | undefined> {
+  if (supervisor.stdout === null) return undefined;
+  for await (const line of createInterface({ input: supervisor.stdout })) return JSON.parse(line) as Outcome;
+  return undefined;
+}
+
+/** Lets the calling process end while the test bed runs; its end is what ends the test bed. */
+function unref(supervisor: ChildProcess): void {
+  supervisor.unref();
+  (supervisor.stdin as Socket | null)?.unref();
+  supervisor.stdout?.destroy();
+}
+
+async function end(supervisor: ChildProcess): Promise<void> {
+  if (supervisor.exitCode !== null || supervisor.signalCode !== null) return;
+  const exited = new Promise((resolve) => supervisor.once('exit', resolve));
+  supervisor.stdin?.end();
+  await exited;
+}
