@@ -60,11 +60,15 @@ async function exists(api: Api, path: string): Promise<boolean> {
  * @returns those that are not ready in time.
  */
 async function waitUntilReady(api: Api, waiting: Set<string>): Promise<Set<string>> {
-  // Without a resourceVersion a watch begins with all objects that exist.
-  for await (const { object } of api.watch<{ object: Node }>(`/api/v1/nodes?watch=true&timeoutSeconds=${patience}`)) {
-    const ready = object.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
-    if (ready && !object.spec.taints?.length) waiting.delete(object.metadata.name);
-    if (waiting.size === 0) break;
+  const deadline = Date.now() + patience * 1000;
+  // The server ends a watch that can't keep up with all that happens to two thousand nodes.
+  while (Date.now() < deadline) {
+    // Without a resourceVersion a watch begins with all objects that exist.
+    for await (const { object } of api.watch<{ object: Node }>(`/api/v1/nodes?watch=true&timeoutSeconds=${patience}`)) {
+      const ready = object.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
+      if (ready && !object.spec.taints?.length) waiting.delete(object.metadata.name);
+      if (waiting.size === 0) return waiting;
+    }
   }
   return waiting;
 }

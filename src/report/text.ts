@@ -45,7 +45,7 @@ export function code(text: string): string {
   const shown = oneLine(text);
   return shown === ''
     ? ''
-    : `<code>${[...shown].map((character) => (/[A-Za-z0-9 ]/.test(character) || character > '\u007f' ? character : entity(character))).join('')}</code>`;
+    : `<code>${[...shown].map((character) => (/[A-Za-z0-9 ,/-]/.test(character) || character > '\u007f' ? character : entity(character))).join('')}</code>`;
 }
 
 function entity(character: string): string {

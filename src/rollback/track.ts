@@ -52,7 +52,8 @@ export async function track(world: World, start: DaemonSet, { verifyPods }: Trac
   try {
     const first = await judge();
     if (first) return ended(first);
-    const events = cluster.watchDaemonSet(daemonSet, signal)[Symbol.asyncIterator]();
+    const watch = new AbortController();
+    const events = cluster.watchDaemonSet(daemonSet, AbortSignal.any([signal, watch.signal]))[Symbol.asyncIterator]();
     let next = events.next();
     next.catch(() => {});
     try {
@@ -74,7 +75,7 @@ export async function track(world: World, start: DaemonSet, { verifyPods }: Trac
         if (end) return ended(end);
       }
     } finally {
-      void events.return?.(undefined)?.catch(() => {});
+      watch.abort();
     }
   } catch (error) {
     if (error instanceof Interruption) return ended(error.kind);

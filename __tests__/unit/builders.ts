@@ -1,0 +1,30 @@
+import type { ControllerRevision, DaemonSet, JsonObject, PodTemplate } from '../../src/daemonset/types.ts';
+
+export function template(image: string, more: JsonObject = {}): PodTemplate {
+  return { metadata: { labels: { app: 'agent' } }, spec: { containers: [{ name: 'agent', image, ...more }] } };
+}
+
+export function daemonSet(current: PodTemplate, changes: { status?: DaemonSet['status']; annotations?: Record<string, string>; type?: string } = {}): DaemonSet {
+  return {
+    metadata: { name: 'agent', namespace: 'logging', uid: 'uid-1', resourceVersion: '10', generation: 3, annotations: changes.annotations ?? {} },
+    spec: { selector: { matchLabels: { app: 'agent' } }, template: current, updateStrategy: { type: changes.type ?? 'RollingUpdate' } },
+    status: { observedGeneration: 3, desiredNumberScheduled: 3, updatedNumberScheduled: 3, numberAvailable: 3, ...changes.status },
+  };
+}
+
+export function controllerRevision(revision: number, stored: PodTemplate, changes: { name?: string; uid?: string; cause?: string } = {}): ControllerRevision {
+  const name = changes.name ?? `agent-${revision}`;
+  return {
+    metadata: {
+      name,
+      namespace: 'logging',
+      uid: `uid-${name}`,
+      resourceVersion: '1',
+      labels: { 'controller-revision-hash': name.replace('agent-', 'hash') },
+      ...(changes.cause !== undefined && { annotations: { 'kubernetes.io/change-cause': changes.cause } }),
+      ownerReferences: [{ kind: 'DaemonSet', name: 'agent', uid: changes.uid ?? 'uid-1', controller: true }],
+    },
+    revision,
+    data: { spec: { template: { $patch: 'replace', ...stored } } },
+  };
+}

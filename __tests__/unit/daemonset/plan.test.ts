@@ -1,0 +1,132 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { LAST_ROLLBACK, markFor, readMark, stands } from '../../../src/daemonset/mark.ts';
+import { alreadyThere, intend } from '../../../src/daemonset/plan.ts';
+import { historyOf, nextNumber } from '../../../src/daemonset/revision.ts';
+import { chooseTarget } from '../../../src/daemonset/target.ts';
+import { digest } from '../../../src/daemonset/template.ts';
+import { controllerRevision, daemonSet, template } from '../builders.ts';
+
+const v1 = template('agent:v1');
+const v2 = template('agent:v2');
+const v3 = template('agent:v3');
+const previous = { kind: 'previous' } as const;
+const run = { repository: 'o/r', id: '7' };
+const numbers = (target: ReturnType<typeof chooseTarget>): number[] | string =>
+  target.kind === 'candidates' ? target.candidates.map(({ number }) => number) : target.refusal.reason;
+
+describe('history', () => {
+  test('is what this DaemonSet controls, newest first; current is what the template is', () => {
+    const history = historyOf(daemonSet(v1), [controllerRevision(1, v1), controllerRevision(3, v3), controllerRevision(2, v2), controllerRevision(9, v3, { uid: 'other' })]);
+    expect(history.revisions.map(({ number }) => number)).toEqual([3, 2, 1]);
+    expect(history.current?.number).toBe(1);
+    expect(nextNumber(history, history.revisions[1] as never)).toBe(4);
+  });
+
+  test('a revision without a template is no revision', () => {
+    expect(historyOf(daemonSet(v1), [{ ...controllerRevision(1, v1), data: {} }]).revisions).toEqual([]);
+  });
+});
+
+describe('target', () => {
+  const history = (current: typeof v1, ...stored: (typeof v1)[]): ReturnType<typeof historyOf> =>
+    historyOf(daemonSet(current), stored.map((one, index) => controllerRevision(index + 1, one)));
+  const twin = { ...v3, metadata: { creationTimestamp: null, labels: { app: 'agent' } } };
+  const restarted = { ...v3, metadata: { labels: { app: 'agent' }, annotations: { 'kubectl.kubernetes.io/restartedAt': 'now' } } };
+
+  test.each([
+    ['the one before', history(v3, v1, v2, v3), [2, 1]],
+    ['not the highest when that is not current', history(v2, v1, v2, v3), [3, 1]],
+    ['not a twin', history(v3, v1, twin, v3), [1]],
+    ['not a restart', history(restarted, v1, v3, restarted), [1]],
+    ['none', history(v1, v1), 'no-previous-revision'],
+    ['only twins', history(v3, twin, v3), 'no-previous-revision'],
+  ])('previous is %s', (_name, past, expected) => {
+    expect(numbers(chooseTarget(past, previous))).toEqual(expected);
+  });
+
+  test('a number that does not exist is refused with those that do', () => {
+    const target = chooseTarget(history(v2, v1, v2), { kind: 'number', number: 9 });
+    expect(target).toMatchObject({ kind: 'refused', refusal: { reason: 'revision-not-found', message: expect.stringMatching(/no revision 9.*2 \(agent-2\), 1 \(agent-1\)/) } });
+  });
+
+  test('a number that exists twice is refused with the names', () => {
+    const past = historyOf(daemonSet(v3), [controllerRevision(1, v1, { name: 'agent-a' }), controllerRevision(1, v2, { name: 'agent-b' }), controllerRevision(2, v3)]);
+    expect(chooseTarget(past, { kind: 'number', number: 1 })).toMatchObject({ kind: 'refused', refusal: { reason: 'ambiguous-revision', message: expect.stringMatching(/agent-a, agent-b/) } });
+  });
+
+  test.each(['agent-1', 'hash1'])('name or hash: %s', (name) => {
+    expect(numbers(chooseTarget(history(v2, v1, v2), { kind: 'name', name }))).toEqual([1]);
+  });
+
+  test('never a revision of another owner, and never the version that runs', () => {
+    const any = fc.array(fc.record({ number: fc.integer({ min: 1, max: 5 }), version: fc.constantFrom(v1, v2, v3, twin, restarted), ours: fc.boolean() }), { maxLength: 8 });
+    fc.assert(
+      fc.property(any, fc.constantFrom(v1, v2, v3), (revisions, current) => {
+        const stored = revisions.map(({ number, version, ours }, index) => controllerRevision(number, version, { name: `agent-${index}`, uid: ours ? 'uid-1' : 'uid-2' }));
+        const past = historyOf(daemonSet(current), stored);
+        const target = chooseTarget(past, previous);
+        if (target.kind === 'refused' || !past.current) return;
+        for (const candidate of target.candidates) {
+          expect(candidate.digest).not.toBe(digest(current));
+          expect(revisions[Number(candidate.name.slice(6))]?.ours).toBe(true);
+          expect(alreadyThere(daemonSet(current), candidate)).toBe(false);
+        }
+      }),
+    );
+  });
+});
+
+describe('mark', () => {
+  const stored = [controllerRevision(1, v1), controllerRevision(3, v3), controllerRevision(4, v2)];
+  const past = historyOf(daemonSet(v2), stored);
+  const [restored, left] = past.revisions as [never, never];
+  const mark = markFor(left, restored, digest(v2), run, new Date(0));
+  const marked = (current: typeof v1, text = JSON.stringify(mark)): ReturnType<typeof daemonSet> => daemonSet(current, { annotations: { [LAST_ROLLBACK]: text } });
+  const intent = (of: ReturnType<typeof daemonSet>, asked: Parameters<typeof intend>[2], by: Parameters<typeof intend>[3]): string => {
+    const result = intend(of, historyOf(of, stored), asked, by);
+    return result.kind === 'refused' ? result.refusal.reason : result.kind;
+  };
+
+  test.each([
+    ['the same run resumes', marked(v2), previous, run, 'resume'],
+    ['another run is refused', marked(v2), previous, { ...run, id: '8' }, 'already-rolled-back'],
+    ['another repository is another run', marked(v2), previous, { ...run, repository: 'x/y' }, 'already-rolled-back'],
+    ['outside of a run it is refused', marked(v2), previous, undefined, 'already-rolled-back'],
+    ['a named revision is honoured', marked(v2), { kind: 'number', number: 1 } as const, { ...run, id: '8' }, 'candidates'],
+    ['a new deploy makes it void', marked(v3), previous, { ...run, id: '8' }, 'candidates'],
+    ['text that is no mark counts as none', marked(v2, '{"restored":1}'), previous, run, 'candidates'],
+    ['broken text counts as none', marked(v2, '{'), previous, run, 'candidates'],
+  ])('%s', (_name, of, asked, by, expected) => {
+    expect(intent(of, asked, by)).toBe(expected);
+  });
+
+  test('reads what it wrote, and nothing else', () => {
+    expect(readMark(marked(v2))).toEqual(mark);
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+        const read = readMark(marked(v2, text));
+        expect(read === undefined || typeof read.restored.digest === 'string').toBe(true);
+      }),
+    );
+  });
+
+  test('a relative target never brings back the version that was left while the restored one stands', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(v1, v2, v3), fc.option(fc.constant(run), { nil: undefined }), (current, by) => {
+        const of = marked(current);
+        if (stands(mark, of)) expect(['resume', 'already-rolled-back']).toContain(intent(of, previous, by));
+      }),
+    );
+  });
+
+  test('the refusal names what to give', () => {
+    const refused = intend(marked(v2), past, previous, { ...run, id: '8' });
+    expect(refused).toMatchObject({ kind: 'refused', refusal: { message: expect.stringMatching(/by run 7 of o\/r.*"previous" is revision 3 \(agent-3\).*agent-1 is revision 1/) } });
+  });
+});
+
+test('without a ControllerRevision of the current template nothing is chosen', () => {
+  const of = daemonSet(v3);
+  expect(intend(of, historyOf(of, [controllerRevision(1, v1)]), previous, run)).toMatchObject({ kind: 'refused', refusal: { reason: 'not-observed' } });
+});

@@ -1,0 +1,43 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { formatDuration, parseDuration } from '../../src/duration.ts';
+
+describe('parseDuration', () => {
+  test.each([
+    ['600', 600_000],
+    ['0', 0],
+    ['90s', 90_000],
+    ['10m', 600_000],
+    ['1h30m', 5_400_000],
+    ['1.5h', 5_400_000],
+    ['.5s', 500],
+    ['1m1.5s', 61_500],
+    ['250ms', 250],
+    ['1000us', 1],
+    ['1000µs', 1],
+  ])('%s is %d ms', (text, milliseconds) => {
+    expect(parseDuration(text)).toBeCloseTo(milliseconds, 6);
+  });
+
+  test.each(['', ' ', '5x', '-5m', '+5m', '1 h', '1h 30m', 'm', '.s', '1.5', '1e3', 'Infinity', '10min', '1d', '١٠s', '5m\n', '0x10'])('%j is none', (text) => {
+    expect(parseDuration(text)).toBeUndefined();
+  });
+
+  test('hours, minutes and seconds add up', () => {
+    fc.assert(
+      fc.property(fc.nat(99), fc.nat(59), fc.nat(59), (h, m, s) => {
+        expect(parseDuration(`${h}h${m}m${s}s`)).toBe(((h * 60 + m) * 60 + s) * 1000);
+      }),
+    );
+  });
+});
+
+test.each([
+  [383, '383 ms'],
+  [7_400, '7.4 s'],
+  [59_970, '1m 00s'],
+  [125_000, '2m 05s'],
+  [3_720_000, '1h 02m'],
+])('%d ms is shown as %s', (milliseconds, text) => {
+  expect(formatDuration(milliseconds)).toBe(text);
+});
