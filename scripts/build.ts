@@ -49,22 +49,9 @@ async function bundle(into: string): Promise<void> {
   });
   writeFileSync(join(into, 'pruned', 'package.json'), '{"type":"module"}\n');
   const ncc = join(root, 'node_modules', '@vercel', 'ncc', 'dist', 'ncc', 'cli.js');
-  execFileSync(
-    process.execPath,
-    [
-      ncc,
-      'build',
-      join(into, 'pruned', 'index.js'),
-      '--out',
-      join(into, 'dist'),
-      '--minify',
-      '--no-cache',
-      '--quiet',
-      '--target',
-      'es2022',
-    ],
-    { stdio: ['ignore', 'ignore', 'inherit'] },
-  );
+  // Relative paths: ncc numbers modules by their paths, and the bundle shall not depend on where it is made.
+  const options = ['--out', 'dist', '--minify', '--no-cache', '--quiet', '--target', 'es2022'];
+  execFileSync(process.execPath, [ncc, 'build', 'pruned/index.js', ...options], { cwd: into, stdio: ['ignore', 'ignore', 'inherit'] });
   writeFileSync(join(into, 'dist', 'licenses.txt'), licenses(metafile));
 }
 

@@ -18,7 +18,14 @@ if (selected !== 'unit' && node('scripts/build.ts', '--check') !== 0) process.ex
 
 const work = mkdtempSync(join(tmpdir(), 'rollback-daemonset-test-'));
 const report = join(work, 'report.json');
-const status = node('node_modules/jest/bin/jest.js', ...(selected ? ['--selectProjects', selected] : []), '--json', `--outputFile=${report}`, '--testLocationInResults=false', ...arguments_);
+const status = node(
+  'node_modules/jest/bin/jest.js',
+  ...(selected ? ['--selectProjects', selected] : []),
+  '--json',
+  `--outputFile=${report}`,
+  '--testLocationInResults=false',
+  ...arguments_,
+);
 let passed = 0;
 let failed = 0;
 try {

@@ -7,15 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-export type ToolName =
-  | 'etcd'
-  | 'kube-apiserver'
-  | 'kube-controller-manager'
-  | 'kube-scheduler'
-  | 'kubectl'
-  | 'kwok'
-  | 'act'
-  | 'actionlint';
+export type ToolName = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler' | 'kubectl' | 'kwok' | 'act' | 'actionlint';
 
 interface Tool {
   /** The folder under modules/ whose go.mod pins it. */
@@ -35,11 +27,7 @@ const kubernetes = (command: string): Tool => ({
   versionFlags: (version) => {
     const [major = '', minor = ''] = version.slice(1).split('.');
     const variable = 'k8s.io/component-base/version';
-    return [
-      `-X ${variable}.gitVersion=${version}`,
-      `-X ${variable}.gitMajor=${major}`,
-      `-X ${variable}.gitMinor=${minor}`,
-    ];
+    return [`-X ${variable}.gitVersion=${version}`, `-X ${variable}.gitMajor=${major}`, `-X ${variable}.gitMinor=${minor}`];
   },
 });
 
@@ -102,10 +90,7 @@ const execute = promisify(execFile);
  * @returns the absolute path of each binary.
  * @throws {MissingGoError} where Go is missing or too old.
  */
-export async function buildTools<Name extends ToolName>(
-  names: Name[],
-  log: (line: string) => void,
-): Promise<Record<Name, string>> {
+export async function buildTools<Name extends ToolName>(names: Name[], log: (line: string) => void): Promise<Record<Name, string>> {
   const builds = await Promise.all(names.map(plan));
   const missing = [];
   for (const build of builds) {
@@ -138,7 +123,10 @@ async function plan(name: ToolName): Promise<Build> {
   if (version === undefined) throw new Error(`${directory}go.mod requires no ${tool.path}`);
 
   const flags = ['-ldflags', ['-s', '-w', ...tool.versionFlags(version)].join(' ')];
-  const hash = createHash('sha256').update([mod, sum, go, ...flags].join('\0')).digest('hex').slice(0, 12);
+  const hash = createHash('sha256')
+    .update([mod, sum, go, ...flags].join('\0'))
+    .digest('hex')
+    .slice(0, 12);
   return {
     name,
     version,
@@ -152,7 +140,10 @@ async function plan(name: ToolName): Promise<Build> {
 /** The version of a module in the text of a go.mod. */
 function requiredVersion(mod: string, path: string): string | undefined {
   for (const line of mod.split('\n')) {
-    const [module, version] = line.replace(/^require /, '').trim().split(' ');
+    const [module, version] = line
+      .replace(/^require /, '')
+      .trim()
+      .split(' ');
     if (module === path && version?.startsWith('v')) return version;
   }
   return undefined;

@@ -1,4 +1,4 @@
-import { type KeyObject, createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { der } from './der.ts';
 
 /** A certificate and its private key, both PEM. */
@@ -38,9 +38,7 @@ export function servingCertificate(authority: KeyPair): KeyPair {
     der.implicit(2, Buffer.from('localhost')),
     der.implicit(2, Buffer.from('kubernetes.default.svc')),
   );
-  return issue(authority, distinguishedName('testbed-server'), oids.serverAuth, [
-    extension(oids.subjectAlternativeName, names),
-  ]);
+  return issue(authority, distinguishedName('testbed-server'), oids.serverAuth, [extension(oids.subjectAlternativeName, names)]);
 }
 
 /** A client certificate. Kubernetes reads the user from the common name and the groups from the organizations. */

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { ToolName } from './build.ts';
-import { type KeyPair, certificateAuthority, clientCertificate, serviceAccountKeys, servingCertificate } from './certificates.ts';
-import { type ProcessName, files } from './directory.ts';
+import { certificateAuthority, clientCertificate, type KeyPair, serviceAccountKeys, servingCertificate } from './certificates.ts';
+import { files, type ProcessName } from './directory.ts';
 import { kwokConfiguration } from './stages.ts';
 
 /** One process of the control plane: how it is started, and where it says that it is ready. */

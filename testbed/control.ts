@@ -1,10 +1,10 @@
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { ToolName } from './build.ts';
-import { type ProcessName, files } from './directory.ts';
+import { files, type ProcessName } from './directory.ts';
 
 /** What the supervisor is started with. */
-export interface Greeting {
+export interface StartOptions {
   tools: Record<Exclude<ToolName, 'act' | 'actionlint'>, string>;
   extraApiServerFlags: string[];
 }

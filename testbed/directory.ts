@@ -1,16 +1,9 @@
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { belongsTo } from './process.ts';
 
-export const processNames = [
-  'etcd',
-  'kube-apiserver',
-  'kube-controller-manager',
-  'kube-scheduler',
-  'kwok',
-  'kubelet',
-] as const;
+export const processNames = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kwok', 'kubelet'] as const;
 
 /** In the order in which they start; they stop in the reverse one, the API server before etcd. */
 export type ProcessName = (typeof processNames)[number];
@@ -31,10 +24,8 @@ export function files(directory: string) {
     control: join(directory, 'control.sock'),
     etcdSocket: join(directory, 'etcd.sock'),
     etcdData: join(directory, 'etcd'),
-    auditPolicy: join(directory, 'audit-policy.json'),
     auditLog: join(directory, 'audit.log'),
     authority: join(directory, 'ca.crt'),
-    authorityKey: join(directory, 'ca.key'),
     kubeconfig: join(directory, 'kubeconfig'),
     /** The certificate, key or kubeconfig of a part of the control plane. */
     credential: (name: string): string => join(directory, name),
@@ -54,7 +45,6 @@ export function readState(directory: string): State {
 
 /** Writes the state such that a reader sees the old one or the new one, never half of it. */
 export function writeState(directory: string, state: State): void {
-  mkdirSync(directory, { recursive: true });
   const path = files(directory).state;
   writeFileSync(`${path}.new`, JSON.stringify(state, undefined, 2));
   renameSync(`${path}.new`, path);
@@ -63,7 +53,12 @@ export function writeState(directory: string, state: State): void {
 /** Ends what is left of test beds whose supervisor was killed, and removes their directories. */
 export function reapLeftovers(): void {
   for (const name of readdirSync(tmpdir())) {
-    if (name.startsWith(prefix)) reap(join(tmpdir(), name));
+    if (!name.startsWith(prefix)) continue;
+    try {
+      reap(join(tmpdir(), name));
+    } catch {
+      // Another user's; theirs to end.
+    }
   }
 }
 

@@ -3,7 +3,7 @@
  * serves container logs that suit the pod, and lets the readiness of pods follow that of their node.
  */
 import { readFileSync } from 'node:fs';
-import { type Server, createServer } from 'node:https';
+import { createServer, type Server } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Api, ApiError } from './api.ts';
 import { files } from './directory.ts';

@@ -14,8 +14,8 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lastLines } from './build.ts';
 import { type Component, type Ports, prepareComponents } from './components.ts';
-import { type ProcessName, type State, files, processNames, writeState } from './directory.ts';
-import type { Command, Greeting, Outcome } from './control.ts';
+import type { Command, Outcome, StartOptions } from './control.ts';
+import { files, type ProcessName, processNames, type State, writeState } from './directory.ts';
 
 const directory = process.argv[2] ?? '';
 const at = files(directory);
@@ -37,7 +37,7 @@ for (const surprise of ['uncaughtException', 'unhandledRejection']) {
 process.stdout.on('error', () => {});
 
 try {
-  await startControlPlane(JSON.parse(process.argv[3] ?? '{}') as Greeting);
+  await startControlPlane(JSON.parse(process.argv[3] ?? '{}') as StartOptions);
   await listen();
   report({ ready: true });
 } catch (error) {
@@ -49,7 +49,7 @@ function report(outcome: Outcome): void {
   process.stdout.write(`${JSON.stringify(outcome)}\n`);
 }
 
-async function startControlPlane({ tools, extraApiServerFlags }: Greeting): Promise<void> {
+async function startControlPlane({ tools, extraApiServerFlags }: StartOptions): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const ports = await freePorts();
     components = prepareComponents(directory, tools, ports, extraApiServerFlags);
@@ -74,6 +74,7 @@ async function startControlPlane({ tools, extraApiServerFlags }: Greeting): Prom
 
 /** Starts a process and returns when it is ready. */
 async function start(name: ProcessName): Promise<void> {
+  if (stopping !== undefined) throw new Error('the test bed is being stopped');
   if (children.has(name)) throw new Error(`${name} is running already`);
   const { command, args, health } = components[name];
   const log = openSync(at.log(name), 'a', 0o600);

@@ -5,8 +5,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { buildTools } from './build.ts';
 import { clientCertificate } from './certificates.ts';
-import { type Greeting, type Outcome, tell } from './control.ts';
-import { type ProcessName, files, makeDirectory, readState, reapLeftovers } from './directory.ts';
+import { type Outcome, type StartOptions, tell } from './control.ts';
+import { files, makeDirectory, type ProcessName, readState, reapLeftovers } from './directory.ts';
 import { addNodes, waitForServiceAccount } from './nodes.ts';
 
 export type { ProcessName } from './directory.ts';
@@ -56,12 +56,9 @@ export interface Testbed {
  */
 export async function startTestbed(options: TestbedOptions = {}): Promise<Testbed> {
   const { nodes = 10, log = () => {}, extraApiServerFlags = [] } = options;
-  if (!Number.isInteger(nodes) || nodes < 0 || nodes > 2_000) throw new RangeError(`nodes is ${nodes}, not 0 to 2,000`);
+  if (!Number.isInteger(nodes) || nodes < 0 || nodes > 2_000) throw new RangeError('nodes must be a whole number from 0 to 2,000');
   reapLeftovers();
-  const tools = await buildTools(
-    ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl', 'kwok'],
-    log,
-  );
+  const tools = await buildTools(['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl', 'kwok'], log);
 
   const directory = makeDirectory();
   const supervisor = startSupervisor(directory, { tools, extraApiServerFlags });
@@ -112,11 +109,11 @@ export function attachTestbed(directory: string): Testbed {
   };
 }
 
-function startSupervisor(directory: string, greeting: Greeting): ChildProcess {
+function startSupervisor(directory: string, options: StartOptions): ChildProcess {
   const log = openSync(files(directory).log('supervisor'), 'a', 0o600);
   const { NODE_OPTIONS: _, ...env } = process.env;
   const script = fileURLToPath(new URL('./supervisor.ts', import.meta.url));
-  return spawn(process.execPath, [script, directory, JSON.stringify(greeting)], {
+  return spawn(process.execPath, [script, directory, JSON.stringify(options)], {
     env,
     // A session of its own, which Ctrl-C in our terminal does not reach.
     detached: true,

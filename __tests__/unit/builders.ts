@@ -4,15 +4,29 @@ export function template(image: string, more: JsonObject = {}): PodTemplate {
   return { metadata: { labels: { app: 'agent' } }, spec: { containers: [{ name: 'agent', image, ...more }] } };
 }
 
-export function daemonSet(current: PodTemplate, changes: { status?: DaemonSet['status']; annotations?: Record<string, string>; type?: string } = {}): DaemonSet {
+export function daemonSet(
+  current: PodTemplate,
+  changes: { status?: DaemonSet['status']; annotations?: Record<string, string>; type?: string } = {},
+): DaemonSet {
   return {
-    metadata: { name: 'agent', namespace: 'logging', uid: 'uid-1', resourceVersion: '10', generation: 3, annotations: changes.annotations ?? {} },
+    metadata: {
+      name: 'agent',
+      namespace: 'logging',
+      uid: 'uid-1',
+      resourceVersion: '10',
+      generation: 3,
+      annotations: changes.annotations ?? {},
+    },
     spec: { selector: { matchLabels: { app: 'agent' } }, template: current, updateStrategy: { type: changes.type ?? 'RollingUpdate' } },
     status: { observedGeneration: 3, desiredNumberScheduled: 3, updatedNumberScheduled: 3, numberAvailable: 3, ...changes.status },
   };
 }
 
-export function controllerRevision(revision: number, stored: PodTemplate, changes: { name?: string; uid?: string; cause?: string } = {}): ControllerRevision {
+export function controllerRevision(
+  revision: number,
+  stored: PodTemplate,
+  changes: { name?: string; uid?: string; cause?: string } = {},
+): ControllerRevision {
   const name = changes.name ?? `agent-${revision}`;
   return {
     metadata: {

@@ -19,9 +19,12 @@ describe('parseDuration', () => {
     expect(parseDuration(text)).toBeCloseTo(milliseconds, 6);
   });
 
-  test.each(['', ' ', '5x', '-5m', '+5m', '1 h', '1h 30m', 'm', '.s', '1.5', '1e3', 'Infinity', '10min', '1d', '١٠s', '5m\n', '0x10'])('%j is none', (text) => {
-    expect(parseDuration(text)).toBeUndefined();
-  });
+  test.each(['', ' ', '5x', '-5m', '+5m', '1 h', '1h 30m', 'm', '.s', '1.5', '1e3', 'Infinity', '10min', '1d', '١٠s', '5m\n', '0x10'])(
+    '%j is none',
+    (text) => {
+      expect(parseDuration(text)).toBeUndefined();
+    },
+  );
 
   test('hours, minutes and seconds add up', () => {
     fc.assert(

@@ -91,7 +91,10 @@ describe('readInputs', () => {
 });
 
 test('action.yml, README and inputs.ts agree', () => {
-  const action = load(readFileSync('action.yml', 'utf8')) as { inputs: Record<string, { default?: string }>; outputs: Record<string, unknown> };
+  const action = load(readFileSync('action.yml', 'utf8')) as {
+    inputs: Record<string, { default?: string }>;
+    outputs: Record<string, unknown>;
+  };
   const inputs = Object.fromEntries(Object.entries(action.inputs).map(([name, input]) => [name, input.default ?? '']));
   expect(inputs).toEqual(DEFAULTS);
   const readme = readFileSync('README.md', 'utf8');

@@ -59,6 +59,9 @@ function explainForbidden(status: Status, path: string): ClusterError {
 
 function explainInvalid(status: Status): ClusterError {
   const causes = status.details?.causes ?? [];
+  if (/ValidatingAdmissionPolicy|admission webhook/.test(status.message ?? '')) {
+    return new ClusterError('admission-denied', `Admission refused the change: ${status.message}`);
+  }
   // A failed "test" of a JSON patch: something was changed in between.
   if (causes.length === 0) return new ClusterError('conflict', status.message ?? 'The patch does not fit the object.');
   const list = causes.map(({ field, message }) => `${field ?? ''}: ${message ?? ''}`).join('; ');

@@ -7,7 +7,7 @@
 const LONGEST_LINE = 4_000;
 
 /** Control characters, line and paragraph separators, and characters that reorder or hide what is shown. */
-const INVISIBLE = /[\p{Cc}\p{Zl}\p{Zp}\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/gu;
+const INVISIBLE = /[\p{Cc}\p{Cn}\p{Zl}\p{Zp}\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/gu;
 
 /** One line without control characters; what was a line break or a tab is a space. */
 export function oneLine(text: string): string {
@@ -35,7 +35,7 @@ export function logLine(text: string): string {
 /** Text in Markdown that is shown as it is: no markup, no HTML, no link, no mention, one line. */
 export function markdown(text: string): string {
   return [...oneLine(text)]
-    .map((character) => (/[\p{L}\p{M}\p{N} ,]/u.test(character) ? character : entity(character)))
+    .map((character) => (/[A-Za-z0-9 ,]/.test(character) || character > '\u007f' ? character : entity(character)))
     .join('')
     .replaceAll('&#64;', '&#64;\u200b');
 }

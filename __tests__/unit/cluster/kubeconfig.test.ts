@@ -35,7 +35,10 @@ function put(name: string, text: string): string {
   return join(directory, name);
 }
 
-const connect = (source: string, more: { context?: string; environment?: Record<string, string>; plugins?: 'any' | string[] } = {}): ReturnType<typeof connectionFrom> =>
+const connect = (
+  source: string,
+  more: { context?: string; environment?: Record<string, string>; plugins?: 'any' | string[] } = {},
+): ReturnType<typeof connectionFrom> =>
   connectionFrom({ source, context: more.context, plugins: more.plugins ?? [], environment: more.environment ?? {} });
 
 function failure(act: () => unknown): ClusterError {
@@ -54,12 +57,20 @@ describe('where it comes from', () => {
   test.each([
     ['a path', file, {}],
     ['JSON text', config(), {}],
-    ['YAML text', 'clusters:\n- {name: prod, cluster: {server: "https://prod.example:6443"}}\ncontexts:\n- {name: prod, context: {cluster: prod}}\ncurrent-context: prod\n', {}],
+    [
+      'YAML text',
+      'clusters:\n- {name: prod, cluster: {server: "https://prod.example:6443"}}\ncontexts:\n- {name: prod, context: {cluster: prod}}\ncurrent-context: prod\n',
+      {},
+    ],
     ['base64', Buffer.from(config()).toString('base64'), {}],
     ['auto by $KUBECONFIG', 'auto', { KUBECONFIG: file }],
     ['auto by a list with a missing file', 'auto', { KUBECONFIG: ['/nonexistent/one', file].join(delimiter) }],
   ])('%s', (_name, source, environment) => {
-    expect(connect(source, { environment: environment as Record<string, string> })).toMatchObject({ server: 'https://prod.example:6443', context: 'prod', namespace: 'default' });
+    expect(connect(source, { environment: environment as Record<string, string> })).toMatchObject({
+      server: 'https://prod.example:6443',
+      context: 'prod',
+      namespace: 'default',
+    });
   });
 
   test('auto by the home directory', () => {
@@ -73,12 +84,20 @@ describe('where it comes from', () => {
     const again = put('again', config({ cluster: { server: 'https://wrong.example' } }));
     const KUBECONFIG = [file, other, again].join(delimiter);
     expect(connect('auto', { environment: { KUBECONFIG } })).toMatchObject({ context: 'prod', server: 'https://prod.example:6443' });
-    expect(connect('auto', { environment: { KUBECONFIG }, context: 'stage' })).toMatchObject({ context: 'stage', server: 'https://stage.example:6443' });
+    expect(connect('auto', { environment: { KUBECONFIG }, context: 'stage' })).toMatchObject({
+      context: 'stage',
+      server: 'https://stage.example:6443',
+    });
   });
 
   test.each([
     ['auto without any', 'auto', {}, /no kubeconfig was found/],
-    ['auto with $KUBECONFIG that is missing', 'auto', { KUBECONFIG: '/nonexistent/c', HOME: directory }, /\/nonexistent\/c, which does not exist/],
+    [
+      'auto with $KUBECONFIG that is missing',
+      'auto',
+      { KUBECONFIG: '/nonexistent/c', HOME: directory },
+      /\/nonexistent\/c, which does not exist/,
+    ],
     ['in-cluster outside of one', 'in-cluster', {}, /does not run in a pod/],
     ['a path that is missing', './missing.yaml', {}, /no file \.\/missing\.yaml/],
     ['a cut-off secret', 'c2VjcmV0LXRva2Vu!', {}, /neither an existing file/],
@@ -97,7 +116,11 @@ describe('what is in it', () => {
     [config(), 'stage', /no context "stage".*It has: prod/],
     [config({ context: { cluster: 'gone' } }), undefined, /names the cluster "gone"/],
     [config({ cluster: { server: 'prod:6443' } }), undefined, /no usable server URL/],
-    [config({ cluster: { 'certificate-authority': '/nonexistent/ca.crt' } }), undefined, /certificate-authority \/nonexistent\/ca\.crt, which does not exist/],
+    [
+      config({ cluster: { 'certificate-authority': '/nonexistent/ca.crt' } }),
+      undefined,
+      /certificate-authority \/nonexistent\/ca\.crt, which does not exist/,
+    ],
     [config({ user: { 'auth-provider': { name: 'gcp' } } }), undefined, /auth-provider, which Kubernetes removed/],
     [config({ user: { exec: { command: 'curl' } } }), undefined, /wants to start the program "curl"/],
   ])('is refused where it cannot work: %#', (source, context, message) => {
@@ -120,7 +143,13 @@ describe('what is in it', () => {
   });
 
   test('the authority counts without a user too', async () => {
-    const source = JSON.stringify({ clusters: [{ name: 'c', cluster: { server: 'https://c.example', 'certificate-authority-data': Buffer.from('CA').toString('base64') } }], contexts: [{ name: 'c', context: { cluster: 'c' } }], 'current-context': 'c' });
+    const source = JSON.stringify({
+      clusters: [
+        { name: 'c', cluster: { server: 'https://c.example', 'certificate-authority-data': Buffer.from('CA').toString('base64') } },
+      ],
+      contexts: [{ name: 'c', context: { cluster: 'c' } }],
+      'current-context': 'c',
+    });
     const options: { ca?: Buffer } = {};
     await connect(source).kubeConfig.applyToHTTPSOptions(options as never);
     expect(String(options.ca)).toBe('CA');
@@ -149,8 +178,21 @@ describe('what is in it', () => {
 describe('secrets', () => {
   test('every leaf, its base64 and what its base64 holds; no certificate, nothing tiny', () => {
     const key = '-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ\n-----END KEY-----\n';
-    const secrets = secretsOf({ token: 'tok-123456', password: 'abc', 'client-key-data': Buffer.from(key).toString('base64'), 'client-certificate-data': 'UFVCTElD', exec: { env: [{ name: 'A', value: 'plugin-secret' }] } });
-    for (const expected of ['tok-123456', Buffer.from('tok-123456').toString('base64'), Buffer.from(key).toString('base64'), 'MIIEvQIBADANBgkqhkiG9w0BAQ', 'plugin-secret']) expect(secrets).toContain(expected);
+    const secrets = secretsOf({
+      token: 'tok-123456',
+      password: 'abc',
+      'client-key-data': Buffer.from(key).toString('base64'),
+      'client-certificate-data': 'UFVCTElD',
+      exec: { env: [{ name: 'A', value: 'plugin-secret' }] },
+    });
+    for (const expected of [
+      'tok-123456',
+      Buffer.from('tok-123456').toString('base64'),
+      Buffer.from(key).toString('base64'),
+      'MIIEvQIBADANBgkqhkiG9w0BAQ',
+      'plugin-secret',
+    ])
+      expect(secrets).toContain(expected);
     expect(secrets).not.toContain('abc');
     expect(secrets.some((secret) => secret.includes('BEGIN') || secret === 'UFVCTElD')).toBe(false);
   });
@@ -176,11 +218,24 @@ test('a label selector as the API takes it', () => {
 
 describe('what an HTTP status means', () => {
   const explain = (code: number, status: object | string): ClusterError =>
-    explainStatus(code, typeof status === 'string' ? status : JSON.stringify(status), { method: 'PATCH', path: '/apis/apps/v1/namespaces/logging/daemonsets/agent' }, 'https://c.example');
+    explainStatus(
+      code,
+      typeof status === 'string' ? status : JSON.stringify(status),
+      { method: 'PATCH', path: '/apis/apps/v1/namespaces/logging/daemonsets/agent' },
+      'https://c.example',
+    );
 
   test.each([
     [401, '', 'unauthorized', /renew the kubeconfig/],
-    [403, { message: 'daemonsets.apps "agent" is forbidden: User "u" cannot patch resource "daemonsets" in API group "apps" in the namespace "logging"' }, 'forbidden', /Role in namespace logging.*resources: \["daemonsets"\], verbs: \["patch"\]/],
+    [
+      403,
+      {
+        message:
+          'daemonsets.apps "agent" is forbidden: User "u" cannot patch resource "daemonsets" in API group "apps" in the namespace "logging"',
+      },
+      'forbidden',
+      /Role in namespace logging.*resources: \["daemonsets"\], verbs: \["patch"\]/,
+    ],
     [403, { message: 'admission policy says no' }, 'admission-denied', /admission policy says no/],
     [400, { message: 'admission webhook "w" does not support dry run' }, 'dry-run-unsupported', /w/],
     [400, { message: 'admission webhook "w" denied the request: no' }, 'admission-denied', /denied the request: no/],

@@ -17,7 +17,12 @@ const numbers = (target: ReturnType<typeof chooseTarget>): number[] | string =>
 
 describe('history', () => {
   test('is what this DaemonSet controls, newest first; current is what the template is', () => {
-    const history = historyOf(daemonSet(v1), [controllerRevision(1, v1), controllerRevision(3, v3), controllerRevision(2, v2), controllerRevision(9, v3, { uid: 'other' })]);
+    const history = historyOf(daemonSet(v1), [
+      controllerRevision(1, v1),
+      controllerRevision(3, v3),
+      controllerRevision(2, v2),
+      controllerRevision(9, v3, { uid: 'other' }),
+    ]);
     expect(history.revisions.map(({ number }) => number)).toEqual([3, 2, 1]);
     expect(history.current?.number).toBe(1);
     expect(nextNumber(history, history.revisions[1] as never)).toBe(4);
@@ -30,7 +35,10 @@ describe('history', () => {
 
 describe('target', () => {
   const history = (current: typeof v1, ...stored: (typeof v1)[]): ReturnType<typeof historyOf> =>
-    historyOf(daemonSet(current), stored.map((one, index) => controllerRevision(index + 1, one)));
+    historyOf(
+      daemonSet(current),
+      stored.map((one, index) => controllerRevision(index + 1, one)),
+    );
   const twin = { ...v3, metadata: { creationTimestamp: null, labels: { app: 'agent' } } };
   const restarted = { ...v3, metadata: { labels: { app: 'agent' }, annotations: { 'kubectl.kubernetes.io/restartedAt': 'now' } } };
 
@@ -47,12 +55,22 @@ describe('target', () => {
 
   test('a number that does not exist is refused with those that do', () => {
     const target = chooseTarget(history(v2, v1, v2), { kind: 'number', number: 9 });
-    expect(target).toMatchObject({ kind: 'refused', refusal: { reason: 'revision-not-found', message: expect.stringMatching(/no revision 9.*2 \(agent-2\), 1 \(agent-1\)/) } });
+    expect(target).toMatchObject({
+      kind: 'refused',
+      refusal: { reason: 'revision-not-found', message: expect.stringMatching(/no revision 9.*2 \(agent-2\), 1 \(agent-1\)/) },
+    });
   });
 
   test('a number that exists twice is refused with the names', () => {
-    const past = historyOf(daemonSet(v3), [controllerRevision(1, v1, { name: 'agent-a' }), controllerRevision(1, v2, { name: 'agent-b' }), controllerRevision(2, v3)]);
-    expect(chooseTarget(past, { kind: 'number', number: 1 })).toMatchObject({ kind: 'refused', refusal: { reason: 'ambiguous-revision', message: expect.stringMatching(/agent-a, agent-b/) } });
+    const past = historyOf(daemonSet(v3), [
+      controllerRevision(1, v1, { name: 'agent-a' }),
+      controllerRevision(1, v2, { name: 'agent-b' }),
+      controllerRevision(2, v3),
+    ]);
+    expect(chooseTarget(past, { kind: 'number', number: 1 })).toMatchObject({
+      kind: 'refused',
+      refusal: { reason: 'ambiguous-revision', message: expect.stringMatching(/agent-a, agent-b/) },
+    });
   });
 
   test.each(['agent-1', 'hash1'])('name or hash: %s', (name) => {
@@ -60,10 +78,15 @@ describe('target', () => {
   });
 
   test('never a revision of another owner, and never the version that runs', () => {
-    const any = fc.array(fc.record({ number: fc.integer({ min: 1, max: 5 }), version: fc.constantFrom(v1, v2, v3, twin, restarted), ours: fc.boolean() }), { maxLength: 8 });
+    const any = fc.array(
+      fc.record({ number: fc.integer({ min: 1, max: 5 }), version: fc.constantFrom(v1, v2, v3, twin, restarted), ours: fc.boolean() }),
+      { maxLength: 8 },
+    );
     fc.assert(
       fc.property(any, fc.constantFrom(v1, v2, v3), (revisions, current) => {
-        const stored = revisions.map(({ number, version, ours }, index) => controllerRevision(number, version, { name: `agent-${index}`, uid: ours ? 'uid-1' : 'uid-2' }));
+        const stored = revisions.map(({ number, version, ours }, index) =>
+          controllerRevision(number, version, { name: `agent-${index}`, uid: ours ? 'uid-1' : 'uid-2' }),
+        );
         const past = historyOf(daemonSet(current), stored);
         const target = chooseTarget(past, previous);
         if (target.kind === 'refused' || !past.current) return;
@@ -82,7 +105,8 @@ describe('mark', () => {
   const past = historyOf(daemonSet(v2), stored);
   const [restored, left] = past.revisions as [never, never];
   const mark = markFor(left, restored, digest(v2), run, new Date(0));
-  const marked = (current: typeof v1, text = JSON.stringify(mark)): ReturnType<typeof daemonSet> => daemonSet(current, { annotations: { [LAST_ROLLBACK]: text } });
+  const marked = (current: typeof v1, text = JSON.stringify(mark)): ReturnType<typeof daemonSet> =>
+    daemonSet(current, { annotations: { [LAST_ROLLBACK]: text } });
   const intent = (of: ReturnType<typeof daemonSet>, asked: Parameters<typeof intend>[2], by: Parameters<typeof intend>[3]): string => {
     const result = intend(of, historyOf(of, stored), asked, by);
     return result.kind === 'refused' ? result.refusal.reason : result.kind;
@@ -122,11 +146,17 @@ describe('mark', () => {
 
   test('the refusal names what to give', () => {
     const refused = intend(marked(v2), past, previous, { ...run, id: '8' });
-    expect(refused).toMatchObject({ kind: 'refused', refusal: { message: expect.stringMatching(/by run 7 of o\/r.*"previous" is revision 3 \(agent-3\).*agent-1 is revision 1/) } });
+    expect(refused).toMatchObject({
+      kind: 'refused',
+      refusal: { message: expect.stringMatching(/by run 7 of o\/r.*"previous" is revision 3 \(agent-3\).*agent-1 is revision 1/) },
+    });
   });
 });
 
 test('without a ControllerRevision of the current template nothing is chosen', () => {
   const of = daemonSet(v3);
-  expect(intend(of, historyOf(of, [controllerRevision(1, v1)]), previous, run)).toMatchObject({ kind: 'refused', refusal: { reason: 'not-observed' } });
+  expect(intend(of, historyOf(of, [controllerRevision(1, v1)]), previous, run)).toMatchObject({
+    kind: 'refused',
+    refusal: { reason: 'not-observed' },
+  });
 });

@@ -8,10 +8,25 @@ import { daemonSet, template } from '../builders.ts';
 describe('the status ladder, in the words of kubectl', () => {
   test.each([
     [{ observedGeneration: 2 }, 'RollingUpdate', 'unobserved', 'Waiting for daemon set spec update to be observed...'],
-    [{ updatedNumberScheduled: 1 }, 'RollingUpdate', 'updating', 'Waiting for daemon set "agent" rollout to finish: 1 out of 3 new pods have been updated...'],
-    [{ numberAvailable: 2 }, 'RollingUpdate', 'unavailable', 'Waiting for daemon set "agent" rollout to finish: 2 of 3 updated pods are available...'],
+    [
+      { updatedNumberScheduled: 1 },
+      'RollingUpdate',
+      'updating',
+      'Waiting for daemon set "agent" rollout to finish: 1 out of 3 new pods have been updated...',
+    ],
+    [
+      { numberAvailable: 2 },
+      'RollingUpdate',
+      'unavailable',
+      'Waiting for daemon set "agent" rollout to finish: 2 of 3 updated pods are available...',
+    ],
     [{}, 'RollingUpdate', 'complete', 'daemon set "agent" successfully rolled out'],
-    [{ desiredNumberScheduled: 0, updatedNumberScheduled: 0, numberAvailable: 0 }, 'RollingUpdate', 'complete', 'daemon set "agent" successfully rolled out'],
+    [
+      { desiredNumberScheduled: 0, updatedNumberScheduled: 0, numberAvailable: 0 },
+      'RollingUpdate',
+      'complete',
+      'daemon set "agent" successfully rolled out',
+    ],
     [{ updatedNumberScheduled: 1 }, 'OnDelete', 'on-delete', expect.stringMatching(/OnDelete: 1 out of 3/)],
     [{}, 'OnDelete', 'complete', 'daemon set "agent" successfully rolled out'],
   ])('%j %s is %s', (status, type, kind, message) => {
@@ -22,8 +37,11 @@ describe('the status ladder, in the words of kubectl', () => {
     const count = fc.integer({ min: 0, max: 4 });
     fc.assert(
       fc.property(count, count, count, count, (observedGeneration, desiredNumberScheduled, updatedNumberScheduled, numberAvailable) => {
-        const { kind } = rolloutOf(daemonSet(template('a'), { status: { observedGeneration, desiredNumberScheduled, updatedNumberScheduled, numberAvailable } }));
-        const holds = observedGeneration >= 3 && updatedNumberScheduled >= desiredNumberScheduled && numberAvailable >= desiredNumberScheduled;
+        const { kind } = rolloutOf(
+          daemonSet(template('a'), { status: { observedGeneration, desiredNumberScheduled, updatedNumberScheduled, numberAvailable } }),
+        );
+        const holds =
+          observedGeneration >= 3 && updatedNumberScheduled >= desiredNumberScheduled && numberAvailable >= desiredNumberScheduled;
         expect(kind === 'complete').toBe(holds);
       }),
     );
@@ -38,12 +56,31 @@ describe('the status ladder, in the words of kubectl', () => {
 describe('wrongPods', () => {
   const of = daemonSet(template('a:2'), { annotations: { 'deprecated.daemonset.template.generation': '5' } });
   const pod = (name: string, image: string, generation: string, more: object = {}): Pod => ({
-    metadata: { name, namespace: 'logging', uid: name, resourceVersion: '1', labels: { 'pod-template-generation': generation }, ownerReferences: [{ kind: 'DaemonSet', name: 'agent', uid: 'uid-1', controller: true }], ...more },
-    spec: { containers: [{ name: 'agent', image }, { name: 'injected', image: 'mesh' }] },
+    metadata: {
+      name,
+      namespace: 'logging',
+      uid: name,
+      resourceVersion: '1',
+      labels: { 'pod-template-generation': generation },
+      ownerReferences: [{ kind: 'DaemonSet', name: 'agent', uid: 'uid-1', controller: true }],
+      ...more,
+    },
+    spec: {
+      containers: [
+        { name: 'agent', image },
+        { name: 'injected', image: 'mesh' },
+      ],
+    },
   });
 
   test('a pod is right by its generation or by what its containers are', () => {
-    const pods = [pod('by-generation', 'x', '5'), pod('by-containers', 'a:2', '2'), pod('wrong', 'a:1', '4'), pod('going', 'a:1', '4', { deletionTimestamp: 'now' }), pod('of-another', 'a:1', '4', { ownerReferences: [] })];
+    const pods = [
+      pod('by-generation', 'x', '5'),
+      pod('by-containers', 'a:2', '2'),
+      pod('wrong', 'a:1', '4'),
+      pod('going', 'a:1', '4', { deletionTimestamp: 'now' }),
+      pod('of-another', 'a:1', '4', { ownerReferences: [] }),
+    ];
     expect(wrongPods(of, pods).map(({ metadata }) => metadata.name)).toEqual(['wrong']);
   });
 });

@@ -14,7 +14,12 @@ describe('meaning', () => {
     ['the null of an older Kubernetes', older, template('a:1'), true],
     ['a $patch directive', { $patch: 'replace', ...template('a:1') }, template('a:1'), true],
     ['the order of keys', { spec: template('a:1')['spec'] ?? {}, metadata: { labels: { app: 'agent' } } }, template('a:1'), true],
-    ['an annotation called creationTimestamp', { metadata: { annotations: { creationTimestamp: 'x' } } }, { metadata: { annotations: {} } }, false],
+    [
+      'an annotation called creationTimestamp',
+      { metadata: { annotations: { creationTimestamp: 'x' } } },
+      { metadata: { annotations: {} } },
+      false,
+    ],
   ])('%s', (_name, a, b, same) => {
     expect(sameTemplate(a, b)).toBe(same);
     expect(digest(a) === digest(b)).toBe(same);
@@ -36,7 +41,10 @@ describe('meaning', () => {
   });
 
   test('a restart changes nothing but the time', () => {
-    const restarted = { ...template('a:1'), metadata: { labels: { app: 'agent' }, annotations: { 'kubectl.kubernetes.io/restartedAt': '2026-01-01' } } };
+    const restarted = {
+      ...template('a:1'),
+      metadata: { labels: { app: 'agent' }, annotations: { 'kubectl.kubernetes.io/restartedAt': '2026-01-01' } },
+    };
     expect(sameTemplate(restarted, template('a:1'))).toBe(false);
     expect(sameButForRestart(restarted, template('a:1'))).toBe(true);
     expect(sameButForRestart(restarted, template('a:2'))).toBe(false);
@@ -49,7 +57,13 @@ describe('meaning', () => {
 
 describe('diffTemplates', () => {
   test('names fields by the keys of their lists', () => {
-    const before = template('a:1', { env: [{ name: 'A', value: '1' }, { name: 'B', value: '2' }], args: ['--x'] });
+    const before = template('a:1', {
+      env: [
+        { name: 'A', value: '1' },
+        { name: 'B', value: '2' },
+      ],
+      args: ['--x'],
+    });
     const after = template('a:2', { env: [{ name: 'B', value: '3' }], args: ['--y'] });
     expect(diffTemplates(before, after).map(({ path, sensitive }) => [path, sensitive])).toEqual([
       ['spec.containers[agent].args', true],
@@ -61,7 +75,14 @@ describe('diffTemplates', () => {
 
   test('a container that comes or goes is sensitive when it has literals', () => {
     const one = { spec: { containers: [{ name: 'a', image: 'a' }] } };
-    const two = { spec: { containers: [{ name: 'a', image: 'a' }, { name: 'b', env: [{ name: 'P', value: 'secret' }] }] } };
+    const two = {
+      spec: {
+        containers: [
+          { name: 'a', image: 'a' },
+          { name: 'b', env: [{ name: 'P', value: 'secret' }] },
+        ],
+      },
+    };
     expect(diffTemplates(one, two)).toMatchObject([{ path: 'spec.containers[b]', sensitive: true }]);
     expect(diffTemplates({}, one)).toMatchObject([{ path: 'spec', sensitive: false }]);
   });

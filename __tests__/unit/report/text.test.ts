@@ -9,13 +9,52 @@ function isCommand(line: string): boolean {
   return line.trimStart().startsWith('::') || line.includes('##[');
 }
 
-const hostile = fc.array(
-  fc.oneof(
-    fc.string({ unit: 'binary' }),
-    fc.constantFrom('::', '##[', '#', '[', ':', '\n', '\r', '\u2028', '\u0085', '\u00a0', '\ufeff', '\u200b', '\v', ' ', '\t', '`', '```', '|', '<b>', '</code>', '</details>', '<script>', '@octocat', '#1', 'https://evil.example', 'www.evil.example', '![x](y)', '[x](y)', '&lt;', '\\', '*', '_', '~~', '$x$', '-->', '\ud800'),
-  ),
-  { maxLength: 12 },
-).map((parts) => parts.join(''));
+const hostile = fc
+  .array(
+    fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom(
+        '::',
+        '##[',
+        '#',
+        '[',
+        ':',
+        '\n',
+        '\r',
+        '\u2028',
+        '\u0085',
+        '\u00a0',
+        '\ufeff',
+        '\u200b',
+        '\v',
+        ' ',
+        '\t',
+        '`',
+        '```',
+        '|',
+        '<b>',
+        '</code>',
+        '</details>',
+        '<script>',
+        '@octocat',
+        '#1',
+        'https://evil.example',
+        'www.evil.example',
+        '![x](y)',
+        '[x](y)',
+        '&lt;',
+        '\\',
+        '*',
+        '_',
+        '~~',
+        '$x$',
+        '-->',
+        '\ud800',
+      ),
+    ),
+    { maxLength: 12 },
+  )
+  .map((parts) => parts.join(''));
 
 describe('logLine', () => {
   test.each([
@@ -46,7 +85,11 @@ describe('logLine', () => {
 
 const render = (text: string): string => micromark(text, { extensions: [gfm()], htmlExtensions: [gfmHtml()], allowDangerousHtml: true });
 const unescape = (html: string): string =>
-  html.replace(/&lt;/g, '<').replace(/&gt;/g, '>').replace(/&quot;/g, '"').replace(/&amp;/g, '&');
+  html
+    .replace(/&lt;/g, '<')
+    .replace(/&gt;/g, '>')
+    .replace(/&quot;/g, '"')
+    .replace(/&amp;/g, '&');
 
 describe('in Markdown', () => {
   test('code() in a table shows the text and nothing else', () => {
@@ -74,7 +117,8 @@ describe('in Markdown', () => {
   });
 
   test('markdown() at the start of a line makes no block', () => {
-    for (const start of ['# x', '- x', '1. x', '> x', '    x', '+ x', '```', '---', '<b>', '| a |']) expect(render(markdown(start).trimStart())).toMatch(/^<p>[^<]*<\/p>$/);
+    for (const start of ['# x', '- x', '1. x', '> x', '    x', '+ x', '```', '---', '<b>', '| a |'])
+      expect(render(markdown(start).trimStart())).toMatch(/^<p>[^<]*<\/p>$/);
   });
 });
 

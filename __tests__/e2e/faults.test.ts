@@ -1,0 +1,147 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
+import { FaultyProxy } from './proxy.ts';
+import { eventually, Fleet, type Step, sharedTestbed } from './support.ts';
+
+describe('through a faulty network', () => {
+  let fleet: Fleet;
+  let proxy: FaultyProxy;
+  let kubeconfig: string;
+
+  beforeEach(async () => {
+    const testbed = sharedTestbed();
+    fleet = await Fleet.create(testbed);
+    await fleet.kubectl(['create', 'serviceaccount', 'ci']);
+    await fleet.kubectl(['create', 'rolebinding', 'ci', '--clusterrole=admin', `--serviceaccount=${fleet.namespace}:ci`]);
+    // The API server's own certificate, which is good for 127.0.0.1.
+    const certificate = readFileSync(join(testbed.directory, 'serving.crt'), 'utf8');
+    const key = readFileSync(join(testbed.directory, 'serving.key'), 'utf8');
+    proxy = await FaultyProxy.start(testbed, { certificate, key });
+    kubeconfig = proxy.kubeconfig(testbed, (await fleet.kubectl(['create', 'token', 'ci'])).trim());
+    await fleet.rollOut('v1');
+    await fleet.getStuck('v2-missing', { maxUnavailable: 1 });
+  });
+  afterEach(async () => {
+    proxy.stop();
+    await fleet.remove();
+  });
+
+  const rollback = (): Promise<Step> => fleet.rollback({ kubeconfig });
+  const expectRolledBack = (step: Step): void => {
+    expect(step).toMatchObject({
+      code: 0,
+      outputs: { outcome: 'rolled-back', changed: 'true', 'old-revision': '2', 'new-revision': '3', available: '10' },
+    });
+  };
+
+  test('the answer to the patch is lost: found in the object, written once', async () => {
+    proxy.fault = (kind) => (kind === 'patch' ? 'drop-answer' : 'pass');
+    expectRolledBack(await rollback());
+    expect(fleet.writes()).toBe(1);
+  });
+
+  test('the patch is lost on its way: sent again, written once', async () => {
+    proxy.fault = (kind, count) => (kind === 'patch' && count === 1 ? 'drop-request' : 'pass');
+    expectRolledBack(await rollback());
+    expect(fleet.writes()).toBe(1);
+  });
+
+  test('every first answer is 503, and 429 for the patch', async () => {
+    proxy.fault = (kind, count) =>
+      count > 1 ? 'pass' : kind === 'patch' ? { status: 429, headers: { 'Retry-After': '1' } } : { status: 503 };
+    expectRolledBack(await rollback());
+    expect(fleet.writes()).toBe(1);
+  });
+
+  test('watches are closed again and again', async () => {
+    proxy.fault = (kind, count) => (kind === 'watch' && count < 4 ? { cutAfter: 100 } : 'pass');
+    expectRolledBack(await rollback());
+  });
+
+  test('410 as a status and as an event: the DaemonSet is read again', async () => {
+    const gone = { kind: 'Status', status: 'Failure', code: 410, reason: 'Expired', message: 'too old resource version' };
+    proxy.fault = (kind, count) => {
+      if (kind !== 'watch' || count > 2) return 'pass';
+      return count === 1 ? { status: 410, body: gone } : { status: 200, body: { type: 'ERROR', object: gone } };
+    };
+    expectRolledBack(await rollback());
+    expect(proxy.seen.filter((kind) => kind === 'get').length).toBeGreaterThan(1);
+  });
+
+  test('a watch that says nothing for 35 seconds', async () => {
+    proxy.fault = (kind) => (kind === 'watch' ? { holdFor: 35_000 } : 'pass');
+    expectRolledBack(await rollback());
+    expect(proxy.seen.filter((kind) => kind === 'watch')).toHaveLength(1);
+  });
+});
+
+describe('on a test bed of its own', () => {
+  let testbed: Testbed;
+  let fleet: Fleet;
+
+  beforeAll(async () => {
+    testbed = await startTestbed({ nodes: 300 });
+  });
+  afterAll(() => testbed.stop());
+  beforeEach(async () => {
+    fleet = await Fleet.create(testbed);
+  });
+  afterEach(() => fleet.remove());
+
+  test('while v3 is stuck half-way over 300 nodes, and the status changes all the time', async () => {
+    await fleet.rollOut('v1', { maxUnavailable: '50%' });
+    await fleet.rollOut('v2', { maxUnavailable: '50%' });
+    await fleet.deploy('v3-crash', { maxUnavailable: '50%' });
+    await eventually(
+      'half of the fleet',
+      () => fleet.daemonSet(),
+      ({ status }) => status.updatedNumberScheduled >= 100,
+    );
+    const step = await fleet.rollback();
+    expect(step).toMatchObject({
+      code: 0,
+      outputs: {
+        outcome: 'rolled-back',
+        'old-revision': '3',
+        'target-revision': '2',
+        'new-revision': '4',
+        desired: '300',
+        available: '300',
+      },
+    });
+    expect(fleet.writes()).toBe(1);
+    expect(await fleet.history()).toEqual({ 1: 'v1', 3: 'v3-crash', 4: 'v2' });
+  });
+
+  test('the controller does not see the last change: refused after 30 s, nothing written', async () => {
+    await fleet.rollOut('v1');
+    await fleet.rollOut('v2');
+    await testbed.pause('kube-controller-manager');
+    try {
+      await fleet.deploy('v3-crash');
+      const step = await fleet.rollback();
+      expect(step).toMatchObject({ code: 1, outputs: { outcome: 'refused', reason: 'not-observed', changed: 'false' } });
+      expect(fleet.writes()).toBe(0);
+      // Seen in time, "previous" is the one before the change.
+      const running = fleet.start();
+      await eventually('the wait', running.log, (log) => log.includes('Waiting for daemon set spec update to be observed'));
+      await testbed.resume('kube-controller-manager');
+      expect(await running.done).toMatchObject({ code: 0, outputs: { outcome: 'rolled-back', images: 'registry.example/agent:v2' } });
+    } finally {
+      await testbed.resume('kube-controller-manager');
+    }
+  });
+
+  test('the API server is killed and started again in the middle of the rollout', async () => {
+    await fleet.rollOut('v1');
+    await fleet.deploy('v2-hang');
+    await fleet.deploy('v3');
+    const running = fleet.start({ 'to-revision': '1' });
+    await eventually('the wait', running.log, (log) => log.includes('rolled back: revision'));
+    await testbed.kill('kube-apiserver');
+    await testbed.start('kube-apiserver');
+    expect(await running.done).toMatchObject({ code: 0, outputs: { outcome: 'rolled-back', available: '300' } });
+  });
+});

@@ -1,0 +1,103 @@
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server, request as secureRequest } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { dump, load } from 'js-yaml';
+import type { Testbed } from '../../testbed/testbed.ts';
+import type { Any } from './support.ts';
+
+export type Kind = 'get' | 'list' | 'dry-run' | 'patch' | 'watch';
+
+/** What the proxy does with a request instead of passing it on, or with its answer. `count` is 1 for the first of its kind. */
+export type Fault = (
+  kind: Kind,
+  count: number,
+) =>
+  | 'pass'
+  | 'drop-answer'
+  | 'drop-request'
+  | { status: number; body?: object; headers?: Record<string, string> }
+  | { cutAfter: number }
+  | { holdFor: number };
+
+/** A proxy in front of the real API server. It has the server's own certificate; who uses it comes with a bearer token. */
+export class FaultyProxy {
+  readonly #server: Server;
+  readonly seen: Kind[] = [];
+  fault: Fault = () => 'pass';
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  static async start(testbed: Testbed, credentials: { certificate: string; key: string }): Promise<FaultyProxy> {
+    const upstream = new URL(testbed.server);
+    const ca = readFileSync(testbed.caFile);
+    const proxy = new FaultyProxy(createServer({ cert: credentials.certificate, key: credentials.key }));
+    proxy.#server.on('request', (from: IncomingMessage, to: ServerResponse) => {
+      const kind = kindOf(from);
+      proxy.seen.push(kind);
+      const fault = proxy.fault(kind, proxy.seen.filter((one) => one === kind).length);
+      if (fault === 'drop-request') return void from.socket.destroy();
+      if (typeof fault === 'object' && 'status' in fault) {
+        to.writeHead(fault.status, { 'Content-Type': 'application/json', ...fault.headers });
+        return void to.end(
+          JSON.stringify(fault.body ?? { kind: 'Status', status: 'Failure', code: fault.status, message: 'by the proxy' }),
+        );
+      }
+      const through = secureRequest(
+        {
+          host: upstream.hostname,
+          port: upstream.port,
+          path: from.url,
+          method: from.method,
+          headers: { ...from.headers, host: upstream.host },
+          ca,
+        },
+        (answer) => {
+          if (fault === 'drop-answer') {
+            answer.resume();
+            answer.on('end', () => from.socket.destroy());
+            return;
+          }
+          to.writeHead(answer.statusCode ?? 502, answer.headers);
+          if (typeof fault === 'object' && 'holdFor' in fault) {
+            // Headers now, and then nothing for a while.
+            to.flushHeaders();
+            answer.pause();
+            setTimeout(() => answer.pipe(to), fault.holdFor);
+            return;
+          }
+          to.flushHeaders();
+          answer.pipe(to);
+          if (typeof fault === 'object') setTimeout(() => from.socket.destroy(), fault.cutAfter);
+        },
+      );
+      through.on('error', () => from.socket.destroy());
+      from.on('close', () => through.destroy());
+      to.on('close', () => through.destroy());
+      from.pipe(through);
+    });
+    await new Promise<void>((ready) => proxy.#server.listen(0, '127.0.0.1', ready));
+    return proxy;
+  }
+
+  /** A kubeconfig that leads through the proxy. */
+  kubeconfig(testbed: Testbed, token: string): string {
+    const config = load(readFileSync(testbed.kubeconfig, 'utf8')) as Any;
+    config.clusters[0].cluster.server = `https://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    config.users[0].user = { token };
+    return dump(config);
+  }
+
+  stop(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+}
+
+function kindOf({ method, url = '' }: IncomingMessage): Kind {
+  if (method === 'PATCH') return url.includes('dryRun=All') ? 'dry-run' : 'patch';
+  if (url.includes('watch=true')) return 'watch';
+  return url.includes('controllerrevisions') || url.includes('/pods') ? 'list' : 'get';
+}

@@ -1,0 +1,302 @@
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { dump, load } from 'js-yaml';
+import { type Any, eventually, Fleet, type Step } from './support.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-e2e-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+let fleet: Fleet;
+beforeEach(async () => {
+  fleet = await Fleet.create();
+});
+afterEach(() => fleet.remove());
+
+/** A failure as people meet it: one message, no stack trace, outputs and summary, nothing written. */
+function expectFailure(step: Step, outcome: string, reason: string, message: RegExp): void {
+  expect(step).toMatchObject({ code: 1, outputs: { outcome, reason, changed: 'false' } });
+  expect(step.log.match(/^::error::.*$/gm)).toEqual([expect.stringMatching(message)]);
+  expect(step.log).not.toMatch(/^\s+at /m);
+  expect(step.log).not.toMatch(/node:internal|UnhandledPromise/);
+  expect(step.summary).toMatch(/^## ❌ /);
+  expect(fleet.writes()).toBe(0);
+}
+
+/** The admin kubeconfig with another user and cluster. */
+function kubeconfig(user: object | undefined, cluster: object = {}): string {
+  const config = load(readFileSync(fleet.testbed.kubeconfig, 'utf8')) as Any;
+  Object.assign(config.clusters[0].cluster, cluster);
+  if (user) config.users[0].user = user;
+  return dump(config);
+}
+
+describe('each mistake has its message', () => {
+  test('no such DaemonSet: those that exist are named', async () => {
+    await fleet.rollOut('v1');
+    expectFailure(
+      await fleet.rollback({ daemonset: `${fleet.namespace}/agnet` }),
+      'error',
+      'not-found',
+      /no DaemonSet "agnet" in namespace "t-.*The namespace has: agent\./,
+    );
+    expectFailure(await fleet.rollback({ daemonset: 'nowhere/agent' }), 'error', 'not-found', /namespace has no DaemonSets/);
+  });
+
+  test('no such revision: those that exist are named', async () => {
+    await fleet.rollOut('v1');
+    await fleet.rollOut('v2');
+    expectFailure(
+      await fleet.rollback({ 'to-revision': '9' }),
+      'refused',
+      'revision-not-found',
+      /no revision 9 in the history\. Revisions that exist: 2 \(agent-\w+: deploy v2\), 1 \(agent-\w+: deploy v1\)/,
+    );
+  });
+
+  test('nothing to go back to', async () => {
+    await fleet.rollOut('v1');
+    expectFailure(await fleet.rollback(), 'refused', 'no-previous-revision', /nothing to go back to: its history holds no other revision/);
+    await fleet.kubectl(['rollout', 'restart', 'daemonset/agent']);
+    await fleet.kubectl(['rollout', 'status', 'daemonset/agent', '--timeout=60s']);
+    expectFailure(await fleet.rollback(), 'refused', 'no-previous-revision', /changed only by "kubectl rollout restart"/);
+  });
+
+  test('bad input: every mistake at once', async () => {
+    expectFailure(
+      await fleet.rollback({ timeout: 'soon', wait: 'yes' }),
+      'error',
+      'invalid-input',
+      /Input timeout: "soon".*Input wait: "yes"|Input wait: "yes".*Input timeout: "soon"/,
+    );
+    expectFailure(await fleet.rollback({ kubeconfig: '' }), 'error', 'invalid-input', /Input kubeconfig: it is given but empty/);
+    expectFailure(await fleet.rollback({ context: 'stage' }), 'error', 'kubeconfig', /no context "stage".*It has: testbed/);
+  });
+
+  test('an unreachable server', async () => {
+    expectFailure(
+      await fleet.rollback({ kubeconfig: kubeconfig(undefined, { server: 'https://127.0.0.1:1' }) }),
+      'error',
+      'unreachable',
+      /https:\/\/127\.0\.0\.1:1 cannot be reached: nothing listens there/,
+    );
+    expectFailure(
+      await fleet.rollback({ kubeconfig: kubeconfig(undefined, { server: 'https://no-such-host.invalid' }) }),
+      'error',
+      'unreachable',
+      /host name cannot be resolved/,
+    );
+  });
+
+  test('a certificate of another cluster', async () => {
+    const other = await fleet.testbed.issueClientCertificate('somebody');
+    expectFailure(
+      await fleet.rollback({
+        kubeconfig: kubeconfig(undefined, { 'certificate-authority-data': Buffer.from(other.certificate).toString('base64') }),
+      }),
+      'error',
+      'certificate',
+      /TLS connection to https.* cannot be trusted/,
+    );
+    expectFailure(
+      await fleet.rollback({ kubeconfig: kubeconfig(undefined, { 'tls-server-name': 'other.example' }) }),
+      'error',
+      'certificate',
+      /cannot be trusted/,
+    );
+  });
+
+  test('401', async () => {
+    const step = await fleet.rollback({ kubeconfig: kubeconfig({ token: 'not-a-token-of-this-cluster' }) });
+    expectFailure(step, 'error', 'unauthorized', /does not accept these credentials \(401/);
+    expect(JSON.stringify(step)).not.toContain('not-a-token-of-this-cluster');
+  });
+});
+
+describe('403 names the missing rule', () => {
+  const rules: [string, string, string][] = [
+    ['apps', 'daemonsets', 'get'],
+    ['apps', 'controllerrevisions', 'list'],
+    ['apps', 'daemonsets', 'patch'],
+    ['apps', 'daemonsets', 'watch'],
+  ];
+
+  test.each(rules)('%s %s %s', async (_group, resource, verb) => {
+    await fleet.rollOut('v1');
+    await fleet.getStuck('v2-missing');
+    const allowed = rules.filter(([, one, another]) => one !== resource || another !== verb);
+    await fleet.kubectl(
+      ['create', '-f', '-'],
+      JSON.stringify({
+        apiVersion: 'rbac.authorization.k8s.io/v1',
+        kind: 'Role',
+        metadata: { name: 'rollback' },
+        rules: allowed.map(([group, one, another]) => ({ apiGroups: [group], resources: [one], verbs: [another] })),
+      }),
+    );
+    await fleet.kubectl(['create', 'rolebinding', 'rollback', '--role=rollback', `--user=${fleet.namespace}`]);
+    const { certificate, key } = await fleet.testbed.issueClientCertificate(fleet.namespace);
+    const base64 = (text: string): string => Buffer.from(text).toString('base64');
+    const step = await fleet.rollback({
+      kubeconfig: kubeconfig({ 'client-certificate-data': base64(certificate), 'client-key-data': base64(key) }),
+    });
+    const rule = new RegExp(`Role in namespace ${fleet.namespace}.*resources: \\["${resource}"\\], verbs: \\["${verb}"\\]`);
+    if (verb === 'watch') {
+      // Found out only after the write: the rollout is followed by reading.
+      expect(step).toMatchObject({ code: 0, outputs: { outcome: 'rolled-back' } });
+      expect(step.log).toMatch(rule);
+    } else expectFailure(step, 'error', 'forbidden', rule);
+    expect(JSON.stringify(step)).not.toContain(base64(key));
+  });
+});
+
+describe('credentials', () => {
+  const token = async (): Promise<string> => {
+    await fleet.kubectl(['create', 'serviceaccount', 'ci']);
+    await fleet.kubectl(['create', 'rolebinding', 'ci', '--clusterrole=admin', `--serviceaccount=${fleet.namespace}:ci`]);
+    return (await fleet.kubectl(['create', 'token', 'ci'])).trim();
+  };
+
+  test.each(['text', 'base64', 'path', 'auto'])('the kubeconfig as %s, with a bearer token', async (how) => {
+    await fleet.rollOut('v1');
+    await fleet.rollOut('v2');
+    const secret = await token();
+    const text = kubeconfig({ token: secret });
+    const path = join(directory, `${fleet.namespace}.yaml`);
+    writeFileSync(path, text);
+    const source = { text, base64: Buffer.from(text).toString('base64'), path, auto: 'auto' }[how] ?? '';
+    const step = await fleet.rollback({ kubeconfig: source }, how === 'auto' ? { KUBECONFIG: path } : {});
+    expect(step).toMatchObject({ code: 0, outputs: { outcome: 'rolled-back' } });
+    expect(JSON.stringify(step)).not.toContain(secret);
+  });
+
+  test('an exec plugin: allowed by name, asked with KUBERNETES_EXEC_INFO, its token masked', async () => {
+    await fleet.rollOut('v1');
+    await fleet.rollOut('v2');
+    const secret = await token();
+    const plugin = join(directory, `login-${fleet.namespace}`);
+    writeFileSync(
+      plugin,
+      `#!/bin/sh\ncase "$KUBERNETES_EXEC_INFO" in *'"server":"https://127.0.0.1'*) ;; *) echo "no cluster information" >&2; exit 3;; esac\nprintf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}' "$TOKEN"\n`,
+    );
+    chmodSync(plugin, 0o755);
+    const user = {
+      exec: {
+        apiVersion: 'client.authentication.k8s.io/v1',
+        command: plugin,
+        interactiveMode: 'Never',
+        provideClusterInfo: true,
+        env: [{ name: 'TOKEN', value: secret }],
+      },
+    };
+    expectFailure(
+      await fleet.rollback({ kubeconfig: kubeconfig(user) }),
+      'error',
+      'credentials',
+      /wants to start the program ".*login-.*", which the input exec-plugins does not allow/,
+    );
+    const running = fleet.start({ kubeconfig: kubeconfig(user), 'exec-plugins': plugin });
+    const step = await running.done;
+    expect(step).toMatchObject({ code: 0, outputs: { outcome: 'rolled-back' } });
+    expect(JSON.stringify(step)).not.toContain(secret);
+    expect(running.log()).toContain(`::add-mask::${secret}`);
+    const broken = { exec: { ...user.exec, provideClusterInfo: false } };
+    await fleet.deploy('v3');
+    expect(await fleet.rollback({ kubeconfig: kubeconfig(broken), 'exec-plugins': 'any' })).toMatchObject({
+      code: 1,
+      outputs: { reason: 'credentials' },
+      log: expect.stringMatching(/exit code 3\): no cluster information/),
+    });
+  });
+});
+
+describe('what the server refuses', () => {
+  test('a template that is not valid', async () => {
+    await fleet.rollOut('v1');
+    await fleet.rollOut('v2');
+    const { items } = await fleet.json('get', 'controllerrevisions');
+    const [one] = items as Any[];
+    const broken = structuredClone(one);
+    broken.data.spec.template.spec.containers[0].name = 'Not A Name';
+    await fleet.kubectl(
+      ['create', '-f', '-'],
+      JSON.stringify({
+        ...broken,
+        revision: 1,
+        metadata: {
+          name: 'agent-broken',
+          ownerReferences: one.metadata.ownerReferences,
+          labels: { app: 'agent', 'controller-revision-hash': 'broken' },
+        },
+      }),
+    );
+    expectFailure(
+      await fleet.rollback({ 'to-revision': 'agent-broken' }),
+      'error',
+      'invalid-template',
+      /does not accept the template of that revision: spec\.template\.spec\.containers\[0\]\.name/,
+    );
+    expect(await fleet.image()).toBe('v2');
+  });
+
+  test('an admission policy', async () => {
+    await fleet.rollOut('v1');
+    await fleet.rollOut('v2');
+    const name = fleet.namespace;
+    await fleet.kubectl(
+      ['create', '-f', '-'],
+      dump({
+        apiVersion: 'admissionregistration.k8s.io/v1',
+        kind: 'ValidatingAdmissionPolicy',
+        metadata: { name },
+        spec: {
+          matchConstraints: {
+            resourceRules: [{ apiGroups: ['apps'], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['daemonsets'] }],
+          },
+          validations: [{ expression: "!object.spec.template.spec.containers[0].image.endsWith(':v1')", message: 'v1 is banned' }],
+        },
+      }),
+    );
+    await fleet.kubectl(
+      ['create', '-f', '-'],
+      dump({
+        apiVersion: 'admissionregistration.k8s.io/v1',
+        kind: 'ValidatingAdmissionPolicyBinding',
+        metadata: { name },
+        spec: {
+          policyName: name,
+          validationActions: ['Deny'],
+          matchResources: { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': name } } },
+        },
+      }),
+    );
+    try {
+      await eventually(
+        'the policy',
+        () =>
+          fleet
+            .kubectl(['set', 'image', 'daemonset/agent', 'agent=registry.example/agent:v1', '--dry-run=server'])
+            .catch((error: Error) => error.message),
+        (said) => said.includes('v1 is banned'),
+      );
+      expectFailure(await fleet.rollback(), 'error', 'admission-denied', /v1 is banned/);
+    } finally {
+      await fleet.kubectl(['delete', 'validatingadmissionpolicybinding', name]);
+      await fleet.kubectl(['delete', 'validatingadmissionpolicy', name]);
+    }
+  });
+});
+
+test('text from the cluster can neither command the runner nor break out of the summary', async () => {
+  const cause = 'x\n::error::owned\r::stop-commands::t ##[group]g </details><script>alert(1)</script> | @octocat ```';
+  await fleet.rollOut('v1', { cause });
+  await fleet.rollOut('v2', { cause: '' });
+  const dry = await fleet.rollback({ 'to-revision': '9' });
+  expect(dry.log.match(/^\s*::(?!error::refused|debug::)/gm)).toBeNull();
+  expect(dry.log).not.toContain('##[');
+  const step = await fleet.rollback();
+  expect(step.code).toBe(0);
+  expect(step.summary).not.toMatch(/<script|@octocat|```/);
+  expect(step.summary.match(/<details>/g)).toHaveLength(step.summary.match(/<\/details>/g)?.length ?? -1);
+});

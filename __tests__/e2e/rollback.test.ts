@@ -1,0 +1,309 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { eventually, Fleet } from './support.ts';
+
+let fleet: Fleet;
+beforeEach(async () => {
+  fleet = await Fleet.create();
+});
+afterEach(() => fleet.remove());
+
+describe('rolls back', () => {
+  test('a stuck rollout to the previous revision: template, numbers, change-cause, one write, five requests', async () => {
+    await fleet.rollOut('v1');
+    await fleet.rollOut('v2', { annotations: { team: 'observability' } });
+    await fleet.getStuck('v3-crash', { annotations: { team: 'observability' } });
+    const before = await fleet.daemonSet();
+
+    const step = await fleet.rollback();
+
+    expect(step).toMatchObject({
+      code: 0,
+      outputs: {
+        outcome: 'rolled-back',
+        reason: 'complete',
+        changed: 'true',
+        'old-revision': '3',
+        'target-revision': '2',
+        'new-revision': '4',
+        'change-cause': 'deploy v2',
+        images: 'registry.example/agent:v2',
+        desired: '10',
+        updated: '10',
+        available: '10',
+      },
+    });
+    expect(await fleet.history()).toEqual({ 1: 'v1', 3: 'v3-crash', 4: 'v2' });
+    const after = await fleet.daemonSet();
+    const stored = (await fleet.json('get', `controllerrevision/${step.outputs['controller-revision']}`)) as {
+      revision: number;
+      data: { spec: { template: object } };
+    };
+    expect(stored.revision).toBe(4);
+    expect({ $patch: 'replace', ...after.spec.template }).toEqual(stored.data.spec.template);
+    const ours = ['kubernetes.io/change-cause', 'rollback-daemonset/last-rollback', 'deprecated.daemonset.template.generation'];
+    const others = (annotations: Record<string, string>): object =>
+      Object.fromEntries(Object.entries(annotations).filter(([key]) => !ours.includes(key)));
+    expect(others(after.metadata.annotations)).toEqual(others(before.metadata.annotations));
+    expect(after.metadata.annotations['kubernetes.io/change-cause']).toBe('deploy v2');
+    expect((await fleet.kubectl(['rollout', 'history', 'daemonset/agent', '--revision=4'])).trim()).toContain('registry.example/agent:v2');
+    const pods = (await fleet.json('get', 'pods')).items as { spec: { containers: { image: string }[] } }[];
+    expect(new Set(pods.map(({ spec }) => spec.containers[0]?.image))).toEqual(new Set(['registry.example/agent:v2']));
+    expect(
+      await eventually(
+        'the audit log',
+        () => fleet.requests(),
+        (all) => all.length >= 5,
+      ),
+    ).toEqual(['get daemonsets', 'list controllerrevisions', 'patch daemonsets dryRun', 'patch daemonsets', 'watch daemonsets']);
+    expect(step.summary).toContain('Revision 3 → 4, which restores revision 2');
+    expect(step.summary).toContain('| 2 | **4** (current) |');
+    expect(step.summary).not.toContain('>v3-crash<');
+    expect(step.log).toMatch(
+      /^Server https:\/\/127\.0\.0\.1:\d+, context testbed, namespace t-.*, DaemonSet agent: roll back to the previous revision\n/,
+    );
+    expect(step.log).toContain('daemon set "agent" successfully rolled out');
+    const lines = step.log.trim().split('\n');
+    expect(new Set(lines).size).toBe(lines.length);
+  });
+
+  test('to a named revision, which takes a new number each time', async () => {
+    for (const tag of ['v1', 'v2', 'v3']) await fleet.rollOut(tag);
+    expect(await fleet.rollback({ 'to-revision': '1' })).toMatchObject({
+      code: 0,
+      outputs: { 'old-revision': '3', 'target-revision': '1', 'new-revision': '4' },
+    });
+    expect(await fleet.rollback({ 'to-revision': '2' })).toMatchObject({
+      code: 0,
+      outputs: { 'old-revision': '4', 'target-revision': '2', 'new-revision': '5' },
+    });
+    expect(await fleet.history()).toEqual({ 3: 'v3', 4: 'v1', 5: 'v2' });
+    const { metadata } = (
+      (await fleet.json('get', 'controllerrevisions')).items as { revision: number; metadata: { name: string } }[]
+    ).find(({ revision }) => revision === 3) as { metadata: { name: string } };
+    expect(await fleet.rollback({ 'to-revision': metadata.name })).toMatchObject({
+      code: 0,
+      outputs: { outcome: 'rolled-back', 'target-revision': '3', 'new-revision': '6' },
+    });
+  });
+
+  test.each([
+    ['previous', [], {}],
+    ['a number', ['--to-revision=1'], { 'to-revision': '1' }],
+  ])('as kubectl does: undo to %s', async (_name, undo, inputs) => {
+    const beside = await Fleet.create();
+    try {
+      for (const one of [fleet, beside]) {
+        await one.rollOut('v1');
+        await one.rollOut('v2');
+        await one.getStuck('v3-missing');
+      }
+      await beside.kubectl(['rollout', 'undo', 'daemonset/agent', ...undo]);
+      await beside.kubectl(['rollout', 'status', 'daemonset/agent', '--timeout=60s']);
+      expect((await fleet.rollback(inputs as Record<string, string>)).code).toBe(0);
+      expect(await fleet.history()).toEqual(await beside.history());
+      expect((await fleet.daemonSet()).spec).toEqual((await beside.daemonSet()).spec);
+    } finally {
+      await beside.remove();
+    }
+  });
+
+  test('writes nothing when the revision is there already', async () => {
+    await fleet.rollOut('v1');
+    await fleet.rollOut('v2');
+    const before = await fleet.daemonSet();
+    expect(await fleet.rollback({ 'to-revision': '2' })).toMatchObject({
+      code: 0,
+      outputs: { outcome: 'unchanged', changed: 'false', 'old-revision': '2', 'new-revision': '2', available: '10' },
+    });
+    expect((await fleet.daemonSet()).metadata.resourceVersion).toBe(before.metadata.resourceVersion);
+    expect(fleet.writes()).toBe(0);
+  });
+
+  test('a change-cause that the target does not have is removed', async () => {
+    await fleet.rollOut('v1', { cause: '' });
+    await fleet.rollOut('v2', { cause: 'the bad one' });
+    expect(await fleet.rollback()).toMatchObject({ code: 0, outputs: { 'change-cause': '' } });
+    expect((await fleet.daemonSet()).metadata.annotations).not.toHaveProperty(['kubernetes.io/change-cause']);
+  });
+
+  test('dry run: checked by the server, nothing written', async () => {
+    await fleet.rollOut('v1');
+    await fleet.rollOut('v2');
+    const before = await fleet.daemonSet();
+    const step = await fleet.rollback({ 'dry-run': 'true' });
+    expect(step).toMatchObject({
+      code: 0,
+      outputs: { outcome: 'dry-run', reason: 'validated', changed: 'false', 'target-revision': '1', 'new-revision': '' },
+    });
+    expect(step.summary).toContain('<details>\n<summary>Template: 2 differences</summary>');
+    expect((await fleet.daemonSet()).metadata.resourceVersion).toBe(before.metadata.resourceVersion);
+  });
+
+  test('values are shown only when asked for', async () => {
+    await fleet.rollOut('v1', { env: 'hunter2-old' });
+    await fleet.rollOut('v2', { env: 'hunter2-new' });
+    const hidden = await fleet.rollback({ 'dry-run': 'true' });
+    expect(JSON.stringify(hidden)).not.toContain('hunter2');
+    const shown = await fleet.rollback({ 'dry-run': 'true', 'show-values': 'true' });
+    expect(shown.summary).toContain('hunter2-old');
+  });
+});
+
+describe('a rollback is not undone by the next', () => {
+  test('the same run resumes, another is refused, a new deploy of the bad version is rolled back again', async () => {
+    await fleet.rollOut('v1');
+    await fleet.rollOut('v2');
+    await fleet.getStuck('v3-crash');
+    const first = await fleet.rollback();
+    const again = await fleet.rollback({}, { GITHUB_RUN_ATTEMPT: '2' });
+    for (const name of ['outcome', 'changed', 'old-revision', 'target-revision', 'new-revision', 'controller-revision', 'images'])
+      expect([name, again.outputs[name]]).toEqual([name, first.outputs[name]]);
+    expect(again).toMatchObject({ code: 0, outputs: { reason: 'resumed' } });
+    expect(fleet.writes()).toBe(1);
+
+    const other = await fleet.rollback({}, { GITHUB_RUN_ID: '2' });
+    expect(other).toMatchObject({ code: 1, outputs: { outcome: 'refused', reason: 'already-rolled-back', changed: 'false' } });
+    expect(other.log).toMatch(/"previous" is revision 3 .*set to-revision to a name: agent-\w+ is revision 1/);
+    expect(fleet.writes()).toBe(1);
+
+    await fleet.getStuck('v3-crash');
+    expect(await fleet.rollback({}, { GITHUB_RUN_ID: '3' })).toMatchObject({
+      code: 0,
+      outputs: { outcome: 'rolled-back', images: 'registry.example/agent:v2' },
+    });
+    expect(fleet.writes()).toBe(2);
+    expect(await fleet.image()).toBe('v2');
+  });
+});
+
+describe('server-side apply', () => {
+  test('by the deployer goes on without a conflict afterwards', async () => {
+    await fleet.rollOut('v1', { serverSide: 'deployer' });
+    await fleet.rollOut('v2', { serverSide: 'deployer' });
+    await fleet.getStuck('v3-crash', { serverSide: 'deployer' });
+    expect(await fleet.rollback()).toMatchObject({ code: 0, outputs: { outcome: 'rolled-back' } });
+    const { managedFields } = (await fleet.daemonSet()).metadata as { managedFields: { manager: string }[] };
+    expect(managedFields.map(({ manager }) => manager)).not.toContain('rollback-daemonset');
+    await fleet.rollOut('v4', { serverSide: 'deployer' });
+    expect(await fleet.image()).toBe('v4');
+  });
+});
+
+describe('the wait', () => {
+  test('ends when the time is up, and the rollout goes on', async () => {
+    await fleet.rollOut('v1');
+    await fleet.deploy('v2-hang');
+    await fleet.deploy('v3');
+    const step = await fleet.rollback({ 'to-revision': '2', timeout: '3s' });
+    expect(step).toMatchObject({ code: 1, outputs: { outcome: 'timed-out', reason: 'timeout', changed: 'true', 'new-revision': '4' } });
+    expect(step.log).toMatch(/::error::timed-out \(timeout\): The rollout was not done in time: \d+ of 10 nodes/);
+    expect(step.summary).toContain('❌ Timed out');
+  });
+
+  test('is left out with wait: false', async () => {
+    await fleet.rollOut('v1');
+    await fleet.getStuck('v2-missing');
+    expect(await fleet.rollback({ wait: 'false' })).toMatchObject({
+      code: 0,
+      outputs: { outcome: 'pending', reason: 'not-waited', 'new-revision': '3' },
+    });
+    await fleet.kubectl(['rollout', 'status', 'daemonset/agent', '--timeout=60s']);
+    expect(await fleet.image()).toBe('v1');
+  });
+
+  test('OnDelete is pending: the pods are replaced by hand', async () => {
+    await fleet.rollOut('v1');
+    await fleet.deploy('v2', { strategy: 'OnDelete' });
+    expect(await fleet.rollback({ 'to-revision': '1' })).toMatchObject({ code: 0, outputs: { outcome: 'rolled-back' } });
+    await fleet.deploy('v3', { strategy: 'OnDelete' });
+    await fleet.kubectl(['delete', 'pods', '--all']);
+    await eventually(
+      'new pods',
+      () => fleet.daemonSet(),
+      ({ status }) => status.updatedNumberScheduled === 10 && status.numberAvailable === 10,
+    );
+    const step = await fleet.rollback({ 'to-revision': '2' });
+    expect(step).toMatchObject({ code: 0, outputs: { outcome: 'pending', reason: 'on-delete', updated: '0' } });
+  });
+
+  test.each(['SIGINT', 'SIGTERM'] as const)('is cancelled by %s: outputs and summary within 2 s', async (signal) => {
+    await fleet.rollOut('v1');
+    await fleet.deploy('v2-hang');
+    await fleet.deploy('v3');
+    const running = fleet.start({ 'to-revision': '2' });
+    await eventually(
+      'the wait',
+      running.log,
+      (log) => log.includes('updated pods are available') || log.includes('new pods have been updated'),
+    );
+    const sent = Date.now();
+    running.process.kill(signal);
+    const step = await running.done;
+    expect(Date.now() - sent).toBeLessThan(2_000);
+    expect(step).toMatchObject({ code: 1, outputs: { outcome: 'cancelled', changed: 'true', 'old-revision': '3', 'new-revision': '4' } });
+    expect(step.summary).toContain('❌ Cancelled');
+  });
+
+  test('ends when somebody deploys another template, or deletes the DaemonSet', async () => {
+    await fleet.rollOut('v1');
+    await fleet.deploy('v2-hang');
+    await fleet.deploy('v3');
+    const superseded = fleet.start({ 'to-revision': '2' });
+    await eventually('the wait', superseded.log, (log) => log.includes('new pods have been updated'));
+    // A change of the spec alone does not end it.
+    await fleet.kubectl([
+      'patch',
+      'daemonset/agent',
+      '--type=merge',
+      '-p',
+      '{"spec":{"updateStrategy":{"rollingUpdate":{"maxUnavailable":6}}}}',
+    ]);
+    await fleet.deploy('v4');
+    expect(await superseded.done).toMatchObject({
+      code: 1,
+      outputs: { outcome: 'superseded', reason: 'template-changed', changed: 'true' },
+    });
+
+    const deleted = fleet.start({ 'to-revision': '4' });
+    await eventually('the wait', deleted.log, (log) => log.includes('new pods have been updated'));
+    await fleet.kubectl(['delete', 'daemonset/agent']);
+    expect(await deleted.done).toMatchObject({ code: 1, outputs: { outcome: 'deleted', changed: 'true' } });
+  });
+});
+
+test('twins: passed over as "previous", and pods are looked at where counters could lie', async () => {
+  await fleet.rollOut('v1');
+  await fleet.rollOut('v2');
+  // The same template in the bytes of Kubernetes before 1.34.
+  const current = (
+    (await fleet.json('get', 'controllerrevisions')).items as {
+      revision: number;
+      metadata: { ownerReferences: object[]; labels: object };
+      data: { spec: { template: { metadata: object } } };
+    }[]
+  ).find(({ revision }) => revision === 2);
+  if (!current) throw new Error('there is no revision 2');
+  const twin = structuredClone(current);
+  Object.assign(twin.data.spec.template.metadata, { creationTimestamp: null });
+  const { ownerReferences } = current.metadata;
+  await fleet.kubectl(
+    ['create', '-f', '-'],
+    JSON.stringify({
+      ...twin,
+      apiVersion: 'apps/v1',
+      kind: 'ControllerRevision',
+      revision: 1,
+      metadata: { name: 'agent-twin', ownerReferences, labels: { app: 'agent', 'controller-revision-hash': 'twin' } },
+    }),
+  );
+  const step = await fleet.rollback({ 'to-revision': 'previous' });
+  expect(step).toMatchObject({ code: 0, outputs: { outcome: 'rolled-back', images: 'registry.example/agent:v1' } });
+
+  const back = await fleet.rollback({ 'to-revision': 'agent-twin' });
+  expect(back).toMatchObject({ code: 0, outputs: { outcome: 'rolled-back', images: 'registry.example/agent:v2' } });
+  expect(fleet.requests()).toContain('list pods');
+  const renewed = ((await fleet.json('get', 'controllerrevisions')).items as { revision: number; metadata: { name: string } }[]).find(
+    ({ metadata }) => metadata.name === back.outputs['controller-revision'],
+  );
+  expect(String(renewed?.revision)).toBe(back.outputs['new-revision']);
+});

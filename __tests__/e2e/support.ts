@@ -1,0 +1,240 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { attachTestbed, type Testbed } from '../../testbed/testbed.ts';
+
+export function sharedTestbed(): Testbed {
+  const directory = process.env['TESTBED'];
+  if (!directory) throw new Error('The test bed is not running: run the tests by "npm run test:e2e".');
+  return attachTestbed(directory);
+}
+
+/** What a step left behind. */
+export interface Step {
+  code: number | null;
+  log: string;
+  outputs: Record<string, string>;
+  summary: string;
+}
+
+/** A step that is still running. */
+export interface RunningStep {
+  process: ChildProcess;
+  /** What it printed so far. */
+  log: () => string;
+  done: Promise<Step>;
+}
+
+/** Starts dist/index.js as the runner does: inputs and files in the environment. */
+export function startStep(inputs: Record<string, string>, environment: Record<string, string> = {}): RunningStep {
+  const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-step-'));
+  const output = join(directory, 'output');
+  const summary = join(directory, 'summary');
+  for (const file of [output, summary]) writeFileSync(file, '');
+  const { PATH = '' } = process.env;
+  const child = spawn(process.execPath, [resolve('dist/index.js')], {
+    env: {
+      PATH,
+      HOME: directory,
+      GITHUB_OUTPUT: output,
+      GITHUB_STEP_SUMMARY: summary,
+      GITHUB_REPOSITORY: 'octo/fleet',
+      GITHUB_RUN_ID: '1',
+      ...Object.fromEntries(Object.entries(inputs).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value])),
+      ...environment,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let log = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      log += chunk.toString('utf8');
+    });
+  }
+  const done = new Promise<Step>((end) => {
+    child.on('close', (code) => {
+      end({
+        code,
+        log: log.replace(/^::add-mask::.*\n/gm, ''),
+        outputs: parseOutputs(readFileSync(output, 'utf8')),
+        summary: readFileSync(summary, 'utf8'),
+      });
+      rmSync(directory, { recursive: true, force: true });
+    });
+  });
+  return { process: child, log: () => log, done };
+}
+
+function parseOutputs(text: string): Record<string, string> {
+  return Object.fromEntries(
+    [...text.matchAll(/^(\S+?)<<(ghadelimiter_\S+)\n([\s\S]*?)\n\2$/gm)].map(([, name = '', , value = '']) => [name, value]),
+  );
+}
+
+/** Runs a program, with text on its standard input. */
+export function execute(program: string, parameters: string[], input = ''): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((done) => {
+    const child = execFile(program, parameters, { maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
+      done({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr });
+    });
+    child.stdin?.end(input);
+  });
+}
+
+/** Waits until a condition holds; after a minute it fails with what was seen last. */
+export async function eventually<T>(what: string, look: () => T | Promise<T>, holds: (seen: T) => boolean): Promise<T> {
+  const end = Date.now() + 60_000;
+  for (;;) {
+    const seen = await look();
+    if (holds(seen)) return seen;
+    if (Date.now() > end) throw new Error(`Waited in vain for ${what}. Seen last: ${JSON.stringify(seen, null, 1)?.slice(0, 4_000)}`);
+    await new Promise((next) => setTimeout(next, 100));
+  }
+}
+
+export interface ManifestOptions {
+  cause?: string;
+  maxUnavailable?: number | string;
+  strategy?: 'RollingUpdate' | 'OnDelete';
+  env?: string;
+  annotations?: Record<string, string>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: tests look anywhere into objects of the API
+export type Any = any;
+
+let sequence = 0;
+
+/** A namespace on a test bed, with the DaemonSet `agent` in it. */
+export class Fleet {
+  readonly testbed: Testbed;
+  readonly namespace: string;
+  readonly name = 'agent';
+
+  private constructor(testbed: Testbed, namespace: string) {
+    this.testbed = testbed;
+    this.namespace = namespace;
+  }
+
+  static async create(testbed: Testbed = sharedTestbed()): Promise<Fleet> {
+    sequence += 1;
+    const fleet = new Fleet(testbed, `t-${process.pid}-${Date.now().toString(36)}-${sequence}`);
+    await fleet.kubectl(['create', 'namespace', fleet.namespace]);
+    return fleet;
+  }
+
+  /** Deletes the namespace; the pods go on their own. */
+  async remove(): Promise<void> {
+    await execute(this.testbed.kubectl, ['--kubeconfig', this.testbed.kubeconfig, 'delete', 'namespace', this.namespace, '--wait=false']);
+  }
+
+  /** Real kubectl in this namespace. Throws what it said when it fails. */
+  async kubectl(parameters: string[], input = ''): Promise<string> {
+    const { code, stdout, stderr } = await execute(
+      this.testbed.kubectl,
+      ['--kubeconfig', this.testbed.kubeconfig, '--namespace', this.namespace, ...parameters],
+      input,
+    );
+    if (code !== 0) throw new Error(`kubectl ${parameters.join(' ')}: ${stderr}${stdout}`);
+    return stdout;
+  }
+
+  async json(...parameters: string[]): Promise<Any> {
+    return JSON.parse(await this.kubectl([...parameters, '-o', 'json'])) as Any;
+  }
+
+  manifest(
+    tag: string,
+    { cause = `deploy ${tag}`, maxUnavailable = 5, strategy = 'RollingUpdate', env = tag, annotations = {} }: ManifestOptions = {},
+  ): string {
+    return JSON.stringify({
+      apiVersion: 'apps/v1',
+      kind: 'DaemonSet',
+      metadata: {
+        name: this.name,
+        namespace: this.namespace,
+        annotations: { ...(cause !== '' && { 'kubernetes.io/change-cause': cause }), ...annotations },
+      },
+      spec: {
+        selector: { matchLabels: { app: this.name } },
+        updateStrategy: strategy === 'OnDelete' ? { type: strategy } : { type: strategy, rollingUpdate: { maxUnavailable } },
+        template: {
+          metadata: { labels: { app: this.name } },
+          spec: {
+            terminationGracePeriodSeconds: 0,
+            containers: [{ name: 'agent', image: `registry.example/agent:${tag}`, env: [{ name: 'VERSION', value: env }] }],
+          },
+        },
+      },
+    });
+  }
+
+  async deploy(tag: string, options: ManifestOptions & { serverSide?: string } = {}): Promise<void> {
+    const how = options.serverSide ? ['--server-side', '--field-manager', options.serverSide] : [];
+    await this.kubectl(['apply', ...how, '-f', '-'], this.manifest(tag, options));
+  }
+
+  /** Deploys, and waits until every node runs it. */
+  async rollOut(tag: string, options: ManifestOptions & { serverSide?: string } = {}): Promise<void> {
+    await this.deploy(tag, options);
+    await this.kubectl(['rollout', 'status', `daemonset/${this.name}`, '--timeout=120s']);
+  }
+
+  /** Deploys a version that gets stuck, and waits until some nodes have it. */
+  async getStuck(tag: string, options: ManifestOptions & { serverSide?: string } = {}): Promise<void> {
+    const { generation } = (await this.daemonSet()).metadata;
+    await this.deploy(tag, options);
+    await eventually(
+      'a rollout that is stuck',
+      () => this.daemonSet(),
+      ({ metadata, status }) =>
+        metadata.generation > generation &&
+        status.observedGeneration === metadata.generation &&
+        status.updatedNumberScheduled > 0 &&
+        status.numberUnavailable > 0,
+    );
+  }
+
+  daemonSet(): Promise<Any> {
+    return this.json('get', `daemonset/${this.name}`, '--show-managed-fields');
+  }
+
+  async image(): Promise<string> {
+    return ((await this.daemonSet()).spec.template.spec.containers[0].image as string).replace(/.*:/, '');
+  }
+
+  /** Revision number → tag, as stored in the cluster. */
+  async history(): Promise<Record<number, string>> {
+    const { items } = await this.json('get', 'controllerrevisions');
+    return Object.fromEntries(
+      items.map(({ revision, data }: Any) => [revision, data.spec.template.spec.containers[0].image.replace(/.*:/, '')]),
+    );
+  }
+
+  start(inputs: Record<string, string> = {}, environment: Record<string, string> = {}): RunningStep {
+    return startStep(
+      { kubeconfig: this.testbed.kubeconfig, daemonset: `${this.namespace}/${this.name}`, timeout: '100s', ...inputs },
+      environment,
+    );
+  }
+
+  rollback(inputs: Record<string, string> = {}, environment: Record<string, string> = {}): Promise<Step> {
+    return this.start(inputs, environment).done;
+  }
+
+  /** Our requests on this namespace, from the audit log: `get daemonsets`, `patch daemonsets dryRun`, … */
+  requests(): string[] {
+    return readFileSync(this.testbed.auditLog, 'utf8')
+      .split('\n')
+      .filter((line) => line.includes('"userAgent":"rollback-daemonset"') && line.includes(`"namespace":"${this.namespace}"`))
+      .map((line) => JSON.parse(line) as Any)
+      .filter(({ stage, verb }) => stage === 'ResponseComplete' || (stage === 'ResponseStarted' && verb === 'watch'))
+      .filter((event, index, all) => all.findIndex(({ auditID }) => auditID === event.auditID) === index)
+      .map(({ verb, objectRef, requestURI }) => `${verb} ${objectRef.resource}${requestURI.includes('dryRun=All') ? ' dryRun' : ''}`);
+  }
+
+  writes(): number {
+    return this.requests().filter((request) => request === 'patch daemonsets').length;
+  }
+}

@@ -1,0 +1,5 @@
+import type { Testbed } from '../../testbed/testbed.ts';
+
+export default async function teardown(): Promise<void> {
+  await (globalThis as { testbed?: Testbed }).testbed?.stop();
+}
