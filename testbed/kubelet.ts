@@ -84,12 +84,15 @@ async function markPods(node: string, ready: 'True' | 'False'): Promise<void> {
   for (const pod of items) {
     // Of a pod whose containers are not ready, neither of them says anything.
     if (conditionOf(pod, 'ContainersReady') !== 'True') continue;
-    await api.send(
-      'PATCH',
-      `/api/v1/namespaces/${pod.metadata.namespace}/pods/${pod.metadata.name}/status`,
-      { status: { conditions: [condition] } },
-      'application/strategic-merge-patch+json',
-    );
+    const { namespace, name } = pod.metadata;
+    const path = `/api/v1/namespaces/${namespace}/pods/${name}/status`;
+    const body = { status: { conditions: [condition] } };
+    try {
+      await api.send('PATCH', path, body, 'application/strategic-merge-patch+json');
+    } catch (error) {
+      // Pods are replaced all the time.
+      if (!(error instanceof ApiError && error.status === 404)) throw error;
+    }
   }
 }
 

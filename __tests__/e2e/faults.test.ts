@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
 import { FaultyProxy } from './proxy.ts';
-import { eventually, Fleet, type Step, sharedTestbed } from './support.ts';
+import { eventually, expectStep, Fleet, type Step, sharedTestbed } from './support.ts';
 
 describe('through a faulty network', () => {
   let fleet: Fleet;
@@ -30,7 +30,7 @@ describe('through a faulty network', () => {
 
   const rollback = (): Promise<Step> => fleet.rollback({ kubeconfig });
   const expectRolledBack = (step: Step): void => {
-    expect(step).toMatchObject({
+    expectStep(step, {
       code: 0,
       outputs: { outcome: 'rolled-back', changed: 'true', 'old-revision': '2', 'new-revision': '3', available: '10' },
     });
@@ -100,7 +100,7 @@ describe('on a test bed of its own', () => {
       ({ status }) => status.updatedNumberScheduled >= 100,
     );
     const step = await fleet.rollback();
-    expect(step).toMatchObject({
+    expectStep(step, {
       code: 0,
       outputs: {
         outcome: 'rolled-back',
@@ -122,13 +122,13 @@ describe('on a test bed of its own', () => {
     try {
       await fleet.deploy('v3-crash');
       const step = await fleet.rollback();
-      expect(step).toMatchObject({ code: 1, outputs: { outcome: 'refused', reason: 'not-observed', changed: 'false' } });
+      expectStep(step, { code: 1, outputs: { outcome: 'refused', reason: 'not-observed', changed: 'false' } });
       expect(fleet.writes()).toBe(0);
       // Seen in time, "previous" is the one before the change.
       const running = fleet.start();
       await eventually('the wait', running.log, (log) => log.includes('Waiting for daemon set spec update to be observed'));
       await testbed.resume('kube-controller-manager');
-      expect(await running.done).toMatchObject({ code: 0, outputs: { outcome: 'rolled-back', images: 'registry.example/agent:v2' } });
+      expectStep(await running.done, { code: 0, outputs: { outcome: 'rolled-back', images: 'registry.example/agent:v2' } });
     } finally {
       await testbed.resume('kube-controller-manager');
     }
@@ -142,6 +142,6 @@ describe('on a test bed of its own', () => {
     await eventually('the wait', running.log, (log) => log.includes('rolled back: revision'));
     await testbed.kill('kube-apiserver');
     await testbed.start('kube-apiserver');
-    expect(await running.done).toMatchObject({ code: 0, outputs: { outcome: 'rolled-back', available: '300' } });
+    expectStep(await running.done, { code: 0, outputs: { outcome: 'rolled-back', available: '300' } });
   });
 });

@@ -74,7 +74,6 @@ export class FaultyProxy {
         },
       );
       through.on('error', () => from.socket.destroy());
-      from.on('close', () => through.destroy());
       to.on('close', () => through.destroy());
       from.pipe(through);
     });

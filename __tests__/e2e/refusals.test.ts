@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { dump, load } from 'js-yaml';
-import { type Any, eventually, Fleet, type Step } from './support.ts';
+import { type Any, eventually, expectStep, Fleet, type Step } from './support.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-e2e-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -16,7 +16,7 @@ afterEach(() => fleet.remove());
 
 /** A failure as people meet it: one message, no stack trace, outputs and summary, nothing written. */
 function expectFailure(step: Step, outcome: string, reason: string, message: RegExp): void {
-  expect(step).toMatchObject({ code: 1, outputs: { outcome, reason, changed: 'false' } });
+  expectStep(step, { code: 1, outputs: { outcome, reason, changed: 'false' } });
   expect(step.log.match(/^::error::.*$/gm)).toEqual([expect.stringMatching(message)]);
   expect(step.log).not.toMatch(/^\s+at /m);
   expect(step.log).not.toMatch(/node:internal|UnhandledPromise/);
@@ -144,7 +144,7 @@ describe('403 names the missing rule', () => {
     const rule = new RegExp(`Role in namespace ${fleet.namespace}.*resources: \\["${resource}"\\], verbs: \\["${verb}"\\]`);
     if (verb === 'watch') {
       // Found out only after the write: the rollout is followed by reading.
-      expect(step).toMatchObject({ code: 0, outputs: { outcome: 'rolled-back' } });
+      expectStep(step, { code: 0, outputs: { outcome: 'rolled-back' } });
       expect(step.log).toMatch(rule);
     } else expectFailure(step, 'error', 'forbidden', rule);
     expect(JSON.stringify(step)).not.toContain(base64(key));
@@ -167,7 +167,7 @@ describe('credentials', () => {
     writeFileSync(path, text);
     const source = { text, base64: Buffer.from(text).toString('base64'), path, auto: 'auto' }[how] ?? '';
     const step = await fleet.rollback({ kubeconfig: source }, how === 'auto' ? { KUBECONFIG: path } : {});
-    expect(step).toMatchObject({ code: 0, outputs: { outcome: 'rolled-back' } });
+    expectStep(step, { code: 0, outputs: { outcome: 'rolled-back' } });
     expect(JSON.stringify(step)).not.toContain(secret);
   });
 
@@ -198,12 +198,12 @@ describe('credentials', () => {
     );
     const running = fleet.start({ kubeconfig: kubeconfig(user), 'exec-plugins': plugin });
     const step = await running.done;
-    expect(step).toMatchObject({ code: 0, outputs: { outcome: 'rolled-back' } });
+    expectStep(step, { code: 0, outputs: { outcome: 'rolled-back' } });
     expect(JSON.stringify(step)).not.toContain(secret);
     expect(running.log()).toContain(`::add-mask::${secret}`);
     const broken = { exec: { ...user.exec, provideClusterInfo: false } };
     await fleet.deploy('v3');
-    expect(await fleet.rollback({ kubeconfig: kubeconfig(broken), 'exec-plugins': 'any' })).toMatchObject({
+    expectStep(await fleet.rollback({ kubeconfig: kubeconfig(broken), 'exec-plugins': 'any' }), {
       code: 1,
       outputs: { reason: 'credentials' },
       log: expect.stringMatching(/exit code 3\): no cluster information/),

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { eventually, Fleet } from './support.ts';
+import { eventually, expectStep, Fleet } from './support.ts';
 
 let fleet: Fleet;
 beforeEach(async () => {
@@ -16,7 +16,7 @@ describe('rolls back', () => {
 
     const step = await fleet.rollback();
 
-    expect(step).toMatchObject({
+    expectStep(step, {
       code: 0,
       outputs: {
         outcome: 'rolled-back',
@@ -68,11 +68,11 @@ describe('rolls back', () => {
 
   test('to a named revision, which takes a new number each time', async () => {
     for (const tag of ['v1', 'v2', 'v3']) await fleet.rollOut(tag);
-    expect(await fleet.rollback({ 'to-revision': '1' })).toMatchObject({
+    expectStep(await fleet.rollback({ 'to-revision': '1' }), {
       code: 0,
       outputs: { 'old-revision': '3', 'target-revision': '1', 'new-revision': '4' },
     });
-    expect(await fleet.rollback({ 'to-revision': '2' })).toMatchObject({
+    expectStep(await fleet.rollback({ 'to-revision': '2' }), {
       code: 0,
       outputs: { 'old-revision': '4', 'target-revision': '2', 'new-revision': '5' },
     });
@@ -80,7 +80,7 @@ describe('rolls back', () => {
     const { metadata } = (
       (await fleet.json('get', 'controllerrevisions')).items as { revision: number; metadata: { name: string } }[]
     ).find(({ revision }) => revision === 3) as { metadata: { name: string } };
-    expect(await fleet.rollback({ 'to-revision': metadata.name })).toMatchObject({
+    expectStep(await fleet.rollback({ 'to-revision': metadata.name }), {
       code: 0,
       outputs: { outcome: 'rolled-back', 'target-revision': '3', 'new-revision': '6' },
     });
@@ -111,7 +111,7 @@ describe('rolls back', () => {
     await fleet.rollOut('v1');
     await fleet.rollOut('v2');
     const before = await fleet.daemonSet();
-    expect(await fleet.rollback({ 'to-revision': '2' })).toMatchObject({
+    expectStep(await fleet.rollback({ 'to-revision': '2' }), {
       code: 0,
       outputs: { outcome: 'unchanged', changed: 'false', 'old-revision': '2', 'new-revision': '2', available: '10' },
     });
@@ -122,7 +122,7 @@ describe('rolls back', () => {
   test('a change-cause that the target does not have is removed', async () => {
     await fleet.rollOut('v1', { cause: '' });
     await fleet.rollOut('v2', { cause: 'the bad one' });
-    expect(await fleet.rollback()).toMatchObject({ code: 0, outputs: { 'change-cause': '' } });
+    expectStep(await fleet.rollback(), { code: 0, outputs: { 'change-cause': '' } });
     expect((await fleet.daemonSet()).metadata.annotations).not.toHaveProperty(['kubernetes.io/change-cause']);
   });
 
@@ -131,7 +131,7 @@ describe('rolls back', () => {
     await fleet.rollOut('v2');
     const before = await fleet.daemonSet();
     const step = await fleet.rollback({ 'dry-run': 'true' });
-    expect(step).toMatchObject({
+    expectStep(step, {
       code: 0,
       outputs: { outcome: 'dry-run', reason: 'validated', changed: 'false', 'target-revision': '1', 'new-revision': '' },
     });
@@ -158,16 +158,16 @@ describe('a rollback is not undone by the next', () => {
     const again = await fleet.rollback({}, { GITHUB_RUN_ATTEMPT: '2' });
     for (const name of ['outcome', 'changed', 'old-revision', 'target-revision', 'new-revision', 'controller-revision', 'images'])
       expect([name, again.outputs[name]]).toEqual([name, first.outputs[name]]);
-    expect(again).toMatchObject({ code: 0, outputs: { reason: 'resumed' } });
+    expectStep(again, { code: 0, outputs: { reason: 'resumed' } });
     expect(fleet.writes()).toBe(1);
 
     const other = await fleet.rollback({}, { GITHUB_RUN_ID: '2' });
-    expect(other).toMatchObject({ code: 1, outputs: { outcome: 'refused', reason: 'already-rolled-back', changed: 'false' } });
+    expectStep(other, { code: 1, outputs: { outcome: 'refused', reason: 'already-rolled-back', changed: 'false' } });
     expect(other.log).toMatch(/"previous" is revision 3 .*set to-revision to a name: agent-\w+ is revision 1/);
     expect(fleet.writes()).toBe(1);
 
     await fleet.getStuck('v3-crash');
-    expect(await fleet.rollback({}, { GITHUB_RUN_ID: '3' })).toMatchObject({
+    expectStep(await fleet.rollback({}, { GITHUB_RUN_ID: '3' }), {
       code: 0,
       outputs: { outcome: 'rolled-back', images: 'registry.example/agent:v2' },
     });
@@ -181,7 +181,7 @@ describe('server-side apply', () => {
     await fleet.rollOut('v1', { serverSide: 'deployer' });
     await fleet.rollOut('v2', { serverSide: 'deployer' });
     await fleet.getStuck('v3-crash', { serverSide: 'deployer' });
-    expect(await fleet.rollback()).toMatchObject({ code: 0, outputs: { outcome: 'rolled-back' } });
+    expectStep(await fleet.rollback(), { code: 0, outputs: { outcome: 'rolled-back' } });
     const { managedFields } = (await fleet.daemonSet()).metadata as { managedFields: { manager: string }[] };
     expect(managedFields.map(({ manager }) => manager)).not.toContain('rollback-daemonset');
     await fleet.rollOut('v4', { serverSide: 'deployer' });
@@ -195,7 +195,7 @@ describe('the wait', () => {
     await fleet.deploy('v2-hang');
     await fleet.deploy('v3');
     const step = await fleet.rollback({ 'to-revision': '2', timeout: '3s' });
-    expect(step).toMatchObject({ code: 1, outputs: { outcome: 'timed-out', reason: 'timeout', changed: 'true', 'new-revision': '4' } });
+    expectStep(step, { code: 1, outputs: { outcome: 'timed-out', reason: 'timeout', changed: 'true', 'new-revision': '4' } });
     expect(step.log).toMatch(/::error::timed-out \(timeout\): The rollout was not done in time: \d+ of 10 nodes/);
     expect(step.summary).toContain('❌ Timed out');
   });
@@ -203,7 +203,7 @@ describe('the wait', () => {
   test('is left out with wait: false', async () => {
     await fleet.rollOut('v1');
     await fleet.getStuck('v2-missing');
-    expect(await fleet.rollback({ wait: 'false' })).toMatchObject({
+    expectStep(await fleet.rollback({ wait: 'false' }), {
       code: 0,
       outputs: { outcome: 'pending', reason: 'not-waited', 'new-revision': '3' },
     });
@@ -214,7 +214,7 @@ describe('the wait', () => {
   test('OnDelete is pending: the pods are replaced by hand', async () => {
     await fleet.rollOut('v1');
     await fleet.deploy('v2', { strategy: 'OnDelete' });
-    expect(await fleet.rollback({ 'to-revision': '1' })).toMatchObject({ code: 0, outputs: { outcome: 'rolled-back' } });
+    expectStep(await fleet.rollback({ 'to-revision': '1' }), { code: 0, outputs: { outcome: 'rolled-back' } });
     await fleet.deploy('v3', { strategy: 'OnDelete' });
     await fleet.kubectl(['delete', 'pods', '--all']);
     await eventually(
@@ -223,7 +223,7 @@ describe('the wait', () => {
       ({ status }) => status.updatedNumberScheduled === 10 && status.numberAvailable === 10,
     );
     const step = await fleet.rollback({ 'to-revision': '2' });
-    expect(step).toMatchObject({ code: 0, outputs: { outcome: 'pending', reason: 'on-delete', updated: '0' } });
+    expectStep(step, { code: 0, outputs: { outcome: 'pending', reason: 'on-delete', updated: '0' } });
   });
 
   test.each(['SIGINT', 'SIGTERM'] as const)('is cancelled by %s: outputs and summary within 2 s', async (signal) => {
@@ -240,7 +240,7 @@ describe('the wait', () => {
     running.process.kill(signal);
     const step = await running.done;
     expect(Date.now() - sent).toBeLessThan(2_000);
-    expect(step).toMatchObject({ code: 1, outputs: { outcome: 'cancelled', changed: 'true', 'old-revision': '3', 'new-revision': '4' } });
+    expectStep(step, { code: 1, outputs: { outcome: 'cancelled', changed: 'true', 'old-revision': '3', 'new-revision': '4' } });
     expect(step.summary).toContain('❌ Cancelled');
   });
 
@@ -259,7 +259,7 @@ describe('the wait', () => {
       '{"spec":{"updateStrategy":{"rollingUpdate":{"maxUnavailable":6}}}}',
     ]);
     await fleet.deploy('v4');
-    expect(await superseded.done).toMatchObject({
+    expectStep(await superseded.done, {
       code: 1,
       outputs: { outcome: 'superseded', reason: 'template-changed', changed: 'true' },
     });
@@ -267,7 +267,7 @@ describe('the wait', () => {
     const deleted = fleet.start({ 'to-revision': '4' });
     await eventually('the wait', deleted.log, (log) => log.includes('new pods have been updated'));
     await fleet.kubectl(['delete', 'daemonset/agent']);
-    expect(await deleted.done).toMatchObject({ code: 1, outputs: { outcome: 'deleted', changed: 'true' } });
+    expectStep(await deleted.done, { code: 1, outputs: { outcome: 'deleted', changed: 'true' } });
   });
 });
 
@@ -297,10 +297,10 @@ test('twins: passed over as "previous", and pods are looked at where counters co
     }),
   );
   const step = await fleet.rollback({ 'to-revision': 'previous' });
-  expect(step).toMatchObject({ code: 0, outputs: { outcome: 'rolled-back', images: 'registry.example/agent:v1' } });
+  expectStep(step, { code: 0, outputs: { outcome: 'rolled-back', images: 'registry.example/agent:v1' } });
 
   const back = await fleet.rollback({ 'to-revision': 'agent-twin' });
-  expect(back).toMatchObject({ code: 0, outputs: { outcome: 'rolled-back', images: 'registry.example/agent:v2' } });
+  expectStep(back, { code: 0, outputs: { outcome: 'rolled-back', images: 'registry.example/agent:v2' } });
   expect(fleet.requests()).toContain('list pods');
   const renewed = ((await fleet.json('get', 'controllerrevisions')).items as { revision: number; metadata: { name: string } }[]).find(
     ({ metadata }) => metadata.name === back.outputs['controller-revision'],

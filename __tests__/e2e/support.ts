@@ -2,6 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { expect } from '@jest/globals';
 import { attachTestbed, type Testbed } from '../../testbed/testbed.ts';
 
 export function sharedTestbed(): Testbed {
@@ -70,6 +71,17 @@ function parseOutputs(text: string): Record<string, string> {
   return Object.fromEntries(
     [...text.matchAll(/^(\S+?)<<(ghadelimiter_\S+)\n([\s\S]*?)\n\2$/gm)].map(([, name = '', , value = '']) => [name, value]),
   );
+}
+
+/** Like `expect(step).toMatchObject(expected)`; where it fails, the step's log is shown. */
+export function expectStep(step: Step, expected: object): void {
+  try {
+    expect(step).toMatchObject(expected);
+  } catch (error) {
+    throw new Error(
+      `${(error as Error).message}\n\nThe log of the step:\n${step.log}\nIts outputs: ${JSON.stringify(step.outputs, null, 1)}`,
+    );
+  }
 }
 
 /** Runs a program, with text on its standard input. */

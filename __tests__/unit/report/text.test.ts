@@ -84,7 +84,7 @@ describe('logLine', () => {
 });
 
 const render = (text: string): string => micromark(text, { extensions: [gfm()], htmlExtensions: [gfmHtml()], allowDangerousHtml: true });
-const unescape = (html: string): string =>
+const unescaped = (html: string): string =>
   html
     .replace(/&lt;/g, '<')
     .replace(/&gt;/g, '>')
@@ -98,7 +98,7 @@ describe('in Markdown', () => {
         const html = render(`| a | b |\n| - | - |\n| x${code(text)}x | end |`);
         const shown = oneLine(text);
         const cell = /<td>x(.*?)x<\/td>\n<td>end<\/td>/s.exec(html)?.[1] ?? 'no cell';
-        expect(unescape(cell)).toBe(shown === '' ? '' : `<code>${shown}</code>`.replace(/\s+$/, ''));
+        expect(unescaped(cell)).toBe(shown === '' ? '' : `<code>${shown}</code>`.replace(/\s+$/, ''));
       }),
       { numRuns: 2_000 },
     );
@@ -109,7 +109,7 @@ describe('in Markdown', () => {
       fc.property(hostile, (text) => {
         const html = render(`x${markdown(text)}x`);
         expect(html).toMatch(/^<p>x[^<]*x<\/p>$/s);
-        expect(unescape(html.slice(3, -4)).replaceAll('@\u200b', '@')).toBe(`x${oneLine(text)}x`);
+        expect(unescaped(html.slice(3, -4)).replaceAll('@\u200b', '@')).toBe(`x${oneLine(text)}x`);
         expect(html).not.toMatch(/@\w/);
       }),
       { numRuns: 2_000 },
