@@ -6,7 +6,7 @@
  *     npm run demo -- --context NAME    on a cluster that you have, in a namespace of its own that is removed again
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -61,7 +61,7 @@ function onCluster(context: string): Stage {
 async function demonstrate({ kubectl, inputs, image, end }: Stage): Promise<void> {
   const [program = '', ...flags] = kubectl;
   const run = (parameters: string[], input = ''): string =>
-    execFileSync(program, [...flags, '--namespace', NAMESPACE, ...parameters], {
+    execFileSync(program, [...flags, ...(parameters.includes('namespace') ? [] : ['--namespace', NAMESPACE]), ...parameters], {
       input,
       encoding: 'utf8',
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -110,7 +110,6 @@ async function untilStuck(run: (parameters: string[]) => string): Promise<void> 
 /** Runs dist/index.js with inputs and files in its environment; the path of the summary. */
 async function action(inputs: Record<string, string>): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-demo-'));
-  mkdirSync(directory, { recursive: true });
   const files = { GITHUB_OUTPUT: join(directory, 'output'), GITHUB_STEP_SUMMARY: join(directory, 'summary.md') };
   for (const file of Object.values(files)) writeFileSync(file, '');
   const variables = Object.fromEntries(Object.entries(inputs).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value]));

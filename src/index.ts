@@ -6,4 +6,4 @@ const cancel = new AbortController();
 // A cancelled job gets SIGINT, and 7.5 s later SIGTERM.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => cancel.abort(new Interruption('cancelled')));
 
-await run(process.env, cancel.signal, new Writer());
+await run(process.env, cancel.signal, new Writer(process.env));

@@ -200,6 +200,16 @@ describe('the wait', () => {
     expect(step.summary).toContain('❌ Timed out');
   });
 
+  test('says once a minute how it stands while nothing moves, and asks the server no more than that', async () => {
+    await fleet.rollOut('v1');
+    await fleet.deploy('v2-hang', { maxUnavailable: '100%' });
+    await fleet.deploy('v3', { maxUnavailable: '100%' });
+    const step = await fleet.rollback({ 'to-revision': '2', timeout: '75s' });
+    expectStep(step, { code: 1, outputs: { outcome: 'timed-out' } });
+    expect(step.log.match(/0 of 10 updated pods are available\.\.\./g)).toHaveLength(2);
+    expect(fleet.requests().filter((request) => request === 'watch daemonsets')).toHaveLength(1);
+  });
+
   test('is left out with wait: false', async () => {
     await fleet.rollOut('v1');
     await fleet.getStuck('v2-missing');

@@ -14,6 +14,12 @@ const LONGEST_ANNOTATION = 4_000;
 /** The job's log, masks, outputs and summary. Nothing else prints, so nothing unsafe is printed. */
 export class Writer {
   readonly warnings: string[] = [];
+  readonly #environment: Readonly<Record<string, string | undefined>>;
+
+  /** Outside of GitHub Actions, where the environment names no files for them, outputs and summary are left out. */
+  constructor(environment: Readonly<Record<string, string | undefined>>) {
+    this.#environment = environment;
+  }
 
   info(line: string): void {
     core.info(logLine(line));
@@ -39,8 +45,8 @@ export class Writer {
   async write(report: Report): Promise<void> {
     const { result, duration } = report;
     const outputs = outputsOf(report);
-    if (process.env['GITHUB_OUTPUT']) for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value);
-    if (process.env['GITHUB_STEP_SUMMARY']) await core.summary.addRaw(summaryOf(report)).write();
+    if (this.#environment['GITHUB_OUTPUT']) for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value);
+    if (this.#environment['GITHUB_STEP_SUMMARY']) await core.summary.addRaw(summaryOf(report)).write();
     const verdict = `${result.outcome} (${result.reason}): ${result.message}`;
     if (isSuccess(result.outcome)) this.info(`${verdict} Took ${formatDuration(duration)}.`);
     else core.setFailed(truncate(logLine(verdict), LONGEST_ANNOTATION));
