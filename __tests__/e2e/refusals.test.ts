@@ -151,6 +151,17 @@ describe('403 names the missing rule', () => {
   });
 });
 
+test('a read-only account still plans with dry-run: true, and the step says that the server did not check it', async () => {
+  await fleet.rollOut('v1');
+  await fleet.rollOut('v2');
+  await fleet.kubectl(['create', 'serviceaccount', 'reader']);
+  await fleet.kubectl(['create', 'rolebinding', 'reader', '--clusterrole=view', `--serviceaccount=${fleet.namespace}:reader`]);
+  const token = (await fleet.kubectl(['create', 'token', 'reader'])).trim();
+  const step = await fleet.rollback({ kubeconfig: kubeconfig({ token }), 'dry-run': 'true' });
+  expectStep(step, { code: 0, outputs: { outcome: 'dry-run', reason: 'not-validated', 'target-revision': '1' } });
+  expect(step.log).toMatch(/^::warning::.*verbs: \["patch"\]/m);
+});
+
 describe('credentials', () => {
   const token = async (): Promise<string> => {
     await fleet.kubectl(['create', 'serviceaccount', 'ci']);

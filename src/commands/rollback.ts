@@ -1,11 +1,12 @@
 import { type Mark, markFor } from '../daemonset/mark.ts';
-import type { End, HistoryEntry, Reason, Result } from '../daemonset/outcome.ts';
+import type { End, HistoryEntry, Result } from '../daemonset/outcome.ts';
 import { alreadyThere, intend, type Plan, planFor } from '../daemonset/plan.ts';
 import { type History, hasTwin, historyOf, nextNumber, type Revision } from '../daemonset/revision.ts';
 import { rolloutOf } from '../daemonset/rollout.ts';
 import type { AskedRevision } from '../daemonset/target.ts';
 import { digest, identicalTemplate } from '../daemonset/template.ts';
 import type { DaemonSet, DaemonSetName } from '../daemonset/types.ts';
+import { dryRunEnd, endOf, notWaited, refusal, restoredMessage, unknownMessage } from '../rollback/ends.ts';
 import { failureOf, interrupted } from '../rollback/failure.ts';
 import { find } from '../rollback/find.ts';
 import { isServerSideApplied, preview, restore, yieldOwnership } from '../rollback/patch.ts';
@@ -39,16 +40,21 @@ export async function rollback(request: RollbackRequest, world: World): Promise<
 
 async function attempt(request: RollbackRequest, world: World, known: Known): Promise<End> {
   const { log, signal } = world;
+  let before: DaemonSet | undefined;
   for (;;) {
     signal.throwIfAborted();
-    const found = await find(world, known.daemonSet);
-    const daemonSet = await settle(world, found);
+    const daemonSet = await settle(world, await find(world, known.daemonSet));
     if (!daemonSet) {
       return refusal(
         'not-observed',
         'The DaemonSet controller has not seen the latest change within 30 s, so the history cannot be trusted. Is kube-controller-manager running?',
       );
     }
+    if (before?.metadata.uid === daemonSet.metadata.uid && before.metadata.generation === daemonSet.metadata.generation) {
+      throw new Error('The API server refuses a patch that fits the object');
+    }
+    before = daemonSet;
+    known.notes = [];
     const history = historyOf(daemonSet, await world.cluster.listControllerRevisions(daemonSet, signal));
     known.history = { before: history.revisions, ...(history.current && { currentBefore: history.current.name }) };
     if (history.current) known.old = history.current;
@@ -77,7 +83,7 @@ async function attempt(request: RollbackRequest, world: World, known: Known): Pr
         log.info(
           `Rolling back from revision ${plan.from.number} (${plan.from.name}) to revision ${plan.target.number} (${plan.target.name}): ${plan.target.images.join(', ')}`,
         );
-        if (request.dryRun) return dryRunEnd(plan);
+        if (request.dryRun) return dryRunEnd(plan.from, plan.target, plan.validated);
         const end = await carryOut(request, world, known, daemonSet, history, plan);
         if (end !== 'moved') return end;
         log.info('The DaemonSet was changed meanwhile; reading it again, and deciding again.');
@@ -91,7 +97,7 @@ async function makePlan(request: RollbackRequest, world: World, daemonSet: Daemo
   if (intent.kind !== 'candidates') return intent;
   for (const candidate of intent.candidates) {
     if (alreadyThere(daemonSet, candidate)) continue;
-    const seen = await preview(world, daemonSet, candidate);
+    const seen = await preview(world, daemonSet, candidate, { readOnly: request.dryRun });
     if (!seen) return 'moved';
     const plan = planFor(daemonSet, intent.from, candidate, intent.passedOver, seen);
     if (plan) return plan;
@@ -123,7 +129,7 @@ async function carryOut(
   if (patched.kind === 'moved') return 'moved';
   known.changed = true;
   if (patched.kind === 'unknown') {
-    const message = `Whether the rollback was written is not known (${patched.why}). Look: kubectl rollout history daemonset/${known.daemonSet.name} -n ${known.daemonSet.namespace}.`;
+    const message = unknownMessage(patched.why, known.daemonSet);
     return world.signal.aborted ? { ...interrupted(world.signal.reason), message } : { outcome: 'error', reason: 'unreachable', message };
   }
   known.newRevision = nextNumber(history, target);
@@ -191,75 +197,14 @@ async function resume(
   return end.outcome === 'rolled-back' ? { ...end, reason: 'resumed', message: restoredMessage(known) } : end;
 }
 
-/** Waits for the rollout, and says how it ended. */
+/** Waits for the rollout. Its good end is `rolled-back`, without words yet. */
 async function follow(world: World, known: Known, daemonSet: DaemonSet, verifyPods: boolean): Promise<End> {
   const tracked = await track(world, daemonSet, { verifyPods });
   known.counts = tracked.counts;
-  const { desired, updated, available } = tracked.counts;
-  const state = `${updated} of ${desired} nodes have the restored version, ${available} are available`;
-  const again = `kubectl rollout status daemonset/${known.daemonSet.name} -n ${known.daemonSet.namespace}`;
-  switch (tracked.kind) {
-    case 'complete':
-      if (desired === 0) known.notes.push('No node matches the DaemonSet (desired is 0): nothing runs it.');
-      return { outcome: 'rolled-back', reason: 'complete', message: '' };
-    case 'on-delete':
-      return {
-        outcome: 'pending',
-        reason: 'on-delete',
-        message: `The template is restored, but the update strategy is OnDelete: ${state}. The other pods are replaced when somebody deletes them.`,
-      };
-    case 'superseded':
-      return {
-        outcome: 'superseded',
-        reason: 'template-changed',
-        message: `Somebody changed the template during the rollout: it is no longer the one that was restored (${state}). Whoever deploys has the word now.`,
-      };
-    case 'deleted':
-      return { outcome: 'deleted', reason: 'deleted', message: 'The DaemonSet was deleted during the rollout.' };
-    case 'recreated':
-      return {
-        outcome: 'deleted',
-        reason: 'recreated',
-        message: 'The DaemonSet was deleted and created anew during the rollout; the new one was not touched.',
-      };
-    case 'timeout': {
-      const wrong =
-        'wrong' in tracked
-          ? ` These pods run another template, although the counters are complete: ${tracked.wrong.slice(0, 20).join(', ')}.`
-          : '';
-      return {
-        outcome: 'timed-out',
-        reason: 'timeout',
-        message: `The rollout was not done in time: ${state}.${wrong} It goes on in the cluster: ${again}`,
-      };
-    }
-    case 'cancelled':
-      return {
-        outcome: 'cancelled',
-        reason: 'cancelled',
-        message: `The job was cancelled during the rollout: ${state}. It goes on in the cluster: ${again}`,
-      };
+  if (tracked.kind === 'complete' && tracked.counts.desired === 0) {
+    known.notes.push('No node matches the DaemonSet (desired is 0): nothing runs it.');
   }
-}
-
-/** How the three numbers relate, in one sentence. */
-function restoredMessage({ old, target, newRevision }: Known): string {
-  return `Revision ${old?.number ?? '?'} → ${newRevision ?? '?'}, which restores revision ${target?.number ?? '?'}.`;
-}
-
-function notWaited(known: Known): End {
-  return {
-    outcome: 'pending',
-    reason: 'not-waited',
-    message: `${restoredMessage(known)} The nodes follow; this step did not wait for them (wait: false).`,
-  };
-}
-
-function dryRunEnd({ from, target, validated }: Restore): End {
-  const would = `Would go from revision ${from.number} back to revision ${target.number} (${target.name}). Nothing was written.`;
-  return validated
-    ? { outcome: 'dry-run', reason: 'validated', message: `${would} The API server would accept it.` }
-    : { outcome: 'dry-run', reason: 'not-validated', message: `${would} The API server could not check it.` };
+  return endOf(tracked, known.daemonSet);
 }
 
 function recordHistoryAfter(known: Known, { revisions }: History, restored: Revision, number: number): void {
@@ -288,8 +233,4 @@ async function readHistoryAfter({ cluster, signal, log }: World, known: Known, d
   } catch (error) {
     log.debug(`The history afterwards could not be read: ${(error as Error).message}`);
   }
-}
-
-function refusal(reason: Reason, message: string): End {
-  return { outcome: 'refused', reason, message };
 }

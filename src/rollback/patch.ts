@@ -34,20 +34,24 @@ function annotation(key: string): string {
 }
 
 /**
- * What the patch would do, by a dry run on the server. Where a webhook cannot take part in dry runs, by
- * our own comparison. Undefined: the DaemonSet was changed since it was read.
+ * What the patch would do, by a dry run on the server. Where a webhook cannot take part in dry runs, or a read-only account
+ * only wants to know, by our own comparison. Undefined: the DaemonSet was changed since it was read.
  */
-export async function preview(world: World, daemonSet: DaemonSet, target: Revision): Promise<Preview | undefined> {
+export async function preview(
+  world: World,
+  daemonSet: DaemonSet,
+  target: Revision,
+  { readOnly }: { readOnly: boolean },
+): Promise<Preview | undefined> {
   const { log } = world;
   try {
     const answer = await dryRun(world, daemonSet, target);
     return { template: answer.spec.template, validated: true, changes: answer.metadata.generation !== daemonSet.metadata.generation };
   } catch (error) {
     if (isFailure(error, 'conflict')) return undefined;
-    if (!isFailure(error, 'dry-run-unsupported')) throw error;
-    log.warning(
-      `The server could not try the change first, because an admission webhook does not support dry runs; going on with a comparison of our own. ${error.message}`,
-    );
+    const unable = isFailure(error, 'dry-run-unsupported') || (readOnly && isFailure(error, 'forbidden'));
+    if (!unable) throw error;
+    log.warning(`The server could not try the change first; going on with a comparison of our own. ${error.message}`);
     return { template: target.template, validated: false, changes: true };
   }
 }

@@ -9,11 +9,13 @@ import { Interruption, type World } from './world.ts';
 const HEARTBEAT = 60_000;
 
 /** How the wait ended. */
-export type Tracked = { daemonSet: DaemonSet; counts: Counts } & (
-  | { kind: 'complete' | 'on-delete' | 'superseded' | 'deleted' | 'recreated' | 'timeout' | 'cancelled' }
-  /** The counters are complete, but these pods run something else. */
-  | { kind: 'timeout' | 'cancelled'; wrong: string[] }
-);
+export interface Tracked {
+  kind: 'complete' | 'on-delete' | 'superseded' | 'deleted' | 'recreated' | 'timeout' | 'cancelled';
+  daemonSet: DaemonSet;
+  counts: Counts;
+  /** Pods that run something else although the counters are complete. */
+  wrong?: string[];
+}
 
 export interface TrackOptions {
   /** The counters may lie: look at the pods before believing them. */
