@@ -6,8 +6,7 @@
  * dist/ and writes nothing.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Metafile, type Plugin } from 'esbuild';
@@ -49,7 +48,7 @@ async function bundle(into: string): Promise<void> {
   });
   writeFileSync(join(into, 'pruned', 'package.json'), '{"type":"module"}\n');
   const ncc = join(root, 'node_modules', '@vercel', 'ncc', 'dist', 'ncc', 'cli.js');
-  // Relative paths: ncc numbers modules by their paths, and the bundle shall not depend on where it is made.
+  // ncc numbers modules by their paths and its own, seen from here; so both are inside of the checkout, wherever that is.
   const options = ['--out', 'dist', '--minify', '--no-cache', '--quiet', '--target', 'es2022'];
   execFileSync(process.execPath, [ncc, 'build', 'pruned/index.js', ...options], { cwd: into, stdio: ['ignore', 'ignore', 'inherit'] });
   writeFileSync(join(into, 'dist', 'licenses.txt'), licenses(metafile));
@@ -85,7 +84,8 @@ function differences(made: string): string[] {
   );
 }
 
-const work = mkdtempSync(join(tmpdir(), 'rollback-daemonset-build-'));
+mkdirSync(join(root, 'build'), { recursive: true });
+const work = mkdtempSync(join(root, 'build', 'bundle-'));
 try {
   await bundle(work);
   const made = join(work, 'dist');
