@@ -53,7 +53,7 @@ function onCluster(context: string): Stage {
     kubectl: ['kubectl', '--context', context],
     inputs: { context, 'exec-plugins': 'any' },
     image: (version) =>
-      ({ v1: 'registry.k8s.io/pause:3.9', v2: 'registry.k8s.io/pause:3.10' })[version] ?? 'registry.k8s.io/pause:no-such-tag',
+      ({ v1: 'registry.k8s.io/pause:3.9', v2: 'registry.k8s.io/pause:3.10' })[version] ?? 'registry.k8s.io/pause:3.10-missing',
     end: () => {},
   };
 }

@@ -2,7 +2,7 @@
 // installs the dependencies first where they are missing: node scripts/run.mjs PROGRAM.ts [ARGUMENT …]
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -36,7 +36,7 @@ const executable = node();
 const child = spawn(executable, ['--disable-warning=ExperimentalWarning', ...program], {
   stdio: 'inherit',
   // Programs that these start, such as the tests' runner, find the same Node.
-  env: { ...process.env, PATH: `${dirname(executable)}:${process.env.PATH ?? ''}` },
+  env: { ...process.env, PATH: `${dirname(executable)}${delimiter}${process.env.PATH ?? ''}` },
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.on('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
