@@ -1,3 +1,4 @@
+import { isFailure } from '../cluster/cluster.ts';
 import type { Counts } from '../daemonset/outcome.ts';
 import { wrongPods } from '../daemonset/pods.ts';
 import { rolloutOf } from '../daemonset/rollout.ts';
@@ -36,6 +37,19 @@ export async function track(world: World, start: DaemonSet, { verifyPods }: Trac
     ...(wrong.length > 0 && { wrong }),
   });
 
+  /** Without the right to see pods the counters must do. */
+  const podsThatLag = async (): Promise<string[]> => {
+    try {
+      return wrongPods(daemonSet, await cluster.listPods(daemonSet, signal)).map(({ metadata }) => metadata.name);
+    } catch (error) {
+      if (!isFailure(error, 'forbidden')) throw error;
+      log.warning(
+        `The history holds the same version twice, so the counters may be wrong, and the pods may not be looked at. ${error.message}`,
+      );
+      return [];
+    }
+  };
+
   /** The end that the present state is, if it is one. */
   const judge = async (): Promise<Tracked['kind'] | undefined> => {
     if (daemonSet.metadata.uid !== start.metadata.uid) return 'recreated';
@@ -45,7 +59,7 @@ export async function track(world: World, start: DaemonSet, { verifyPods }: Trac
     if (rollout.kind === 'on-delete') return 'on-delete';
     if (rollout.kind !== 'complete') return undefined;
     if (!verifyPods) return 'complete';
-    wrong = wrongPods(daemonSet, await cluster.listPods(daemonSet, signal)).map(({ metadata }) => metadata.name);
+    wrong = await podsThatLag();
     if (wrong.length === 0) return 'complete';
     tell(`The counters say that the rollout is complete, but ${wrong.length} pods run another template: ${wrong.slice(0, 10).join(', ')}`);
     return undefined;
