@@ -207,7 +207,7 @@ describe('the wait', () => {
   test('says once a minute how it stands while nothing moves, and asks the server no more than that', async () => {
     await fleet.rollOut('v1');
     await fleet.deploy('v2-hang', { maxUnavailable: '100%' });
-    await fleet.deploy('v3', { maxUnavailable: '100%' });
+    await fleet.rollOut('v3', { maxUnavailable: '100%' });
     const step = await fleet.rollback({ 'to-revision': '2', timeout: '75s' });
     expectStep(step, { code: 1, outputs: { outcome: 'timed-out' } });
     expect(step.log.match(/0 of 10 updated pods are available\.\.\./g)).toHaveLength(2);
