@@ -42,6 +42,29 @@ describe('through a faulty network', () => {
     expect(fleet.writes()).toBe(1);
   });
 
+  test('the answer is lost and somebody deploys right away: superseded, never taken for ours', async () => {
+    let deployed: Promise<unknown> = Promise.resolve();
+    proxy.fault = (kind, count) => {
+      // The read that looks for the lost answer comes after the other's deploy.
+      if (kind === 'get' && count === 2) {
+        deployed = fleet.kubectl(['set', 'image', 'daemonset/agent', 'agent=registry.example/agent:v3']);
+        return { status: 503, headers: { 'Retry-After': '3' } };
+      }
+      return kind === 'patch' ? 'drop-answer' : 'pass';
+    };
+    const running = fleet.start({ kubeconfig });
+    await eventually(
+      'the look for the answer',
+      () => proxy.seen.filter((kind) => kind === 'get').length,
+      (gets) => gets >= 2,
+    );
+    await deployed;
+    const step = await running.done;
+    expectStep(step, { code: 1, outputs: { outcome: 'superseded', changed: 'true' } });
+    expect(fleet.writes()).toBe(1);
+    expect(await fleet.image()).toBe('v3');
+  });
+
   test('the patch is lost on its way: sent again, written once', async () => {
     proxy.fault = (kind, count) => (kind === 'patch' && count === 1 ? 'drop-request' : 'pass');
     expectRolledBack(await rollback());

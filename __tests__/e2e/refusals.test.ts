@@ -222,6 +222,18 @@ describe('credentials', () => {
   });
 });
 
+test('a credential plugin that hangs does not hold up a cancel', async () => {
+  const plugin = join(directory, 'hangs');
+  writeFileSync(plugin, '#!/bin/sh\nexec sleep 100\n');
+  chmodSync(plugin, 0o755);
+  const running = fleet.start({ kubeconfig: kubeconfig({ exec: { command: plugin } }), 'exec-plugins': plugin });
+  await eventually('the step', running.log, (log) => log.includes('roll back to'));
+  const sent = Date.now();
+  running.process.kill('SIGTERM');
+  expectStep(await running.done, { code: 1, outputs: { outcome: 'cancelled', changed: 'false' } });
+  expect(Date.now() - sent).toBeLessThan(2_000);
+});
+
 describe('what the server refuses', () => {
   test('a template that is not valid', async () => {
     await fleet.rollOut('v1');

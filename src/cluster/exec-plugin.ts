@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { basename, delimiter, isAbsolute, join } from 'node:path';
 import { ClusterError } from './cluster.ts';
@@ -51,6 +51,7 @@ export class ExecPlugins {
   readonly #cluster: object;
   readonly #environment: Readonly<Record<string, string | undefined>>;
   #credential: Promise<ExecCredentialStatus> | undefined;
+  #child: ChildProcess | undefined;
 
   /** @throws ClusterError `credentials` when the plugin is not allowed. */
   constructor(
@@ -82,11 +83,18 @@ export class ExecPlugins {
     return this.#exec !== undefined;
   }
 
+  /** Ends a plugin that is still running. */
+  stop(): void {
+    this.#child?.kill('SIGKILL');
+  }
+
   async #current(): Promise<ExecCredentialStatus> {
     const cached = await this.#credential;
     const expiry = cached?.expirationTimestamp ? Date.parse(cached.expirationTimestamp) - EARLY : Number.POSITIVE_INFINITY;
     if (cached && Date.now() < expiry) return cached;
-    this.#credential = run(this.#exec ?? {}, this.#cluster, this.#environment);
+    this.#credential = run(this.#exec ?? {}, this.#cluster, this.#environment, (child) => {
+      this.#child = child;
+    });
     this.#credential.catch(() => {
       this.#credential = undefined;
     });
@@ -127,7 +135,12 @@ function onPath(command: string, environment: Readonly<Record<string, string | u
     .some((directory) => suffixes.some((suffix) => existsSync(join(directory, command + suffix))));
 }
 
-function run(exec: ExecConfig, cluster: object, environment: Readonly<Record<string, string | undefined>>): Promise<ExecCredentialStatus> {
+function run(
+  exec: ExecConfig,
+  cluster: object,
+  environment: Readonly<Record<string, string | undefined>>,
+  onStart: (child: ChildProcess) => void,
+): Promise<ExecCredentialStatus> {
   const { apiVersion = 'client.authentication.k8s.io/v1', command = '', args, env, provideClusterInfo } = exec;
   const info = { apiVersion, kind: 'ExecCredential', spec: { interactive: false, ...(provideClusterInfo && { cluster }) } };
   const variables = Object.fromEntries((env ?? []).map(({ name, value }) => [name, value]));
@@ -139,6 +152,7 @@ function run(exec: ExecConfig, cluster: object, environment: Readonly<Record<str
       timeout: TIME_LIMIT,
       killSignal: 'SIGKILL',
     });
+    onStart(child);
     const output: Buffer[] = [];
     let errors = '';
     child.stdout.on('data', (chunk: Buffer) => output.push(chunk));

@@ -34,9 +34,10 @@ export class Http {
     this.server = connection.server.replace(/\/+$/, '');
   }
 
-  /** Closes idle connections, so that the process can end. */
+  /** Closes connections and ends a credential plugin, so that the process can end. */
   close(): void {
     this.#agent.destroy();
+    this.#connection.plugins.stop();
   }
 
   /**
@@ -121,8 +122,8 @@ export class Http {
   async #send(call: Call, signal: AbortSignal): Promise<IncomingMessage> {
     const { kubeConfig } = this.#connection;
     const options: RequestOptions = {};
-    await kubeConfig.applyToHTTPSOptions(options);
-    signal.throwIfAborted();
+    // It may run a credential plugin, which takes its time.
+    await beforeAbort(kubeConfig.applyToHTTPSOptions(options), signal);
     // The library's agent opens a connection for each request; it is needed only to get through a proxy.
     if (!kubeConfig.getCurrentCluster()?.proxyUrl) options.agent = this.#agent;
     const url = new URL(this.server + call.path);
@@ -182,6 +183,16 @@ function neverSent(error: unknown): boolean {
 function retryAfter(response: IncomingMessage): number {
   const seconds = Number(response.headers['retry-after']);
   return Number.isFinite(seconds) ? Math.min(seconds * 1000, LONGEST_RETRY_AFTER) : 0;
+}
+
+/** What the promise gives, or throws the signal's reason when that comes first. */
+function beforeAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    if (signal.aborted) return onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
 }
 
 /** Waits, or throws the signal's reason. */

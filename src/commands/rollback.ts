@@ -11,7 +11,7 @@ import { failureOf, interrupted } from '../rollback/failure.ts';
 import { find } from '../rollback/find.ts';
 import { isServerSideApplied, preview, restore, yieldOwnership } from '../rollback/patch.ts';
 import { settle } from '../rollback/settle.ts';
-import { track } from '../rollback/track.ts';
+import { type TrackOptions, track } from '../rollback/track.ts';
 import type { World } from '../rollback/world.ts';
 
 export interface RollbackRequest {
@@ -140,13 +140,13 @@ async function carryOut(
   if (isServerSideApplied(daemonSet)) current = await yieldOwnership(world, current);
 
   // The controller renumbers the ControllerRevision of the same bytes; only then is its name known without another look.
-  const renewed = identicalTemplate(target.template, current.spec.template) && !hasTwin(history, target);
+  const renewed = identicalTemplate(target.template, patched.daemonSet.spec.template) && !hasTwin(history, target);
   if (renewed) {
     known.controllerRevision = target.name;
     recordHistoryAfter(known, history, target, known.newRevision);
   }
   if (!request.wait) return notWaited(known);
-  const end = await follow(world, known, current, hasTwin(history, target));
+  const end = await follow(world, known, current, { wanted: patched.digest, verifyPods: hasTwin(history, target) });
   if (!renewed && end.outcome !== 'deleted') await readHistoryAfter(world, known, current);
   return end.outcome === 'rolled-back' ? { ...end, message: restoredMessage(known) } : end;
 }
@@ -167,7 +167,7 @@ async function stayAt(
   world.log.info(`daemonset.apps/${daemonSet.metadata.name} skipped rollback (current template already matches revision ${at.number})`);
   const message = `Nothing was written: the DaemonSet is at revision ${at.number} (${at.name}) already.`;
   if (!request.wait || request.dryRun) return { outcome: 'unchanged', reason: 'complete', message };
-  const end = await follow(world, known, daemonSet, hasTwin(history, at));
+  const end = await follow(world, known, daemonSet, asItIs(daemonSet, history, at));
   return end.outcome === 'rolled-back' ? { ...end, outcome: 'unchanged', message } : end;
 }
 
@@ -193,13 +193,18 @@ async function resume(
   known.notes.push(`${said}; this attempt wrote nothing and waited for the same rollout.`);
   if (request.dryRun) return { outcome: 'dry-run', reason: 'resumed', message: `${said}: nothing would be written.` };
   if (!request.wait) return notWaited(known);
-  const end = await follow(world, known, daemonSet, hasTwin(history, at));
+  const end = await follow(world, known, daemonSet, asItIs(daemonSet, history, at));
   return end.outcome === 'rolled-back' ? { ...end, reason: 'resumed', message: restoredMessage(known) } : end;
 }
 
+/** What to wait for where nothing is written: the template that was read. */
+function asItIs(daemonSet: DaemonSet, history: History, at: Revision): TrackOptions {
+  return { wanted: digest(daemonSet.spec.template), verifyPods: hasTwin(history, at) };
+}
+
 /** Waits for the rollout. Its good end is `rolled-back`, without words yet. */
-async function follow(world: World, known: Known, daemonSet: DaemonSet, verifyPods: boolean): Promise<End> {
-  const tracked = await track(world, daemonSet, { verifyPods });
+async function follow(world: World, known: Known, daemonSet: DaemonSet, options: TrackOptions): Promise<End> {
+  const tracked = await track(world, daemonSet, options);
   known.counts = tracked.counts;
   if (tracked.kind === 'complete' && tracked.counts.desired === 0) {
     known.notes.push('No node matches the DaemonSet (desired is 0): nothing runs it.');

@@ -2,6 +2,7 @@ import { type Cluster, FIELD_MANAGER, isFailure, type PatchOperation } from '../
 import { LAST_ROLLBACK, type Mark } from '../daemonset/mark.ts';
 import type { Preview } from '../daemonset/plan.ts';
 import { CHANGE_CAUSE, type Revision } from '../daemonset/revision.ts';
+import { digest } from '../daemonset/template.ts';
 import type { DaemonSet, ManagedFieldsEntry } from '../daemonset/types.ts';
 import type { World } from './world.ts';
 
@@ -68,8 +69,8 @@ async function dryRun({ cluster, log, signal }: World, daemonSet: DaemonSet, tar
 }
 
 export type Patched =
-  /** Our write is in; the DaemonSet as the server stored it. */
-  | { kind: 'written'; daemonSet: DaemonSet }
+  /** Our write is in. `digest` is of the template that it stored; the DaemonSet may have been changed again since. */
+  | { kind: 'written'; daemonSet: DaemonSet; digest: string }
   /** Somebody changed the spec, or another object has the name now: read again, and decide again. */
   | { kind: 'moved' }
   /** It was not to be learned whether the write is in. */
@@ -84,13 +85,15 @@ export type Patched =
 export async function restore(world: World, daemonSet: DaemonSet, target: Revision, mark: Mark): Promise<Patched> {
   const { cluster, clock, log } = world;
   const patch = restorePatch(daemonSet, target, mark);
+  world.signal.throwIfAborted();
   // A cancel must not cut off the answer, else nobody knows whether the fleet is changing.
   const signal = delayed(world.signal, GRACE_AFTER_CANCEL);
   let why = 'no answer came in time';
   for (let attempt = 0; attempt < TRIES && !signal.aborted; attempt++) {
     let conflict = false;
     try {
-      return { kind: 'written', daemonSet: await cluster.patchDaemonSet(daemonSet.metadata, patch, { dryRun: false }, signal) };
+      const answer = await cluster.patchDaemonSet(daemonSet.metadata, patch, { dryRun: false }, signal);
+      return { kind: 'written', daemonSet: answer, digest: digest(answer.spec.template) };
     } catch (error) {
       if (signal.aborted) break;
       conflict = isFailure(error, 'conflict');
@@ -100,7 +103,9 @@ export async function restore(world: World, daemonSet: DaemonSet, target: Revisi
       log.debug(`The patch did not end clearly, reading the DaemonSet: ${why}`);
     }
     const now = await cluster.getDaemonSet(daemonSet.metadata, signal).catch(() => undefined);
-    if (now?.metadata.annotations?.[LAST_ROLLBACK] === JSON.stringify(mark)) return { kind: 'written', daemonSet: now };
+    if (now?.metadata.annotations?.[LAST_ROLLBACK] === JSON.stringify(mark)) {
+      return { kind: 'written', daemonSet: now, digest: mark.restored.digest };
+    }
     if (now && (now.metadata.uid !== daemonSet.metadata.uid || now.metadata.generation !== daemonSet.metadata.generation))
       return { kind: 'moved' };
     if (now && conflict) throw new Error(`The API server refuses a patch that fits the object: ${why}`);

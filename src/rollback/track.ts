@@ -19,14 +19,15 @@ export interface Tracked {
 }
 
 export interface TrackOptions {
+  /** The digest of the template that every node shall run. */
+  wanted: string;
   /** The counters may lie: look at the pods before believing them. */
   verifyPods: boolean;
 }
 
-/** Waits until each node runs the template that `start` has, or until it never will. Each change of the state is logged once. */
-export async function track(world: World, start: DaemonSet, { verifyPods }: TrackOptions): Promise<Tracked> {
+/** Waits until each node runs the wanted template, or until it never will. Each change of the state is logged once. */
+export async function track(world: World, start: DaemonSet, { wanted, verifyPods }: TrackOptions): Promise<Tracked> {
   const { cluster, clock, log, signal } = world;
-  const wanted = digest(start.spec.template);
   const tell = teller(log);
   let daemonSet = start;
   let wrong: string[] = [];
