@@ -124,15 +124,14 @@ export class Http {
     const options: RequestOptions = {};
     // It may run a credential plugin, which takes its time.
     await beforeAbort(kubeConfig.applyToHTTPSOptions(options), signal);
-    // The library's agent opens a connection for each request; it is needed only to get through a proxy.
-    if (!kubeConfig.getCurrentCluster()?.proxyUrl) options.agent = this.#agent;
     const url = new URL(this.server + call.path);
+    const secure = url.protocol === 'https:';
+    // The library's agent opens a connection for each request; it is needed only to get through a proxy, or for plain http.
+    if (secure && !kubeConfig.getCurrentCluster()?.proxyUrl) options.agent = this.#agent;
     for (const [key, value] of Object.entries(call.query ?? {})) url.searchParams.set(key, value);
     const body = call.body === undefined ? undefined : JSON.stringify(call.body);
-    const plain = url.protocol === 'http:';
-    if (plain && options.agent === this.#agent) delete options.agent;
     return new Promise((resolve, reject) => {
-      const request = (plain ? httpRequest : httpsRequest)(
+      const request = (secure ? httpsRequest : httpRequest)(
         url,
         {
           ...options,

@@ -11,7 +11,8 @@ const LONGEST_WAIT = 10_000;
 
 interface WatchEvent {
   type: string;
-  object: DaemonSet & { code?: number; message?: string };
+  /** With the type ERROR: a Status. */
+  object: DaemonSet;
 }
 
 export interface WatchOptions {

@@ -24,7 +24,16 @@ export interface RollbackRequest {
 }
 
 /** What is known of a rollback so far; whatever happens next, the report tells it. */
-type Known = Omit<Result, 'outcome' | 'reason' | 'message'>;
+type Known = Omit<Result, keyof End>;
+
+/** One settled look at the DaemonSet, and what it is looked at for. */
+interface Look {
+  request: RollbackRequest;
+  world: World;
+  known: Known;
+  daemonSet: DaemonSet;
+  history: History;
+}
 
 /** find → settle → plan → patch → track. Every end is a result; nothing is thrown. */
 export async function rollback(request: RollbackRequest, world: World): Promise<Result> {
@@ -60,7 +69,8 @@ async function attempt(request: RollbackRequest, world: World, known: Known): Pr
     if (history.current) known.old = history.current;
     known.counts = rolloutOf(daemonSet).counts;
 
-    const plan = await makePlan(request, world, daemonSet, history);
+    const look: Look = { request, world, known, daemonSet, history };
+    const plan = await makePlan(look);
     if (plan === 'moved') {
       log.info('The DaemonSet was changed meanwhile; reading it again.');
       continue;
@@ -69,9 +79,9 @@ async function attempt(request: RollbackRequest, world: World, known: Known): Pr
       case 'refused':
         return refusal(plan.refusal.reason, plan.refusal.message);
       case 'unchanged':
-        return stayAt(request, world, known, daemonSet, history, plan.at);
+        return stayAt(look, plan.at);
       case 'resume':
-        return resume(request, world, known, daemonSet, history, plan.at, plan.mark);
+        return resume(look, plan.at, plan.mark);
       case 'restore': {
         known.target = plan.target;
         known.changes = plan.changes;
@@ -84,7 +94,7 @@ async function attempt(request: RollbackRequest, world: World, known: Known): Pr
           `Rolling back from revision ${plan.from.number} (${plan.from.name}) to revision ${plan.target.number} (${plan.target.name}): ${plan.target.images.join(', ')}`,
         );
         if (request.dryRun) return dryRunEnd(plan.from, plan.target, plan.validated);
-        const end = await carryOut(request, world, known, daemonSet, history, plan);
+        const end = await carryOut(look, plan);
         if (end !== 'moved') return end;
         log.info('The DaemonSet was changed meanwhile; reading it again, and deciding again.');
       }
@@ -92,7 +102,7 @@ async function attempt(request: RollbackRequest, world: World, known: Known): Pr
   }
 }
 
-async function makePlan(request: RollbackRequest, world: World, daemonSet: DaemonSet, history: History): Promise<Plan | 'moved'> {
+async function makePlan({ request, world, daemonSet, history }: Look): Promise<Plan | 'moved'> {
   const intent = intend(daemonSet, history, request.toRevision, world.run);
   if (intent.kind !== 'candidates') return intent;
   for (const candidate of intent.candidates) {
@@ -115,16 +125,8 @@ async function makePlan(request: RollbackRequest, world: World, daemonSet: Daemo
 
 type Restore = Extract<Plan, { kind: 'restore' }>;
 
-async function carryOut(
-  request: RollbackRequest,
-  world: World,
-  known: Known,
-  daemonSet: DaemonSet,
-  history: History,
-  plan: Restore,
-): Promise<End | 'moved'> {
+async function carryOut({ request, world, known, daemonSet, history }: Look, { from, target, merged }: Restore): Promise<End | 'moved'> {
   const { log, clock, run } = world;
-  const { from, target, merged } = plan;
   const patched = await restore(world, daemonSet, target, markFor(from, target, digest(merged), run, new Date(clock.now())));
   if (patched.kind === 'moved') return 'moved';
   known.changed = true;
@@ -152,14 +154,8 @@ async function carryOut(
 }
 
 /** Nothing had to be written; with `wait`, every node must run it all the same. */
-async function stayAt(
-  request: RollbackRequest,
-  world: World,
-  known: Known,
-  daemonSet: DaemonSet,
-  history: History,
-  at: Revision,
-): Promise<End> {
+async function stayAt(look: Look, at: Revision): Promise<End> {
+  const { request, world, known, daemonSet } = look;
   known.target = at;
   known.newRevision = at.number;
   known.controllerRevision = at.name;
@@ -167,20 +163,13 @@ async function stayAt(
   world.log.info(`daemonset.apps/${daemonSet.metadata.name} skipped rollback (current template already matches revision ${at.number})`);
   const message = `Nothing was written: the DaemonSet is at revision ${at.number} (${at.name}) already.`;
   if (!request.wait || request.dryRun) return { outcome: 'unchanged', reason: 'complete', message };
-  const end = await follow(world, known, daemonSet, asItIs(daemonSet, history, at));
+  const end = await followAsItIs(look, at);
   return end.outcome === 'rolled-back' ? { ...end, outcome: 'unchanged', message } : end;
 }
 
 /** An earlier attempt of this run has written the rollback; this one ends as that would have ended. */
-async function resume(
-  request: RollbackRequest,
-  world: World,
-  known: Known,
-  daemonSet: DaemonSet,
-  history: History,
-  at: Revision,
-  mark: Mark,
-): Promise<End> {
+async function resume(look: Look, at: Revision, mark: Mark): Promise<End> {
+  const { request, world, known, history } = look;
   const left = history.revisions.find(({ name }) => name === mark.left.name);
   if (left) known.old = { ...left, number: mark.left.revision };
   else delete known.old;
@@ -193,13 +182,13 @@ async function resume(
   known.notes.push(`${said}; this attempt wrote nothing and waited for the same rollout.`);
   if (request.dryRun) return { outcome: 'dry-run', reason: 'resumed', message: `${said}: nothing would be written.` };
   if (!request.wait) return notWaited(known);
-  const end = await follow(world, known, daemonSet, asItIs(daemonSet, history, at));
+  const end = await followAsItIs(look, at);
   return end.outcome === 'rolled-back' ? { ...end, reason: 'resumed', message: restoredMessage(known) } : end;
 }
 
-/** What to wait for where nothing is written: the template that was read. */
-function asItIs(daemonSet: DaemonSet, history: History, at: Revision): TrackOptions {
-  return { wanted: digest(daemonSet.spec.template), verifyPods: hasTwin(history, at) };
+/** Waits where nothing is written: for the template that was read. */
+function followAsItIs({ world, known, daemonSet, history }: Look, at: Revision): Promise<End> {
+  return follow(world, known, daemonSet, { wanted: digest(daemonSet.spec.template), verifyPods: hasTwin(history, at) });
 }
 
 /** Waits for the rollout. Its good end is `rolled-back`, without words yet. */

@@ -2,7 +2,7 @@ import { type Cluster, FIELD_MANAGER, isFailure, type PatchOperation } from '../
 import { LAST_ROLLBACK, type Mark } from '../daemonset/mark.ts';
 import type { Preview } from '../daemonset/plan.ts';
 import { CHANGE_CAUSE, type Revision } from '../daemonset/revision.ts';
-import { digest } from '../daemonset/template.ts';
+import { digest, isObject } from '../daemonset/template.ts';
 import type { DaemonSet, ManagedFieldsEntry } from '../daemonset/types.ts';
 import type { World } from './world.ts';
 
@@ -131,7 +131,7 @@ function delayed(signal: AbortSignal, milliseconds: number): AbortSignal {
 export function isServerSideApplied({ metadata }: DaemonSet): boolean {
   return (metadata.managedFields ?? []).some(({ operation, fieldsV1 }) => {
     const spec = fieldsV1?.['f:spec'];
-    return operation === 'Apply' && typeof spec === 'object' && spec !== null && 'f:template' in spec;
+    return operation === 'Apply' && isObject(spec) && 'f:template' in spec;
   });
 }
 

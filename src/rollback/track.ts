@@ -56,14 +56,15 @@ export async function track(world: World, start: DaemonSet, { wanted, verifyPods
     if (daemonSet.metadata.uid !== start.metadata.uid) return 'recreated';
     if (digest(daemonSet.spec.template) !== wanted) return 'superseded';
     const rollout = rolloutOf(daemonSet);
+    wrong = rollout.kind === 'complete' && verifyPods ? await podsThatLag() : [];
+    if (wrong.length > 0) {
+      tell(
+        `The counters say that the rollout is complete, but ${wrong.length} pods run another template: ${wrong.slice(0, 10).join(', ')}`,
+      );
+      return undefined;
+    }
     tell(rollout.message);
-    if (rollout.kind === 'on-delete') return 'on-delete';
-    if (rollout.kind !== 'complete') return undefined;
-    if (!verifyPods) return 'complete';
-    wrong = await podsThatLag();
-    if (wrong.length === 0) return 'complete';
-    tell(`The counters say that the rollout is complete, but ${wrong.length} pods run another template: ${wrong.slice(0, 10).join(', ')}`);
-    return undefined;
+    return rollout.kind === 'complete' || rollout.kind === 'on-delete' ? rollout.kind : undefined;
   };
 
   try {
