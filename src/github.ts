@@ -11,3 +11,12 @@ export function currentRun(): Run | undefined {
     return undefined;
   }
 }
+
+/**
+ * The address of a page in the repository that the action was taken from, in the version that runs (`uses: OWNER/NAME@REF`).
+ * Undefined for an action from a local folder (`uses: ./`), and outside of GitHub Actions.
+ */
+export function documentation(environment: Readonly<Record<string, string | undefined>>, page: string): string | undefined {
+  const { GITHUB_SERVER_URL: server, GITHUB_ACTION_REPOSITORY: repository, GITHUB_ACTION_REF: ref } = environment;
+  return server && repository && ref ? `${server}/${repository}/blob/${ref}/${page}` : undefined;
+}

@@ -1,16 +1,16 @@
 import type { PluginPolicy } from './cluster/exec-plugin.ts';
+import type { HistoryRequest } from './commands/history.ts';
 import type { RollbackRequest } from './commands/rollback.ts';
 import type { AskedRevision } from './daemonset/target.ts';
 import { parseDuration } from './duration.ts';
 
 /** What the step is asked to do, checked. */
-export type Request = RollbackRequest & {
+export type Request = (RollbackRequest | HistoryRequest) & {
   kubeconfig: string;
   /** Undefined: the current context. */
   context: string | undefined;
   /** Milliseconds. */
   timeout: number;
-  showValues: boolean;
   execPlugins: PluginPolicy;
 };
 
@@ -28,6 +28,8 @@ export const DEFAULTS = {
   'show-values': 'false',
   'exec-plugins': 'aws, aws-iam-authenticator, gke-gcloud-auth-plugin, kubelogin, kubectl-oidc_login, doctl, oci, tsh',
 } as const;
+
+const COMMANDS = ['rollback', 'history'] as const;
 
 export type InputName = keyof typeof DEFAULTS;
 
@@ -64,7 +66,8 @@ export function readInputs(environment: Readonly<Record<string, string | undefin
     return value === 'true';
   };
 
-  if (get('command') !== 'rollback') wrong('command', `"${get('command')}" is not a command. There is: rollback.`);
+  const command = COMMANDS.find((name) => name === get('command'));
+  if (!command) wrong('command', `"${get('command')}" is not a command. There are: ${COMMANDS.join(', ')}.`);
   const daemonSet = readDaemonSet(get('daemonset'), get('namespace'), wrong);
   const kubeconfig = get('kubeconfig');
   if (raw('kubeconfig') === '')
@@ -73,25 +76,22 @@ export function readInputs(environment: Readonly<Record<string, string | undefin
       'it is given but empty. Is the secret missing, or not available to this workflow (a fork, an environment)? To use $KUBECONFIG or ~/.kube/config, leave the input out.',
     );
   const timeout = readTimeout(get('timeout'), wrong);
-  const request: Request = {
-    command: 'rollback',
+  const common = {
     daemonSet,
-    toRevision: readRevision(get('to-revision'), wrong),
-    wait: boolean('wait'),
-    dryRun: boolean('dry-run'),
     kubeconfig,
     context: get('context') || undefined,
     timeout,
     showValues: boolean('show-values'),
     execPlugins: readPlugins(get('exec-plugins')),
   };
+  const rollback = { toRevision: readRevision(get('to-revision'), wrong), wait: boolean('wait'), dryRun: boolean('dry-run') };
   if (mistakes.length > 0) throw new InputError(mistakes);
-  return request;
+  return command === 'history' ? { command, ...common } : { command: 'rollback', ...common, ...rollback };
 }
 
 type Wrong = (name: InputName, problem: string) => void;
 
-function readDaemonSet(text: string, namespace: string, wrong: Wrong): RollbackRequest['daemonSet'] {
+function readDaemonSet(text: string, namespace: string, wrong: Wrong): Request['daemonSet'] {
   const names = text
     .split(/[\n,]/)
     .map((name) => name.trim())

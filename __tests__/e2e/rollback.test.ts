@@ -139,7 +139,7 @@ describe('rolls back', () => {
       code: 0,
       outputs: { outcome: 'dry-run', reason: 'validated', changed: 'false', 'target-revision': '1', 'new-revision': '' },
     });
-    expect(step.summary).toContain('<details>\n<summary>Template: 2 differences</summary>');
+    expect(step.summary).toContain('<details open>\n<summary>Template: 2 differences</summary>');
     expect((await fleet.daemonSet()).metadata.resourceVersion).toBe(before.metadata.resourceVersion);
   });
 
@@ -200,7 +200,9 @@ describe('the wait', () => {
     await fleet.deploy('v3');
     const step = await fleet.rollback({ 'to-revision': '2', timeout: '3s' });
     expectStep(step, { code: 1, outputs: { outcome: 'timed-out', reason: 'timeout', changed: 'true', 'new-revision': '4' } });
-    expect(step.log).toMatch(/::error::timed-out \(timeout\): The rollout was not done in time: \d+ of 10 nodes/);
+    expect(step.log).toMatch(
+      /::error title=Timed out: DaemonSet [^:]+::timed-out \(timeout\): The rollout was not done in time: \d+ of 10 nodes/,
+    );
     expect(step.summary).toContain('❌ Timed out');
   });
 

@@ -37,6 +37,10 @@ describe('readInputs', () => {
     [{ daemonset: 'kube-system/cilium' }, { daemonSet: { namespace: 'kube-system', name: 'cilium' } }],
     [{ namespace: 'logging' }, { daemonSet: { namespace: 'logging', name: 'agent' } }],
     [{ daemonset: 'a/b', namespace: 'c' }, { daemonSet: { namespace: 'a', name: 'b' } }],
+    [
+      { command: 'history', 'show-values': 'true' },
+      { command: 'history', showValues: true },
+    ],
     [{ 'to-revision': '7' }, { toRevision: { kind: 'number', number: 7 } }],
     [{ 'to-revision': 'agent-5fb484bc78' }, { toRevision: { kind: 'name', name: 'agent-5fb484bc78' } }],
     [{ timeout: '90' }, { timeout: 90_000 }],

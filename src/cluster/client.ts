@@ -14,12 +14,15 @@ interface List<T> {
 
 export interface ClientOptions {
   onWarning: (text: string) => void;
+  /** A line about each answer, for debugging: method, path, status, time. */
+  onAnswer: (text: string) => void;
 }
 
 /** A cluster over HTTP, and how to let go of it. */
-export function clusterOver(connection: Connection, { onWarning }: ClientOptions): Cluster & { close(): void } {
+export function clusterOver(connection: Connection, { onWarning, onAnswer }: ClientOptions): Cluster & { close(): void } {
   const http = new Http(connection);
   http.onWarning = onWarning;
+  http.onAnswer = onAnswer;
 
   async function list<T>(path: string, query: Record<string, string>, signal: AbortSignal): Promise<T[]> {
     const items: T[] = [];

@@ -28,6 +28,8 @@ export class Http {
   readonly #agent = new Agent({ keepAlive: true, keepAliveMsecs: 30_000, maxSockets: 8 });
   /** HTTP `Warning` headers of the API server, as they come. */
   onWarning: (text: string) => void = () => {};
+  /** A line about each answer: method, path with query, status, milliseconds until its headers were here. */
+  onAnswer: (text: string) => void = () => {};
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -130,6 +132,7 @@ export class Http {
     if (secure && !kubeConfig.getCurrentCluster()?.proxyUrl) options.agent = this.#agent;
     for (const [key, value] of Object.entries(call.query ?? {})) url.searchParams.set(key, value);
     const body = call.body === undefined ? undefined : JSON.stringify(call.body);
+    const started = performance.now();
     return new Promise((resolve, reject) => {
       const request = (secure ? httpsRequest : httpRequest)(
         url,
@@ -144,9 +147,16 @@ export class Http {
             ...(body !== undefined && { 'Content-Type': 'application/json-patch+json', 'Content-Length': Buffer.byteLength(body) }),
           },
         },
-        resolve,
+        (response) => {
+          const took = Math.round(performance.now() - started);
+          this.onAnswer(`${call.method} ${url.pathname}${url.search}: ${response.statusCode} after ${took} ms`);
+          resolve(response);
+        },
       );
-      request.on('error', reject);
+      request.on('error', (error) => {
+        this.onAnswer(`${call.method} ${url.pathname}${url.search}: ${error.message}`);
+        reject(error);
+      });
       request.end(body);
     });
   }

@@ -6,7 +6,8 @@ import { rolloutOf } from '../daemonset/rollout.ts';
 import type { AskedRevision } from '../daemonset/target.ts';
 import { digest, identicalTemplate } from '../daemonset/template.ts';
 import type { DaemonSet, DaemonSetName } from '../daemonset/types.ts';
-import { dryRunEnd, endOf, notWaited, refusal, restoredMessage, unknownMessage } from '../rollback/ends.ts';
+import { changeLines, differences, historyLines } from '../report/lines.ts';
+import { dryRunEnd, endOf, notObserved, notWaited, refusal, restoredMessage, unknownMessage } from '../rollback/ends.ts';
 import { failureOf, interrupted } from '../rollback/failure.ts';
 import { find } from '../rollback/find.ts';
 import { isServerSideApplied, preview, restore, yieldOwnership } from '../rollback/patch.ts';
@@ -21,6 +22,7 @@ export interface RollbackRequest {
   toRevision: AskedRevision;
   wait: boolean;
   dryRun: boolean;
+  showValues: boolean;
 }
 
 /** What is known of a rollback so far; whatever happens next, the report tells it. */
@@ -53,12 +55,7 @@ async function attempt(request: RollbackRequest, world: World, known: Known): Pr
   for (;;) {
     signal.throwIfAborted();
     const daemonSet = await settle(world, await find(world, known.daemonSet));
-    if (!daemonSet) {
-      return refusal(
-        'not-observed',
-        'The DaemonSet controller has not seen the latest change within 30 s, so the history cannot be trusted. Is kube-controller-manager running?',
-      );
-    }
+    if (!daemonSet) return notObserved();
     if (before?.metadata.uid === daemonSet.metadata.uid && before.metadata.generation === daemonSet.metadata.generation) {
       throw new Error('The API server refuses a patch that fits the object');
     }
@@ -91,8 +88,10 @@ async function attempt(request: RollbackRequest, world: World, known: Known): Pr
           );
         }
         log.info(
-          `Rolling back from revision ${plan.from.number} (${plan.from.name}) to revision ${plan.target.number} (${plan.target.name}): ${plan.target.images.join(', ')}`,
+          `${request.dryRun ? 'Would roll back' : 'Rolling back'} from revision ${plan.from.number} (${plan.from.name}) to revision ${plan.target.number} (${plan.target.name}): ${plan.target.images.join(', ')}`,
         );
+        log.group(`Template: ${differences(plan.changes)}`, changeLines(plan.changes, request.showValues));
+        log.group(`History: ${history.revisions.length} revisions`, historyLines(known.history));
         if (request.dryRun) return dryRunEnd(plan.from, plan.target, plan.validated);
         const end = await carryOut(look, plan);
         if (end !== 'moved') return end;

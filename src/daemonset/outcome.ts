@@ -2,54 +2,62 @@ import type { TemplateChange } from './diff.ts';
 import type { Revision } from './revision.ts';
 import type { DaemonSetName } from './types.ts';
 
-/** How a step ended. The names are those of the output `outcome`. */
-export type Outcome =
-  | 'rolled-back'
-  | 'unchanged'
-  | 'dry-run'
-  | 'pending'
-  | 'refused'
-  | 'timed-out'
-  | 'superseded'
-  | 'deleted'
-  | 'cancelled'
-  | 'error';
+/** How a step ended: the values of the output `outcome`, the successes first. */
+export const OUTCOMES = [
+  'rolled-back',
+  'unchanged',
+  'dry-run',
+  'pending',
+  'listed',
+  'refused',
+  'timed-out',
+  'superseded',
+  'deleted',
+  'cancelled',
+  'error',
+] as const;
 
-/** Why, in one word for machines. Documented in the README. */
-export type Reason =
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** Why, in one word for machines. Each has its section in docs/troubleshooting.md. */
+export const REASONS = [
   // good ends
-  | 'complete'
-  | 'resumed'
-  | 'validated'
-  | 'not-validated'
-  | 'not-waited'
-  | 'on-delete'
+  'complete',
+  'resumed',
+  'validated',
+  'not-validated',
+  'not-waited',
+  'on-delete',
+  'listed',
   // a guard said no
-  | 'not-observed'
-  | 'being-deleted'
-  | 'no-previous-revision'
-  | 'revision-not-found'
-  | 'ambiguous-revision'
-  | 'already-rolled-back'
+  'not-observed',
+  'being-deleted',
+  'no-previous-revision',
+  'revision-not-found',
+  'ambiguous-revision',
+  'already-rolled-back',
   // the wait ended otherwise
-  | 'timeout'
-  | 'template-changed'
-  | 'deleted'
-  | 'recreated'
-  | 'cancelled'
+  'timeout',
+  'template-changed',
+  'deleted',
+  'recreated',
+  'cancelled',
   // the input or the API
-  | 'invalid-input'
-  | 'kubeconfig'
-  | 'credentials'
-  | 'not-found'
-  | 'unreachable'
-  | 'certificate'
-  | 'unauthorized'
-  | 'forbidden'
-  | 'admission-denied'
-  | 'invalid-template'
-  | 'api'
-  | 'internal';
+  'invalid-input',
+  'kubeconfig',
+  'credentials',
+  'not-found',
+  'unreachable',
+  'certificate',
+  'unauthorized',
+  'forbidden',
+  'admission-denied',
+  'invalid-template',
+  'api',
+  'internal',
+] as const;
+
+export type Reason = (typeof REASONS)[number];
 
 /** A guard's no: nothing is written. */
 export interface Refusal {
@@ -102,9 +110,9 @@ export interface HistoryEntry {
   images: string[];
 }
 
-const SUCCESSES: ReadonlySet<Outcome> = new Set(['rolled-back', 'unchanged', 'dry-run', 'pending']);
+const SUCCESSES: ReadonlySet<Outcome> = new Set(['rolled-back', 'unchanged', 'dry-run', 'pending', 'listed']);
 
-/** Whether a rollback that ended so lets the step succeed. */
+/** Whether a step that ended so succeeds. */
 export function isSuccess(outcome: Outcome): boolean {
   return SUCCESSES.has(outcome);
 }

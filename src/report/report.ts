@@ -10,4 +10,6 @@ export interface Report {
   duration: number;
   /** What was warned of on the way. */
   warnings: string[];
+  /** The page that explains the reason, or undefined where the action's repository is not known. */
+  help: string | undefined;
 }

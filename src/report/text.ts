@@ -48,6 +48,17 @@ export function code(text: string): string {
     : `<code>${[...shown].map((character) => (/[A-Za-z0-9 ,/-]/.test(character) || character > '\u007f' ? character : entity(character))).join('')}</code>`;
 }
 
+/**
+ * Lines in a code fence of Markdown, which shows them as they are. The fence is longer than any run of backticks in it, so none of
+ * them closes it.
+ */
+export function fence(language: string, lines: string[]): string {
+  const shown = lines.map(oneLine);
+  const longest = Math.max(2, ...shown.flatMap((line) => [...line.matchAll(/`+/g)].map(([run]) => run.length)));
+  const ticks = '`'.repeat(longest + 1);
+  return [`${ticks}${language}`, ...shown, ticks].join('\n');
+}
+
 function entity(character: string): string {
   return `&#${character.codePointAt(0)};`;
 }

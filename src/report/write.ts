@@ -3,11 +3,13 @@ import { isSuccess } from '../daemonset/outcome.ts';
 import { formatDuration } from '../duration.ts';
 import { outputsOf } from './outputs.ts';
 import type { Report } from './report.ts';
-import { summaryOf } from './summary.ts';
+import { summaryOf, verdictOf } from './summary.ts';
 import { logLine, truncate } from './text.ts';
 
 /** The runner shows 10 annotations of a kind a step; one is left for the end. */
 const MOST_WARNINGS = 9;
+/** A longer title is no title. */
+const LONGEST_TITLE = 200;
 /** Characters that the runner keeps of an annotation. */
 const LONGEST_ANNOTATION = 4_000;
 
@@ -32,8 +34,15 @@ export class Writer {
     else core.info(`Warning: ${text}`);
   }
 
+  group(title: string, lines: string[]): void {
+    core.startGroup(logLine(title));
+    for (const line of lines) this.info(line);
+    core.endGroup();
+  }
+
+  /** Printed only where somebody asked for it: the runner says so by RUNNER_DEBUG. */
   debug(line: string): void {
-    core.debug(logLine(line));
+    if (core.isDebug()) core.debug(logLine(line));
   }
 
   /** Never to be shown, in any later line. */
@@ -43,12 +52,18 @@ export class Writer {
 
   /** Outputs, summary and verdict. The step fails unless the outcome is a success. */
   async write(report: Report): Promise<void> {
-    const { result, duration } = report;
+    const { result, duration, help } = report;
     const outputs = outputsOf(report);
     if (this.#environment['GITHUB_OUTPUT']) for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value);
     if (this.#environment['GITHUB_STEP_SUMMARY']) await core.summary.addRaw(summaryOf(report)).write();
-    const verdict = `${result.outcome} (${result.reason}): ${result.message}`;
-    if (isSuccess(result.outcome)) this.info(`${verdict} Took ${formatDuration(duration)}.`);
-    else core.setFailed(truncate(logLine(verdict), LONGEST_ANNOTATION));
+    const { outcome, reason, message } = result;
+    const title = truncate(logLine(verdictOf(result)), LONGEST_TITLE);
+    const said = truncate(logLine(`${outcome} (${reason}): ${message}`), LONGEST_ANNOTATION);
+    if (outcome === 'listed') this.info(message);
+    else if (isSuccess(outcome)) core.notice(said, { title });
+    else core.error(said, { title });
+    if (help !== undefined && !isSuccess(outcome)) this.info(`What ${reason} means, and what to do: ${help}`);
+    this.info(`Took ${formatDuration(duration)}.`);
+    if (!isSuccess(outcome)) process.exitCode = core.ExitCode.Failure;
   }
 }

@@ -59,6 +59,13 @@ export function dryRunEnd(from: Revision, target: Revision, validated: boolean):
     : { outcome: 'dry-run', reason: 'not-validated', message: `${would} The API server could not check it.` };
 }
 
+export function notObserved(): End {
+  return refusal(
+    'not-observed',
+    'The DaemonSet controller has not seen the latest change within 30 s, so the history cannot be trusted. Is kube-controller-manager running?',
+  );
+}
+
 export function refusal(reason: Reason, message: string): End {
   return { outcome: 'refused', reason, message };
 }

@@ -12,6 +12,8 @@ export interface Clock {
 /** Where progress is told. It makes any text safe for a job log. */
 export interface Log {
   info(line: string): void;
+  /** Details that are folded until somebody opens them. */
+  group(title: string, lines: string[]): void;
   warning(line: string): void;
   debug(line: string): void;
 }

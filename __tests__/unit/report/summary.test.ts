@@ -38,6 +38,7 @@ function report(result: Partial<Result> = {}, rest: Partial<Report> = {}): Repor
     showValues: false,
     duration: 7_400,
     warnings: [],
+    help: undefined,
     ...rest,
   };
 }
@@ -49,17 +50,23 @@ describe('the summary', () => {
     const lines = summaryOf(report()).split('\n');
     expect(lines[0]).toBe('## ✅ Rolled back: DaemonSet <code>logging/agent</code>');
     expect(lines[2]).toContain('Revision 3 → 4, which restores revision 2');
-    expect(lines.filter((line) => /^\| (Was running|Asked for|Is now) /.test(line)).map((line) => line.split('|')[2]?.trim())).toEqual([
-      '**3**',
-      '**2**',
-      '**4**',
+    const figures = [...summaryOf(report()).matchAll(/<h3>(.*?)<\/h3>([^<]*)/g)].map(([, figure, meaning]) => [figure, meaning]);
+    expect(figures).toEqual([
+      ['3&nbsp;→&nbsp;4', 'revision, restores 2'],
+      ['10&nbsp;of&nbsp;10', 'nodes updated'],
+      ['10&nbsp;of&nbsp;10', 'nodes available'],
+      ['7.4&nbsp;s', 'took'],
     ]);
+    const row = (name: string): string[] | undefined => lines.find((line) => line.startsWith(`| ${name} |`))?.split(' | ');
+    expect(row('Was running')?.[1]).toBe('**3**');
+    expect(row('Runs now')?.[1]).toBe('**4** (was 2)');
   });
 
   test.each<[Outcome, string]>([
     ['unchanged', '✅'],
     ['dry-run', '🟡'],
     ['pending', '🟡'],
+    ['listed', '📋'],
     ['refused', '❌'],
     ['timed-out', '❌'],
     ['superseded', '❌'],
@@ -68,6 +75,28 @@ describe('the summary', () => {
     ['error', '❌'],
   ])('%s is shown as %s', (outcome, sign) => {
     expect(summaryOf(report({ outcome }))).toMatch(new RegExp(`^## ${sign} `));
+  });
+
+  test('of a failure says why in a box, and where it is explained', () => {
+    const failed = report(
+      { outcome: 'timed-out', reason: 'timeout', message: 'Too late.' },
+      { help: 'https://github.com/o/r/blob/v1/docs/troubleshooting.md#timeout' },
+    );
+    expect(summaryOf(failed)).toContain('> [!CAUTION]\n> Too late&#46;');
+    expect(summaryOf(failed)).toContain('<a href="https://github.com/o/r/blob/v1/docs/troubleshooting.md#timeout">');
+    expect(summaryOf(report({}, { help: 'https://github.com/o/r' }))).not.toContain('<a ');
+  });
+
+  test.each<[Partial<Result>, string[]]>([
+    [{}, []],
+    [{ outcome: 'dry-run', reason: 'validated' }, ['Template: 1 difference']],
+    [{ outcome: 'refused', reason: 'revision-not-found' }, ['History: 2 revisions']],
+    [{ outcome: 'refused', reason: 'no-previous-revision' }, []],
+  ])('unfolds what the reader has to look at: %j', (result, open) => {
+    const changes = [{ path: 'spec.hostNetwork', before: undefined, after: true, sensitive: false }];
+    const summary = summaryOf(report({ changes, history: { before: [revision(3), revision(2)] }, ...result }));
+    expect([...summary.matchAll(/<details open>\n<summary>(.*)<\/summary>/g)].map(([, title]) => title)).toEqual(open);
+    expect(count(summary, '<details')).toBe(2);
   });
 
   test('hides what may be secret unless it is asked for', () => {
@@ -85,15 +114,17 @@ describe('the summary', () => {
         const changes = Array.from({ length: many }, (_, index) => ({ path: `${any}${index}`, before: any, after: any, sensitive: false }));
         const summary = summaryOf(report({ message: any, changes, history: { before }, notes: [any] }, { warnings: [any] }));
         expect(Buffer.byteLength(summary)).toBeLessThan(1024 * 1024);
-        expect(count(summary, '<details>')).toBe(count(summary, '</details>'));
-        expect(count(summary, '```')).toBe(0);
+        expect(summary.match(/^<details/gm)?.length).toBe(summary.match(/^<\/details>$/gm)?.length);
+        expect([...summary.matchAll(/^(`{3,})(diff)?$/gm)].filter(([, , opens]) => !opens).map(([, ticks]) => ticks)).toEqual(
+          [...summary.matchAll(/^(`{3,})diff$/gm)].map(([, ticks]) => ticks),
+        );
       }),
       { numRuns: 50 },
     );
   });
 
   test('of a step that ended before anything was known', () => {
-    const { result, duration, warnings } = report();
+    const { result, duration, warnings, help } = report();
     const { daemonSet: _name, old: _old, target: _target, counts: _counts, ...bare } = result;
     const early: Report = {
       result: { ...bare, daemonSet: { namespace: '', name: '' }, outcome: 'error', reason: 'invalid-input' },
@@ -101,8 +132,9 @@ describe('the summary', () => {
       showValues: false,
       duration,
       warnings,
+      help,
     };
-    expect(summaryOf(early)).toMatch(/^## ❌ Rollback failed\n/);
+    expect(summaryOf(early)).toMatch(/^## ❌ Failed\n/);
     expect(outputsOf(early)).toMatchObject({ outcome: 'error', 'old-revision': '', desired: '', 'duration-seconds': '7.4' });
   });
 });

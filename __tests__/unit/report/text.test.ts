@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { micromark } from 'micromark';
 import { gfm, gfmHtml } from 'micromark-extension-gfm';
-import { code, logLine, markdown, oneLine, truncate } from '../../../src/report/text.ts';
+import { code, fence, logLine, markdown, oneLine, truncate } from '../../../src/report/text.ts';
 
 /** As the runner reads a printed line: is it a command? (actions/runner: ActionCommand.TryParseV2 and TryParse) */
 function isCommand(line: string): boolean {
@@ -128,6 +128,16 @@ test('truncate keeps the length and well-formed text', () => {
       const cut = truncate(text.toWellFormed(), length);
       expect(cut.length).toBeLessThanOrEqual(length);
       expect(cut.isWellFormed()).toBe(true);
+    }),
+  );
+});
+
+test('fence: whatever is in it, it is one block of code, shown as it is', () => {
+  const render = (text: string): string => micromark(text, { allowDangerousHtml: true, extensions: [gfm()], htmlExtensions: [gfmHtml()] });
+  fc.assert(
+    fc.property(fc.array(hostile), (lines) => {
+      const html = render(`${fence('diff', lines)}\n\n<b>after</b>`);
+      expect(html).toMatch(/^<pre><code class="language-diff">[^<]*<\/code><\/pre>\n<p><b>after<\/b><\/p>$/);
     }),
   );
 });
