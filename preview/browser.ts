@@ -1,0 +1,102 @@
+/** Pictures of pages by a real browser. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import puppeteer, { type Browser } from 'puppeteer-core';
+
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'];
+/** With fonts: without them signs such as the verdict's are empty boxes. */
+const PACKAGES = ['chromium', 'fonts-noto-color-emoji', 'fonts-liberation', 'fonts-dejavu-core'];
+
+/** How a page is looked at. */
+export interface View {
+  /** CSS pixels. */
+  width: number;
+  scheme: 'light' | 'dark';
+}
+
+/** The path of Chromium or Chrome: `$CHROME_BIN`, or found on the PATH. */
+export function findBrowser(): string | undefined {
+  const { CHROME_BIN = '', PATH = '' } = process.env;
+  const places = PATH.split(delimiter).flatMap((directory) => NAMES.map((name) => join(directory, name)));
+  return [CHROME_BIN, ...places].find((path) => path !== '' && existsSync(path));
+}
+
+/** The same; where there is none, Debian's is installed, which takes root.  @throws where that cannot be done. */
+export function ensureBrowser(log: (line: string) => void): string {
+  const found = findBrowser();
+  if (found) return found;
+  if (!existsSync('/usr/bin/apt-get') || process.getuid?.() !== 0) {
+    throw new Error('Chromium or Chrome is needed to take pictures of pages. Install one, or set CHROME_BIN to its path.');
+  }
+  log('installing Chromium (apt-get)');
+  const apt = (...parameters: string[]): void => {
+    execFileSync('apt-get', ['-qq', ...parameters], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    });
+  };
+  apt('update');
+  apt('install', '--yes', '--no-install-recommends', ...PACKAGES);
+  const installed = findBrowser();
+  if (!installed) throw new Error('apt-get installed Chromium, but it is not on the PATH.');
+  return installed;
+}
+
+/** A browser that takes pictures of HTML files until it is closed. */
+export class Camera {
+  readonly #browser: Browser;
+  readonly #profile: string;
+
+  private constructor(browser: Browser, profile: string) {
+    this.#browser = browser;
+    this.#profile = profile;
+  }
+
+  static async open(executablePath: string): Promise<Camera> {
+    const profile = mkdtempSync(join(tmpdir(), 'rollback-daemonset-browser-'));
+    const browser = await puppeteer.launch({
+      executablePath,
+      userDataDir: profile,
+      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update'],
+    });
+    return new Camera(browser, profile);
+  }
+
+  /**
+   * The whole page as a PNG, in which `<details>` are open where `unfold` says so.
+   *
+   * @throws what went wrong on the page: a script's error, or a diagram that Mermaid cannot draw.
+   */
+  async picture(path: string, { width, scheme }: View, { unfold = false } = {}): Promise<{ png: Uint8Array; overflow: number }> {
+    const page = await this.#browser.newPage();
+    const errors: string[] = [];
+    page.on('pageerror', (error) => errors.push(String(error)));
+    try {
+      await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
+      await page.setViewport({ width, height: 400, deviceScaleFactor: 2 });
+      await page.goto(pathToFileURL(path).href);
+      if ((await page.$('code.language-mermaid, pre.mermaid')) !== null) {
+        await page.waitForSelector('body[data-diagrams]');
+        const drawn = await page.$eval('body', (body) => body.dataset['diagrams']);
+        if (drawn !== 'drawn') errors.push(`Mermaid: ${drawn}`);
+      }
+      if (unfold)
+        await page.$$eval('details', (all) => {
+          for (const one of all) one.setAttribute('open', '');
+        });
+      if (errors.length > 0) throw new Error(errors.join('\n'));
+      const overflow = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+      return { png: await page.screenshot({ fullPage: true }), overflow: Number(overflow) };
+    } finally {
+      await page.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.close();
+    rmSync(this.#profile, { recursive: true, force: true });
+  }
+}
