@@ -13,7 +13,7 @@ export default {
     {
       ...common,
       displayName: 'e2e',
-      testMatch: ['<rootDir>/__tests__/e2e/**/*.test.ts'],
+      testMatch: ['<rootDir>/__tests__/{e2e,workflows}/**/*.test.ts'],
       globalSetup: '<rootDir>/__tests__/e2e/setup.ts',
       globalTeardown: '<rootDir>/__tests__/e2e/teardown.ts',
     },

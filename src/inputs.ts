@@ -48,8 +48,8 @@ export class InputError extends Error {
 
 /**
  * Reads the inputs from the environment as the runner gives them: `a-b` arrives as `INPUT_A-B`, and a key
- * that is absent is given with its default. An empty string counts as not given, but for `kubeconfig`: an unset secret arrives
- * as an empty string, and must never fall through to another cluster.
+ * that is absent is given with its default. An empty string counts as not given, but for two: an unset secret or an output of a step
+ * that did not run arrives as an empty string, and must lead neither to another cluster nor to another revision.
  *
  * @throws InputError with every mistake at once, each by the input's name.
  */
@@ -74,6 +74,11 @@ export function readInputs(environment: Readonly<Record<string, string | undefin
     wrong(
       'kubeconfig',
       'it is given but empty. Is the secret missing, or not available to this workflow (a fork, an environment)? To use $KUBECONFIG or ~/.kube/config, leave the input out.',
+    );
+  if (raw('to-revision') === '')
+    wrong(
+      'to-revision',
+      'it is given but empty. Did the step that hands it over run, and set that output? To go back to the newest other version, write "previous".',
     );
   const timeout = readTimeout(get('timeout'), wrong);
   const common = {

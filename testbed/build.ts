@@ -228,11 +228,12 @@ function atMostEvery(milliseconds: number, log: (line: string) => void): (line: 
   };
 }
 
-function cacheDirectory(): string {
+/** Where the tools are kept: `${XDG_CACHE_HOME:-~/.cache}/rollback-daemonset`. */
+export function cacheDirectory(): string {
   return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'rollback-daemonset');
 }
 
-async function exists(path: string): Promise<boolean> {
+export async function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
     () => false,

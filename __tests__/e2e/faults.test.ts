@@ -12,7 +12,7 @@ describe('through a faulty network', () => {
 
   beforeEach(async () => {
     const testbed = sharedTestbed();
-    fleet = await Fleet.create(testbed);
+    fleet = await Fleet.create({ testbed });
     await fleet.kubectl(['create', 'serviceaccount', 'ci']);
     await fleet.kubectl(['create', 'rolebinding', 'ci', '--clusterrole=admin', `--serviceaccount=${fleet.namespace}:ci`]);
     // The API server's own certificate, which is good for 127.0.0.1.
@@ -109,7 +109,7 @@ describe('on a test bed of its own', () => {
   });
   afterAll(() => testbed.stop());
   beforeEach(async () => {
-    fleet = await Fleet.create(testbed);
+    fleet = await Fleet.create({ testbed });
   });
   afterEach(() => fleet.remove());
 

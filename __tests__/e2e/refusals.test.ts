@@ -227,7 +227,7 @@ test('a credential plugin that hangs does not hold up a cancel', async () => {
   writeFileSync(plugin, '#!/bin/sh\nexec sleep 100\n');
   chmodSync(plugin, 0o755);
   const running = fleet.start({ kubeconfig: kubeconfig({ exec: { command: plugin } }), 'exec-plugins': plugin });
-  await eventually('the step', running.log, (log) => log.includes('roll back to'));
+  await eventually('the step', running.log, (log) => log.includes('to the previous one'));
   const sent = Date.now();
   running.process.kill('SIGTERM');
   expectStep(await running.done, { code: 1, outputs: { outcome: 'cancelled', changed: 'false' } });

@@ -63,10 +63,10 @@ describe('rolls back', () => {
     expect(step.summary).toContain('| 2 | **4** (current) |');
     expect(step.summary).not.toContain('>v3-crash<');
     expect(step.log).toMatch(
-      /^Server https:\/\/127\.0\.0\.1:\d+, context testbed, namespace t-.*, DaemonSet agent: roll back to the previous revision\n/,
+      /^Server https:\/\/127\.0\.0\.1:\d+, context testbed, namespace t-.*, DaemonSet agent: from the current revision to the previous one\n/,
     );
     expect(step.log).toContain('daemon set "agent" successfully rolled out');
-    const lines = step.log.trim().split('\n');
+    const lines = step.log.replaceAll('::endgroup::\n', '').trim().split('\n');
     expect(new Set(lines).size).toBe(lines.length);
   });
 
@@ -201,7 +201,7 @@ describe('the wait', () => {
     const step = await fleet.rollback({ 'to-revision': '2', timeout: '3s' });
     expectStep(step, { code: 1, outputs: { outcome: 'timed-out', reason: 'timeout', changed: 'true', 'new-revision': '4' } });
     expect(step.log).toMatch(
-      /::error title=Timed out: DaemonSet [^:]+::timed-out \(timeout\): The rollout was not done in time: \d+ of 10 nodes/,
+      /::error title=Timed out%3A DaemonSet [^:]+::timed-out \(timeout\): The rollout was not done in time: \d+ of 10 nodes/,
     );
     expect(step.summary).toContain('❌ Timed out');
   });

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from '@jest/globals';
@@ -118,20 +118,47 @@ export type Any = any;
 
 let sequence = 0;
 
-/** A namespace on a test bed, with the DaemonSet `agent` in it. */
+/** The processes that have a directory on their command line. */
+export function processesOf(directory: string): number[] {
+  return readdirSync('/proc')
+    .filter((pid) => {
+      if (!/^\d+$/.test(pid)) return false;
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(directory);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+export interface FleetOptions {
+  testbed?: Testbed;
+  /** By default one of its own. */
+  namespace?: string;
+  name?: string;
+}
+
+/** A namespace on a test bed, with a DaemonSet in it. */
 export class Fleet {
   readonly testbed: Testbed;
   readonly namespace: string;
-  readonly name = 'agent';
+  readonly name: string;
+  /** Where the audit log ended when this began. */
+  readonly #since: number;
 
-  private constructor(testbed: Testbed, namespace: string) {
+  private constructor({ testbed, namespace, name }: Required<FleetOptions>) {
     this.testbed = testbed;
     this.namespace = namespace;
+    this.name = name;
+    this.#since = statSync(testbed.auditLog).size;
   }
 
-  static async create(testbed: Testbed = sharedTestbed()): Promise<Fleet> {
+  static async create({ testbed = sharedTestbed(), namespace, name = 'agent' }: FleetOptions = {}): Promise<Fleet> {
     sequence += 1;
-    const fleet = new Fleet(testbed, `t-${process.pid}-${Date.now().toString(36)}-${sequence}`);
+    const fleet = new Fleet({ testbed, namespace: namespace ?? `t-${process.pid}-${Date.now().toString(36)}-${sequence}`, name });
+    // One of a name that is used again may still be going away.
+    if (namespace) await fleet.kubectl(['delete', 'namespace', namespace, '--ignore-not-found', '--timeout=60s']);
     await fleet.kubectl(['create', 'namespace', fleet.namespace]);
     return fleet;
   }
@@ -237,7 +264,9 @@ export class Fleet {
 
   /** Our requests on this namespace, from the audit log: `get daemonsets`, `patch daemonsets dryRun`, … */
   requests(): string[] {
-    return readFileSync(this.testbed.auditLog, 'utf8')
+    return readFileSync(this.testbed.auditLog)
+      .subarray(this.#since)
+      .toString('utf8')
       .split('\n')
       .filter((line) => line.includes('"userAgent":"rollback-daemonset"') && line.includes(`"namespace":"${this.namespace}"`))
       .map((line) => JSON.parse(line) as Any)

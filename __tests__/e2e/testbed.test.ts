@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { buildTools } from '../../testbed/build.ts';
-import { type Any, eventually, execute, Fleet } from './support.ts';
+import { type Any, eventually, execute, Fleet, processesOf } from './support.ts';
 
 describe('a tag drives its pods', () => {
   let fleet: Fleet;
@@ -51,18 +51,6 @@ describe('a tag drives its pods', () => {
     if (tag === 'v1-flaky') expect(pods.every((pod) => pod.status.containerStatuses[0].restartCount === 1)).toBe(true);
   });
 });
-
-/** The processes that have a directory on their command line. */
-function processesOf(directory: string): string[] {
-  return readdirSync('/proc').filter((pid) => {
-    if (!/^\d+$/.test(pid)) return false;
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(directory);
-    } catch {
-      return false;
-    }
-  });
-}
 
 test('two at once; a node that is annotated goes NotReady; nothing is left of one whose process was killed', async () => {
   const program = `import { startTestbed } from './testbed/testbed.ts';

@@ -60,6 +60,7 @@ describe('readInputs', () => {
     ['namespace', { namespace: 'no_underscores' }],
     ['kubeconfig', { kubeconfig: '' }],
     ['kubeconfig', { kubeconfig: '  \n' }],
+    ['to-revision', { 'to-revision': '' }],
     ['to-revision', { 'to-revision': '0' }],
     ['to-revision', { 'to-revision': '-1' }],
     ['to-revision', { 'to-revision': '99999999999999999999' }],

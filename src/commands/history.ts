@@ -21,7 +21,8 @@ export async function history(request: HistoryRequest, world: World): Promise<Re
   const daemonSet: DaemonSetName = { namespace: request.daemonSet.namespace ?? world.cluster.namespace, name: request.daemonSet.name };
   const known: Omit<Result, keyof End> = { daemonSet, changed: false, notes: [] };
   try {
-    return { ...known, ...(await list(world, known)) };
+    const end = await list(world, known);
+    return { ...known, ...end };
   } catch (error) {
     return { ...known, ...failureOf(error, false) };
   }

@@ -79,6 +79,7 @@ function numbers({ result, duration }: Report): string {
       [`${counts.available} of ${counts.desired}`, 'nodes available'],
     );
   }
+  if (cells.length === 0) return '';
   cells.push([formatDuration(duration), 'took']);
   const row = cells.map(([figure, meaning]) => `<td align="center"><h3>${figure.replaceAll(' ', '&nbsp;')}</h3>${meaning}<br>&nbsp;</td>`);
   return `<table><tr>${row.join('')}</tr></table>`;
