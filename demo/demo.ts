@@ -5,17 +5,18 @@
  *     npm run demo                      on a test bed of its own
  *     npm run demo -- --context NAME    on a cluster that you have, in a namespace of its own that is removed again
  */
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { Camera, findBrowser } from '../preview/browser.ts';
+import { renderPage } from '../preview/page.ts';
 import { MissingGoError } from '../testbed/build.ts';
+import { startStep } from '../testbed/step.ts';
 import { startTestbed } from '../testbed/testbed.ts';
 
 const NAMESPACE = 'rollback-daemonset-demo';
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 /** A cluster to show it on. */
 interface Stage {
@@ -84,12 +85,18 @@ async function demonstrate({ kubectl, inputs, image, end }: Stage): Promise<void
     process.stdout.write(run(['get', 'daemonset,pods']));
 
     say('Rolling back with the action, as a runner starts it');
-    const summary = await action({ daemonset: `${NAMESPACE}/log-agent`, 'to-revision': 'previous', timeout: '5m', ...inputs });
+    const step = await startStep(
+      { daemonset: `${NAMESPACE}/log-agent`, 'to-revision': 'previous', timeout: '5m', ...inputs },
+      process.env,
+      console.log,
+    ).done;
     say('The history now, by kubectl');
     process.stdout.write(run(['rollout', 'history', 'daemonset/log-agent']).trim());
     say('The job summary');
-    console.log(readFileSync(summary, 'utf8'));
-    console.log(`It is in ${summary}`);
+    await show(step.summary);
+    if (step.code !== 0) throw new Error(`The action ended with exit code ${step.code}.`);
+    expectVersion('v2', run, image);
+    say('Every node runs v2 again');
   } finally {
     run(['delete', 'namespace', NAMESPACE, '--wait=false']);
     process.off('SIGINT', interrupted);
@@ -107,26 +114,27 @@ async function untilStuck(run: (parameters: string[]) => string): Promise<void> 
   }
 }
 
-/** Runs dist/index.js with inputs and files in its environment; the path of the summary. */
-async function action(inputs: Record<string, string>): Promise<string> {
+/** The summary as GitHub shows it: a page, and a picture of it where there is a browser to take one. */
+async function show(summary: string): Promise<void> {
+  console.log(summary);
   const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-demo-'));
-  const files = { GITHUB_OUTPUT: join(directory, 'output'), GITHUB_STEP_SUMMARY: join(directory, 'summary.md') };
-  for (const file of Object.values(files)) writeFileSync(file, '');
-  const variables = Object.fromEntries(Object.entries(inputs).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value]));
-  const child = spawn(process.execPath, [join(root, 'dist', 'index.js')], {
-    env: { ...process.env, ...variables, ...files, GITHUB_REPOSITORY: 'octo/fleet', GITHUB_RUN_ID: '1' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let rest = '';
-  for await (const chunk of child.stdout) {
-    const lines = (rest + String(chunk)).split('\n');
-    rest = lines.pop() ?? '';
-    // The runner takes these lines away.
-    for (const line of lines) if (!line.startsWith('::add-mask::')) console.log(line);
-  }
-  const code = child.exitCode ?? (await new Promise<number | null>((done) => child.once('exit', done)));
-  if (code !== 0) throw new Error(`The action ended with exit code ${code}.`);
-  return files.GITHUB_STEP_SUMMARY;
+  const page = join(directory, 'summary.html');
+  writeFileSync(page, await renderPage(summary, 'rollback summary'));
+  console.log(`As GitHub shows it: ${page}`);
+  const browser = findBrowser();
+  if (!browser) return;
+  const camera = await Camera.open(browser);
+  const { png } = await camera.picture(page, { width: 900, scheme: 'light' });
+  await camera.close();
+  writeFileSync(join(directory, 'summary.png'), png);
+  console.log(`A picture of it: ${join(directory, 'summary.png')}`);
+}
+
+/** kubectl agrees. */
+function expectVersion(version: string, run: (parameters: string[]) => string, image: (version: string) => string): void {
+  run(['rollout', 'status', 'daemonset/log-agent', '--timeout=10s']);
+  const images = new Set(run(['get', 'pods', '--output=jsonpath={.items[*].spec.containers[*].image}']).split(' '));
+  if (images.size !== 1 || !images.has(image(version))) throw new Error(`These images run: ${[...images].join(', ')}`);
 }
 
 function manifest(version: string, image: string): string {

@@ -17,6 +17,13 @@ export interface View {
   scheme: 'light' | 'dark';
 }
 
+export interface Picture {
+  png: Uint8Array;
+  text: string;
+  /** CSS pixels. */
+  overflow: number;
+}
+
 /** The path of Chromium or Chrome: `$CHROME_BIN`, or found on the PATH. */
 export function findBrowser(): string | undefined {
   const { CHROME_BIN = '', PATH = '' } = process.env;
@@ -60,17 +67,25 @@ export class Camera {
     const browser = await puppeteer.launch({
       executablePath,
       userDataDir: profile,
-      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update'],
+      // Chromium's sandbox does not work for root, nor on every CI machine.
+      args: [
+        ...(process.getuid?.() === 0 || process.env['CI'] ? ['--no-sandbox'] : []),
+        '--disable-gpu',
+        '--disable-quic',
+        '--disable-background-networking',
+        '--disable-component-update',
+      ],
     });
     return new Camera(browser, profile);
   }
 
   /**
-   * The whole page as a PNG, in which `<details>` are open where `unfold` says so.
+   * The whole page as a PNG, in which `<details>` are open where `unfold` says so; the text that a reader sees on it; and by how many
+   * pixels it is wider than the window.
    *
    * @throws what went wrong on the page: a script's error, or a diagram that Mermaid cannot draw.
    */
-  async picture(path: string, { width, scheme }: View, { unfold = false } = {}): Promise<{ png: Uint8Array; overflow: number }> {
+  async picture(path: string, { width, scheme }: View, { unfold = false } = {}): Promise<Picture> {
     const page = await this.#browser.newPage();
     const errors: string[] = [];
     page.on('pageerror', (error) => errors.push(String(error)));
@@ -89,7 +104,8 @@ export class Camera {
         });
       if (errors.length > 0) throw new Error(errors.join('\n'));
       const overflow = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
-      return { png: await page.screenshot({ fullPage: true }), overflow: Number(overflow) };
+      const text = await page.evaluate('document.body.innerText');
+      return { png: await page.screenshot({ fullPage: true }), text: String(text), overflow: Number(overflow) };
     } finally {
       await page.close();
     }

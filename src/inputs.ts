@@ -29,7 +29,8 @@ export const DEFAULTS = {
   'exec-plugins': 'aws, aws-iam-authenticator, gke-gcloud-auth-plugin, kubelogin, kubectl-oidc_login, doctl, oci, tsh',
 } as const;
 
-const COMMANDS = ['rollback', 'history'] as const;
+/** What the input `command` may say. */
+export const COMMANDS = ['rollback', 'history'] as const;
 
 export type InputName = keyof typeof DEFAULTS;
 

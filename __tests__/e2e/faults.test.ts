@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Step } from '../../testbed/step.ts';
 import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
 import { FaultyProxy } from './proxy.ts';
-import { eventually, expectStep, Fleet, type Step, sharedTestbed } from './support.ts';
+import { eventually, expectStep, Fleet, sharedTestbed } from './support.ts';
 
 describe('through a faulty network', () => {
   let fleet: Fleet;

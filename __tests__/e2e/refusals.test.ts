@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { dump, load } from 'js-yaml';
-import { type Any, eventually, expectStep, Fleet, type Step } from './support.ts';
+import type { Step } from '../../testbed/step.ts';
+import { type Any, eventually, expectStep, Fleet } from './support.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-e2e-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));

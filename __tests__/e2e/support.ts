@@ -1,76 +1,13 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { expect } from '@jest/globals';
+import { type RunningStep, type Step, startStep } from '../../testbed/step.ts';
 import { attachTestbed, type Testbed } from '../../testbed/testbed.ts';
 
 export function sharedTestbed(): Testbed {
   const directory = process.env['TESTBED'];
   if (!directory) throw new Error('The test bed is not running: run the tests by "npm run test:e2e".');
   return attachTestbed(directory);
-}
-
-/** What a step left behind. */
-export interface Step {
-  code: number | null;
-  log: string;
-  outputs: Record<string, string>;
-  summary: string;
-}
-
-/** A step that is still running. */
-export interface RunningStep {
-  process: ChildProcess;
-  /** What it printed so far. */
-  log: () => string;
-  done: Promise<Step>;
-}
-
-/** Starts dist/index.js as the runner does: inputs and files in the environment. */
-export function startStep(inputs: Record<string, string>, environment: Record<string, string> = {}): RunningStep {
-  const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-step-'));
-  const output = join(directory, 'output');
-  const summary = join(directory, 'summary');
-  for (const file of [output, summary]) writeFileSync(file, '');
-  const { PATH = '' } = process.env;
-  const child = spawn(process.execPath, [resolve('dist/index.js')], {
-    env: {
-      PATH,
-      HOME: directory,
-      GITHUB_OUTPUT: output,
-      GITHUB_STEP_SUMMARY: summary,
-      GITHUB_REPOSITORY: 'octo/fleet',
-      GITHUB_RUN_ID: '1',
-      ...Object.fromEntries(Object.entries(inputs).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value])),
-      ...environment,
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let log = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk: Buffer) => {
-      log += chunk.toString('utf8');
-    });
-  }
-  const done = new Promise<Step>((end) => {
-    child.on('close', (code) => {
-      end({
-        code,
-        log: log.replace(/^::add-mask::.*\n/gm, ''),
-        outputs: parseOutputs(readFileSync(output, 'utf8')),
-        summary: readFileSync(summary, 'utf8'),
-      });
-      rmSync(directory, { recursive: true, force: true });
-    });
-  });
-  return { process: child, log: () => log, done };
-}
-
-function parseOutputs(text: string): Record<string, string> {
-  return Object.fromEntries(
-    [...text.matchAll(/^(\S+?)<<(ghadelimiter_\S+)\n([\s\S]*?)\n\2$/gm)].map(([, name = '', , value = '']) => [name, value]),
-  );
 }
 
 /** Like `expect(step).toMatchObject(expected)`; where it fails, the step's log is shown. */

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { buildTools } from '../../testbed/build.ts';
 import { type Any, eventually, execute, Fleet, processesOf } from './support.ts';
 
 describe('a tag drives its pods', () => {
@@ -100,11 +99,4 @@ test('a machine without Go gets one message with the alternatives', async () => 
   expect(code).toBe(1);
   expect(stdout + stderr).toMatch(/Go 1\.26[\s\S]*npm run demo -- --context[\s\S]*kind create cluster/);
   expect(stdout + stderr).not.toMatch(/^\s+at /m);
-});
-
-test('the workflow of the README is one that actionlint accepts', async () => {
-  const { actionlint } = await buildTools(['actionlint'], console.error);
-  const workflow = /```yaml\n(name:[\s\S]*?)```/.exec(readFileSync('README.md', 'utf8'))?.[1] ?? '';
-  expect(workflow).toContain('uses:');
-  expect(await execute(actionlint, ['-'], workflow)).toMatchObject({ code: 0, stdout: '' });
 });

@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { load } from 'js-yaml';
 import { DEFAULTS, InputError, readInputs } from '../../src/inputs.ts';
 
 const environment = (inputs: Record<string, string>): Record<string, string> =>
@@ -93,15 +91,4 @@ describe('readInputs', () => {
   test('an empty kubeconfig is never taken for "auto"', () => {
     expect(() => readInputs({ INPUT_DAEMONSET: 'agent', INPUT_KUBECONFIG: '' })).toThrow(/secret missing/);
   });
-});
-
-test('action.yml, README and inputs.ts agree', () => {
-  const action = load(readFileSync('action.yml', 'utf8')) as {
-    inputs: Record<string, { default?: string }>;
-    outputs: Record<string, unknown>;
-  };
-  const inputs = Object.fromEntries(Object.entries(action.inputs).map(([name, input]) => [name, input.default ?? '']));
-  expect(inputs).toEqual(DEFAULTS);
-  const readme = readFileSync('README.md', 'utf8');
-  for (const name of [...Object.keys(action.inputs), ...Object.keys(action.outputs)]) expect(readme).toContain(`| \`${name}\``);
 });

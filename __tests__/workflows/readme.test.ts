@@ -1,12 +1,10 @@
 /** The workflows of the README, taken out of it and run. */
-import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Fleet } from '../e2e/support.ts';
 import { expectResults, runWorkflow, stepOf, type WorkflowRun } from './act.ts';
+import { readmeWorkflows } from './readme.ts';
 
-const workflows = Object.fromEntries(
-  [...readFileSync('README.md', 'utf8').matchAll(/```yaml\n(name: (.*)\n[\s\S]*?)```/g)].map(([, text = '', name = '']) => [name, text]),
-);
+const workflows = readmeWorkflows();
 const workflow = (name: string): string => workflows[name] ?? '';
 
 let fleet: Fleet;

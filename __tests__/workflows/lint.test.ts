@@ -1,0 +1,32 @@
+/** Workflows and action.yml are what actionlint and zizmor accept. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { buildTools } from '../../testbed/build.ts';
+import { installZizmor } from '../../testbed/zizmor.ts';
+import { execute } from '../e2e/support.ts';
+import { readmeWorkflows } from './readme.ts';
+
+const workflows = readdirSync('.github/workflows').map((name) => join('.github/workflows', name));
+
+test('actionlint finds nothing in our workflows, nor in those of the README', async () => {
+  const { actionlint } = await buildTools(['actionlint'], console.error);
+  expect(workflows).not.toHaveLength(0);
+  expect(await execute(actionlint, workflows)).toMatchObject({ code: 0, stdout: '' });
+  for (const text of Object.values(readmeWorkflows())) {
+    expect({ text, ...(await execute(actionlint, ['-'], text)) }).toMatchObject({ code: 0, stdout: '' });
+  }
+});
+
+test('zizmor finds nothing, down to what only the pedantic care for', async () => {
+  const zizmor = await installZizmor(console.error);
+  const { code, stdout, stderr } = await execute(zizmor, ['--offline', '--no-progress', '--persona=pedantic', '.github', 'action.yml']);
+  expect(`${stdout}${code === 0 ? '' : stderr}`).toMatch(/^No findings to report/);
+  for (const path of workflows) expect(stderr).toContain(`completed ${path}`);
+});
+
+test('every action is pinned by its digest, with the version beside it', () => {
+  const uses = workflows.flatMap((path) => readFileSync(path, 'utf8').match(/^.*\buses: .*$/gm) ?? []);
+  expect(uses).not.toHaveLength(0);
+  for (const line of uses) expect(line).toMatch(/uses: (\.\/|[\w-]+\/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$)/);
+});

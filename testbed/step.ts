@@ -1,0 +1,83 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const BUNDLE = fileURLToPath(new URL('../dist/index.js', import.meta.url));
+
+/** What a step left behind. */
+export interface Step {
+  code: number | null;
+  /** Without the lines that a runner takes away: what it has to mask. */
+  log: string;
+  outputs: Record<string, string>;
+  /** GitHub-flavoured Markdown. */
+  summary: string;
+}
+
+/** A step that is still running. */
+export interface RunningStep {
+  process: ChildProcess;
+  /** What it printed so far, line by line. */
+  log: () => string;
+  done: Promise<Step>;
+}
+
+/**
+ * Starts dist/index.js as a runner does: inputs and files in the environment, in which nothing else is but `environment`.
+ *
+ * @param onLine gets each line of the log when it is printed.
+ */
+export function startStep(
+  inputs: Record<string, string>,
+  environment: Record<string, string | undefined> = {},
+  onLine: (line: string) => void = () => {},
+): RunningStep {
+  const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-step-'));
+  const output = join(directory, 'output');
+  const summary = join(directory, 'summary');
+  for (const file of [output, summary]) writeFileSync(file, '');
+  const { PATH = '' } = process.env;
+  const child = spawn(process.execPath, [BUNDLE], {
+    env: {
+      PATH,
+      HOME: directory,
+      GITHUB_REPOSITORY: 'octo/fleet',
+      GITHUB_RUN_ID: '1',
+      ...environment,
+      ...Object.fromEntries(Object.entries(inputs).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value])),
+      GITHUB_OUTPUT: output,
+      GITHUB_STEP_SUMMARY: summary,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const isMask = (line: string): boolean => line.startsWith('::add-mask::');
+  const lines: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on('line', (line) => {
+      lines.push(line);
+      if (!isMask(line)) onLine(line);
+    });
+  }
+  const text = (of: string[]): string => of.map((line) => `${line}\n`).join('');
+  const done = new Promise<Step>((end) => {
+    child.on('close', (code) => {
+      end({
+        code,
+        log: text(lines.filter((line) => !isMask(line))),
+        outputs: parseOutputs(readFileSync(output, 'utf8')),
+        summary: readFileSync(summary, 'utf8'),
+      });
+      rmSync(directory, { recursive: true, force: true });
+    });
+  });
+  return { process: child, log: () => text(lines), done };
+}
+
+function parseOutputs(text: string): Record<string, string> {
+  return Object.fromEntries(
+    [...text.matchAll(/^(\S+?)<<(ghadelimiter_\S+)\n([\s\S]*?)\n\2$/gm)].map(([, name = '', , value = '']) => [name, value]),
+  );
+}
