@@ -6,7 +6,7 @@
  *     npm run demo -- --context NAME    on a cluster that you have, in a namespace of its own that is removed again
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -114,9 +114,10 @@ async function untilStuck(run: (parameters: string[]) => string): Promise<void> 
   }
 }
 
-/** The summary as GitHub shows it: a page, and a picture of it where there is a browser to take one. */
+/** The summary as GitHub shows it: a page, and a picture of it where there is a browser to take one. On GitHub itself, in its place. */
 async function show(summary: string): Promise<void> {
-  console.log(summary);
+  const { GITHUB_STEP_SUMMARY } = process.env;
+  if (GITHUB_STEP_SUMMARY) appendFileSync(GITHUB_STEP_SUMMARY, summary);
   const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-demo-'));
   const page = join(directory, 'summary.html');
   writeFileSync(page, await renderPage(summary, 'rollback summary'));
