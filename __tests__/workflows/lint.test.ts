@@ -20,7 +20,14 @@ test('actionlint finds nothing in our workflows, nor in those of the README', as
 
 test('zizmor finds nothing, down to what only the pedantic care for', async () => {
   const zizmor = await installZizmor(console.error);
-  const { code, stdout, stderr } = await execute(zizmor, ['--offline', '--no-progress', '--color=never', '--persona=pedantic', '.github', 'action.yml']);
+  const { code, stdout, stderr } = await execute(zizmor, [
+    '--offline',
+    '--no-progress',
+    '--color=never',
+    '--persona=pedantic',
+    '.github',
+    'action.yml',
+  ]);
   expect(`${stdout}${code === 0 ? '' : stderr}`).toMatch(/^No findings to report/);
   for (const path of workflows) expect(stderr).toContain(`completed ${path}`);
 });
