@@ -4,7 +4,10 @@ import { connectionFrom } from './cluster/kubeconfig.ts';
 import { masksFor } from './cluster/secrets.ts';
 import { history } from './commands/history.ts';
 import { rollback } from './commands/rollback.ts';
-import type { Result } from './daemonset/outcome.ts';
+import { status } from './commands/status.ts';
+import { type Result, worstOf } from './daemonset/outcome.ts';
+import { inWords } from './daemonset/target.ts';
+import type { AskedDaemonSets } from './daemonset/types.ts';
 import { currentRun, documentation } from './github.ts';
 import { InputError, type Request, readInputs } from './inputs.ts';
 import type { Report } from './report/report.ts';
@@ -20,7 +23,8 @@ const clock: Clock = { now: () => Date.now(), sleep };
 export async function run(environment: Environment, cancel: AbortSignal, writer: Writer): Promise<void> {
   const started = clock.now();
   const report: Report = {
-    result: nothingYet(),
+    command: 'rollback',
+    results: [nothingYet()],
     cluster: undefined,
     showValues: false,
     duration: 0,
@@ -29,14 +33,15 @@ export async function run(environment: Environment, cancel: AbortSignal, writer:
   };
   try {
     const request = readInputs(environment);
+    report.command = request.command;
     report.showValues = request.showValues;
-    report.result.daemonSet = { namespace: request.daemonSet.namespace ?? '', name: request.daemonSet.name };
-    report.result = await connectAndRun(request, environment, cancel, writer, report);
+    const [first, ...others] = await connectAndRun(request, environment, cancel, writer, report);
+    if (first) report.results = [first, ...others];
   } catch (error) {
-    report.result = { ...report.result, ...(error instanceof InputError ? mistakes(error) : failureOf(error, false)) };
+    report.results = [{ ...report.results[0], ...(error instanceof InputError ? mistakes(error) : failureOf(error, false)) }];
   }
   report.duration = clock.now() - started;
-  report.help = documentation(environment, `docs/troubleshooting.md#${report.result.reason}`);
+  report.help = documentation(environment, `docs/troubleshooting.md#${worstOf(report.results).reason}`);
   await writer.write(report);
 }
 
@@ -46,45 +51,65 @@ async function connectAndRun(
   cancel: AbortSignal,
   writer: Writer,
   report: Report,
-): Promise<Result> {
+): Promise<Result[]> {
   const connection = connectionFrom({ source: request.kubeconfig, context: request.context, plugins: request.execPlugins, environment });
   writer.mask(connection.secrets);
   connection.plugins.onSecret = (secrets) => writer.mask(masksFor(secrets));
   const { server, context } = connection;
   report.cluster = { server, context };
-  const namespace = request.daemonSet.namespace ?? connection.namespace;
-  report.result.daemonSet.namespace = namespace;
-  const place = `Server ${server}, context ${context}, namespace ${namespace}, DaemonSet ${request.daemonSet.name}`;
-  writer.info(`${place}: ${purposeOf(request)}`);
+  report.results[0].daemonSet = nameOf(request.daemonSets, connection.namespace);
+  writer.info(`Server ${server}, context ${context}, ${placeOf(request.daemonSets, connection.namespace)}: ${purposeOf(request)}`);
   for (const warning of connection.warnings) writer.warning(warning);
 
   const deadline = new AbortController();
   const timer = setTimeout(() => deadline.abort(new Interruption('timeout')), request.timeout);
   const cluster = clusterOver(connection, {
-    onWarning: (text) => writer.warning(`The API server warns: ${text}`),
+    onWarning: (text) => writer.warning(text),
     onAnswer: (text) => writer.debug(text),
   });
   const world: World = { cluster, clock, log: writer, run: currentRun(), signal: AbortSignal.any([cancel, deadline.signal]) };
   try {
-    return request.command === 'history' ? await history(request, world) : await rollback(request, world);
+    switch (request.command) {
+      case 'rollback':
+        return await rollback(request, world);
+      case 'status':
+        return await status(request, world);
+      case 'history':
+        return await history(request, world);
+    }
   } finally {
     clearTimeout(timer);
     cluster.close();
   }
 }
 
+/** The DaemonSet that is meant, where it is one that was named. */
+function nameOf(asked: AskedDaemonSets, namespace: string): Result['daemonSet'] {
+  const [only, ...others] = asked.kind === 'named' ? asked.daemonSets : [];
+  return only && others.length === 0 ? { namespace: only.namespace ?? namespace, name: only.name } : nothingYet().daemonSet;
+}
+
+/** Where the DaemonSets are that are meant, and which. */
+function placeOf(asked: AskedDaemonSets, ofContext: string): string {
+  if (asked.kind === 'selected') {
+    const namespace = asked.namespace ?? ofContext;
+    return `${namespace === '*' ? 'all namespaces' : `namespace ${namespace}`}, DaemonSets that match ${asked.selector}`;
+  }
+  const all = asked.daemonSets.map(({ namespace = ofContext, name }) => ({ namespace, name }));
+  const namespaces = [...new Set(all.map(({ namespace }) => namespace))];
+  const kind = all.length === 1 ? 'DaemonSet' : 'DaemonSets';
+  return namespaces.length === 1
+    ? `namespace ${namespaces[0]}, ${kind} ${all.map(({ name }) => name).join(', ')}`
+    : `${kind} ${all.map(({ namespace, name }) => `${namespace}/${name}`).join(', ')}`;
+}
+
 /** From where to where, as far as it is known before the first request. */
 function purposeOf(request: Request): string {
-  if (request.command === 'history') return 'list its revisions';
-  const from = `${request.dryRun ? 'dry run, ' : ''}from the current revision`;
-  switch (request.toRevision.kind) {
-    case 'previous':
-      return `${from} to the previous one`;
-    case 'number':
-      return `${from} to revision ${request.toRevision.number}`;
-    case 'name':
-      return `${from} to ControllerRevision ${request.toRevision.name}`;
-  }
+  if (request.command === 'history') return request.revision ? `show ${inWords(request.revision)}` : 'list the revisions';
+  const { expectedRevision: expected } = request;
+  if (request.command === 'status') return `wait for the rollout${expected ? ` of ${inWords(expected)}` : ''}`;
+  const from = `${request.dryRun ? 'dry run, ' : ''}from ${expected ? inWords(expected) : 'the current revision'}`;
+  return request.toRevision.kind === 'previous' ? `${from} to the previous one` : `${from} to ${inWords(request.toRevision)}`;
 }
 
 function nothingYet(): Result {

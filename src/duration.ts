@@ -23,3 +23,24 @@ export function formatDuration(milliseconds: number): string {
   if (seconds < 3_600) return `${Math.floor(seconds / 60)}m ${two(seconds % 60)}s`;
   return `${Math.floor(seconds / 3_600)}h ${two(Math.floor((seconds % 3_600) / 60))}m`;
 }
+
+/**
+ * An age in milliseconds as `kubectl get` shows it: `45s`, `5m3s`, `90m`, `5h20m`, `30h`, `3d4h`, `60d`
+ * (apimachinery: duration.HumanDuration).
+ */
+export function formatAge(milliseconds: number): string {
+  const seconds = Math.floor(milliseconds / 1_000);
+  const [minutes, hours, days] = [60, 3_600, 86_400].map((unit) => Math.floor(seconds / unit)) as [number, number, number];
+  const years = Math.floor(days / 365);
+  const pair = (large: string, small: number, unit: string): string => (small === 0 ? large : `${large}${small}${unit}`);
+  if (seconds < 0) return '0s';
+  if (seconds < 120) return `${seconds}s`;
+  if (minutes < 10) return pair(`${minutes}m`, seconds % 60, 's');
+  if (minutes < 180) return `${minutes}m`;
+  if (hours < 8) return pair(`${hours}h`, minutes % 60, 'm');
+  if (hours < 48) return `${hours}h`;
+  if (hours < 192) return pair(`${days}d`, hours % 24, 'h');
+  if (days < 730) return `${days}d`;
+  if (days < 2_920) return pair(`${years}y`, days % 365, 'd');
+  return `${years}y`;
+}

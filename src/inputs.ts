@@ -1,11 +1,14 @@
 import type { PluginPolicy } from './cluster/exec-plugin.ts';
 import type { HistoryRequest } from './commands/history.ts';
 import type { RollbackRequest } from './commands/rollback.ts';
-import type { AskedRevision } from './daemonset/target.ts';
+import type { StatusRequest } from './commands/status.ts';
+import { COMMANDS, type Command } from './daemonset/outcome.ts';
+import type { AskedRevision, NamedRevision } from './daemonset/target.ts';
+import type { AskedDaemonSets } from './daemonset/types.ts';
 import { parseDuration } from './duration.ts';
 
 /** What the step is asked to do, checked. */
-export type Request = (RollbackRequest | HistoryRequest) & {
+export type Request = (RollbackRequest | StatusRequest | HistoryRequest) & {
   kubeconfig: string;
   /** Undefined: the current context. */
   context: string | undefined;
@@ -18,19 +21,20 @@ export type Request = (RollbackRequest | HistoryRequest) & {
 export const DEFAULTS = {
   command: 'rollback',
   daemonset: '',
+  selector: '',
   namespace: '',
   kubeconfig: 'auto',
   context: '',
   'to-revision': 'previous',
+  'expected-revision': 'any',
+  'change-cause': '',
+  revision: '',
   wait: 'true',
   timeout: '10m',
   'dry-run': 'false',
   'show-values': 'false',
   'exec-plugins': 'aws, aws-iam-authenticator, gke-gcloud-auth-plugin, kubelogin, kubectl-oidc_login, doctl, oci, tsh',
 } as const;
-
-/** What the input `command` may say. */
-export const COMMANDS = ['rollback', 'history'] as const;
 
 export type InputName = keyof typeof DEFAULTS;
 
@@ -49,8 +53,8 @@ export class InputError extends Error {
 
 /**
  * Reads the inputs from the environment as the runner gives them: `a-b` arrives as `INPUT_A-B`, and a key
- * that is absent is given with its default. An empty string counts as not given, but for two: an unset secret or an output of a step
- * that did not run arrives as an empty string, and must lead neither to another cluster nor to another revision.
+ * that is absent is given with its default. An empty string counts as not given, but for three: an unset secret or an output of a step
+ * that did not run arrives as an empty string, and must lead neither to another cluster nor to another revision, nor lift a guard.
  *
  * @throws InputError with every mistake at once, each by the input's name.
  */
@@ -69,53 +73,88 @@ export function readInputs(environment: Readonly<Record<string, string | undefin
 
   const command = COMMANDS.find((name) => name === get('command'));
   if (!command) wrong('command', `"${get('command')}" is not a command. There are: ${COMMANDS.join(', ')}.`);
-  const daemonSet = readDaemonSet(get('daemonset'), get('namespace'), wrong);
+  const daemonSets = readDaemonSets(get('daemonset'), get('selector'), get('namespace'), wrong);
   const kubeconfig = get('kubeconfig');
   if (raw('kubeconfig') === '')
     wrong(
       'kubeconfig',
       'it is given but empty. Is the secret missing, or not available to this workflow (a fork, an environment)? To use $KUBECONFIG or ~/.kube/config, leave the input out.',
     );
-  if (raw('to-revision') === '')
-    wrong(
-      'to-revision',
-      'it is given but empty. Did the step that hands it over run, and set that output? To go back to the newest other version, write "previous".',
-    );
+  for (const [name, otherwise] of [
+    ['to-revision', 'To go back to the newest other version, write "previous".'],
+    ['expected-revision', 'To go on whatever is current, write "any".'],
+  ] as const) {
+    if (raw(name) === '') wrong(name, `it is given but empty. Did the step that hands it over run, and set that output? ${otherwise}`);
+  }
   const timeout = readTimeout(get('timeout'), wrong);
   const common = {
-    daemonSet,
+    daemonSets,
     kubeconfig,
     context: get('context') || undefined,
     timeout,
     showValues: boolean('show-values'),
     execPlugins: readPlugins(get('exec-plugins')),
   };
-  const rollback = { toRevision: readRevision(get('to-revision'), wrong), wait: boolean('wait'), dryRun: boolean('dry-run') };
+  const toRevision: AskedRevision =
+    get('to-revision') === 'previous' ? { kind: 'previous' } : readRevision('to-revision', get('to-revision'), 'nor "previous", ', wrong);
+  const expectedRevision =
+    get('expected-revision') === 'any' ? undefined : readRevision('expected-revision', get('expected-revision'), 'nor "any", ', wrong);
+  const revision = get('revision') === '' ? undefined : readRevision('revision', get('revision'), '', wrong);
+  if (revision && command && command !== 'history')
+    wrong('revision', 'it shows a revision with command: history, and means nothing else. To go back to a revision, set to-revision.');
+  const [wait, dryRun] = [boolean('wait'), boolean('dry-run')];
   if (mistakes.length > 0) throw new InputError(mistakes);
-  return command === 'history' ? { command, ...common } : { command: 'rollback', ...common, ...rollback };
+
+  const chosen: Command = command ?? 'rollback';
+  switch (chosen) {
+    case 'rollback': {
+      const changeCause = get('change-cause') || undefined;
+      return { command: chosen, ...common, toRevision, expectedRevision, changeCause, wait, dryRun };
+    }
+    case 'status':
+      return { command: chosen, ...common, expectedRevision, wait };
+    case 'history':
+      return { command: chosen, ...common, revision };
+  }
 }
 
 type Wrong = (name: InputName, problem: string) => void;
 
-function readDaemonSet(text: string, namespace: string, wrong: Wrong): Request['daemonSet'] {
-  const names = text
-    .split(/[\n,]/)
-    .map((name) => name.trim())
-    .filter(Boolean);
-  const parts = (names[0] ?? '').split('/');
-  const [before, name] = parts.length === 2 ? parts : [namespace, names[0] ?? ''];
-  if (names.length === 0) wrong('daemonset', 'it is missing. Give the name of the DaemonSet, or namespace/name.');
-  else if (names.length > 1)
-    wrong('daemonset', `it names ${names.length} DaemonSets (${names.join(', ')}); give one. For several, use a matrix.`);
-  else if (parts.length > 2 || !isName(name ?? '') || (parts.length === 2 && !isName(before ?? ''))) {
+function readDaemonSets(text: string, selector: string, namespace: string, wrong: Wrong): AskedDaemonSets {
+  const names = listed(text);
+  const everywhere = namespace === '*';
+  if (names.length > 0 && selector !== '') wrong('selector', 'it is given as well as daemonset. Give one of the two.');
+  if (names.length === 0 && selector === '')
+    wrong('daemonset', 'it is missing. Give the name of the DaemonSet, or namespace/name; of several, one a line, or a selector.');
+  if (namespace !== '' && !isName(namespace) && !(everywhere && selector !== ''))
+    wrong(
+      'namespace',
+      everywhere
+        ? '"*" stands for all namespaces with a selector only.'
+        : `"${namespace}" is not the name of a namespace: lower-case letters, digits and "-".`,
+    );
+  if (selector !== '') return { kind: 'selected', selector, namespace: namespace || undefined };
+  return { kind: 'named', daemonSets: names.map((name) => readName(name, namespace, wrong)) };
+}
+
+function readName(text: string, namespace: string, wrong: Wrong): { namespace: string | undefined; name: string } {
+  const parts = text.split('/');
+  const [before, name] = parts.length === 2 ? parts : [namespace, text];
+  if (parts.length > 2 || !isName(name ?? '') || (parts.length === 2 && !isName(before ?? ''))) {
     wrong(
       'daemonset',
-      `"${names[0]}" is not the name of a DaemonSet. Give it as name or namespace/name: lower-case letters, digits, "-" and ".".`,
+      `"${text}" is not the name of a DaemonSet. Give it as name or namespace/name: lower-case letters, digits, "-" and ".".`,
     );
   }
-  if (namespace !== '' && !isName(namespace))
-    wrong('namespace', `"${namespace}" is not the name of a namespace: lower-case letters, digits and "-".`);
   return { namespace: before || undefined, name: name ?? '' };
+}
+
+/** The entries of a list, separated by commas or lines. */
+function listed(text: string): string[] {
+  return text
+    .split(/[\n,]/)
+    .map((entry) => entry.trim())
+    .filter(Boolean);
 }
 
 /** A DNS subdomain name (RFC 1123), as Kubernetes wants its names. */
@@ -123,16 +162,14 @@ function isName(text: string): boolean {
   return text.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(text);
 }
 
-function readRevision(text: string, wrong: Wrong): AskedRevision {
-  if (text === 'previous') return { kind: 'previous' };
+/** @param words what may be given besides, for the message. */
+function readRevision(input: InputName, text: string, words: string, wrong: Wrong): NamedRevision {
   if (/^\d+$/.test(text)) {
     const number = Number(text);
-    if (number < 1 || !Number.isSafeInteger(number))
-      wrong('to-revision', `"${text}" is not a revision number: they begin at 1. For the one before the current, give "previous".`);
+    if (number < 1 || !Number.isSafeInteger(number)) wrong(input, `"${text}" is not a revision number: they begin at 1.`);
     return { kind: 'number', number };
   }
-  if (!isName(text))
-    wrong('to-revision', `"${text}" is neither a revision number, nor "previous", nor the name or hash of a ControllerRevision.`);
+  if (!isName(text)) wrong(input, `"${text}" is neither a revision number, ${words}nor the name or hash of a ControllerRevision.`);
   return { kind: 'name', name: text };
 }
 
@@ -146,9 +183,6 @@ function readTimeout(text: string, wrong: Wrong): number {
 }
 
 function readPlugins(text: string): PluginPolicy {
-  const plugins = text
-    .split(/[\n,]/)
-    .map((plugin) => plugin.trim())
-    .filter(Boolean);
+  const plugins = listed(text);
   return plugins.includes('any') ? 'any' : plugins;
 }

@@ -1,26 +1,16 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Step } from '../../testbed/step.ts';
 import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
 import { FaultyProxy } from './proxy.ts';
-import { eventually, expectStep, Fleet, sharedTestbed } from './support.ts';
+import { eventually, expectStep, Fleet } from './support.ts';
 
 describe('through a faulty network', () => {
   let fleet: Fleet;
   let proxy: FaultyProxy;
-  let kubeconfig: string;
 
   beforeEach(async () => {
-    const testbed = sharedTestbed();
-    fleet = await Fleet.create({ testbed });
-    await fleet.kubectl(['create', 'serviceaccount', 'ci']);
-    await fleet.kubectl(['create', 'rolebinding', 'ci', '--clusterrole=admin', `--serviceaccount=${fleet.namespace}:ci`]);
-    // The API server's own certificate, which is good for 127.0.0.1.
-    const certificate = readFileSync(join(testbed.directory, 'serving.crt'), 'utf8');
-    const key = readFileSync(join(testbed.directory, 'serving.key'), 'utf8');
-    proxy = await FaultyProxy.start(testbed, { certificate, key });
-    kubeconfig = proxy.kubeconfig(testbed, (await fleet.kubectl(['create', 'token', 'ci'])).trim());
+    fleet = await Fleet.create();
+    proxy = await FaultyProxy.inFrontOf(fleet);
     await fleet.rollOut('v1');
     await fleet.getStuck('v2-missing', { maxUnavailable: 1 });
   });
@@ -29,7 +19,7 @@ describe('through a faulty network', () => {
     await fleet.remove();
   });
 
-  const rollback = (): Promise<Step> => fleet.rollback({ kubeconfig });
+  const rollback = (): Promise<Step> => fleet.rollback({ kubeconfig: proxy.kubeconfig });
   const expectRolledBack = (step: Step): void => {
     expectStep(step, {
       code: 0,
@@ -53,7 +43,7 @@ describe('through a faulty network', () => {
       }
       return kind === 'patch' ? 'drop-answer' : 'pass';
     };
-    const running = fleet.start({ kubeconfig });
+    const running = fleet.start({ kubeconfig: proxy.kubeconfig });
     await eventually(
       'the look for the answer',
       () => proxy.seen.filter((kind) => kind === 'get').length,

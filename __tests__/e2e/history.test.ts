@@ -29,15 +29,18 @@ test('history lists what kubectl lists, and hands over the current version for l
     [2, 1].map((revision) => ({
       revision,
       name: named(revision).name,
+      namespace: fleet.namespace,
       controller: 'DaemonSet/agent',
       current: revision === 2,
       created: named(revision).creationTimestamp,
       changeCause: revision === 2 ? 'deploy v2' : null,
       images: [`registry.example/agent:v${revision}`],
+      pods: { ready: revision === 2 ? 10 : 0, total: revision === 2 ? 10 : 0 },
+      good: null,
     })),
   );
-  expect(step.log).toMatch(/^2 \(current\) +agent-\w+ +deploy v2 +registry\.example\/agent:v2$/m);
-  expect(fleet.requests()).toEqual(['get daemonsets', 'list controllerrevisions']);
+  expect(step.log).toMatch(/^2 \(current\) +agent-\w+ +DaemonSet\/agent +\d+s +10\/10 +deploy v2 +registry\.example\/agent:v2$/m);
+  expect(fleet.requests()).toEqual(['get daemonsets', 'list controllerrevisions', 'list pods']);
 
   // The bad version is deployed, and what was handed over before brings the good one back.
   await fleet.getStuck('v3-crash');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Camera, ensureBrowser, type Picture, type View } from '../../preview/browser.ts';
 import { renderMarkdown, renderPage } from '../../preview/page.ts';
-import { Fleet } from './support.ts';
+import { Fleet, tell } from './support.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-pages-'));
 const VIEWS: View[] = [
@@ -17,7 +17,7 @@ const VIEWS: View[] = [
 
 let camera: Camera;
 beforeAll(async () => {
-  camera = await Camera.open(ensureBrowser(console.error));
+  camera = await Camera.open(ensureBrowser(tell));
 });
 afterAll(async () => {
   await camera.close();
@@ -62,7 +62,7 @@ describe('a summary', () => {
     expect(dry.text).toContain('- registry.example/agent:v3-crash\n+ registry.example/agent:v2');
     const refused = await lookAt((await fleet.rollback({ 'to-revision': '9' })).summary);
     expect(refused.text).toMatch(/❌ Refused, nothing was written/);
-    expect(refused.text).toMatch(/1\s+agent-\w+\s+deploy v1\s+registry\.example\/agent:v1/);
+    expect(refused.text).toMatch(/1\s+agent-\w+\s+\d+s\s+deploy v1\s+registry\.example\/agent:v1/);
   });
 
   test('holds no markup that came from the cluster', async () => {

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server, request as secureRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { dump, load } from 'js-yaml';
-import type { Testbed } from '../../testbed/testbed.ts';
-import type { Any } from './support.ts';
+import type { Any, Fleet } from './support.ts';
 
 export type Kind = 'get' | 'list' | 'dry-run' | 'patch' | 'watch';
 
@@ -24,20 +24,33 @@ export type Fault = (
 export class FaultyProxy {
   readonly #server: Server;
   readonly seen: Kind[] = [];
+  /** Leads through the proxy. */
+  kubeconfig = '';
   fault: Fault = () => 'pass';
+  /** What happens while a request is on its way to the server. */
+  before: (kind: Kind, count: number) => Promise<void> = async () => {};
 
   private constructor(server: Server) {
     this.#server = server;
   }
 
-  static async start(testbed: Testbed, credentials: { certificate: string; key: string }): Promise<FaultyProxy> {
+  /** In front of a fleet's test bed. Its kubeconfig is of a service account that may do anything in the fleet's namespace. */
+  static async inFrontOf(fleet: Fleet): Promise<FaultyProxy> {
+    const { testbed, namespace } = fleet;
+    await fleet.kubectl(['create', 'serviceaccount', 'ci']);
+    await fleet.kubectl(['create', 'rolebinding', 'ci', '--clusterrole=admin', `--serviceaccount=${namespace}:ci`]);
+    const token = (await fleet.kubectl(['create', 'token', 'ci'])).trim();
+    // The API server's own certificate, which is good for 127.0.0.1.
+    const [cert, key] = ['serving.crt', 'serving.key'].map((name) => readFileSync(join(testbed.directory, name)));
     const upstream = new URL(testbed.server);
     const ca = readFileSync(testbed.caFile);
-    const proxy = new FaultyProxy(createServer({ cert: credentials.certificate, key: credentials.key }));
-    proxy.#server.on('request', (from: IncomingMessage, to: ServerResponse) => {
+    const proxy = new FaultyProxy(createServer({ cert, key }));
+    proxy.#server.on('request', async (from: IncomingMessage, to: ServerResponse) => {
       const kind = kindOf(from);
       proxy.seen.push(kind);
-      const fault = proxy.fault(kind, proxy.seen.filter((one) => one === kind).length);
+      const count = proxy.seen.filter((one) => one === kind).length;
+      await proxy.before(kind, count);
+      const fault = proxy.fault(kind, count);
       if (fault === 'drop-request') return void from.socket.destroy();
       if (typeof fault === 'object' && 'status' in fault) {
         to.writeHead(fault.status, { 'Content-Type': 'application/json', ...fault.headers });
@@ -78,15 +91,11 @@ export class FaultyProxy {
       from.pipe(through);
     });
     await new Promise<void>((ready) => proxy.#server.listen(0, '127.0.0.1', ready));
-    return proxy;
-  }
-
-  /** A kubeconfig that leads through the proxy. */
-  kubeconfig(testbed: Testbed, token: string): string {
     const config = load(readFileSync(testbed.kubeconfig, 'utf8')) as Any;
-    config.clusters[0].cluster.server = `https://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    config.clusters[0].cluster.server = `https://127.0.0.1:${(proxy.#server.address() as AddressInfo).port}`;
     config.users[0].user = { token };
-    return dump(config);
+    proxy.kubeconfig = dump(config);
+    return proxy;
   }
 
   stop(): void {

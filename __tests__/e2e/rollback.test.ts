@@ -1,9 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { eventually, expectStep, Fleet } from './support.ts';
+import { stampTemplates } from './webhook.ts';
 
 let fleet: Fleet;
 beforeEach(async () => {
@@ -324,72 +321,14 @@ test('twins: passed over as "previous", and pods are looked at where counters co
   expect(String(renewed?.revision)).toBe(back.outputs['new-revision']);
 });
 
-describe('an admission webhook', () => {
-  /** A webhook that stamps each template. */
-  async function install(): Promise<() => Promise<void>> {
-    const { directory, caFile } = fleet.testbed;
-    const [cert, key] = ['serving.crt', 'serving.key'].map((name) => readFileSync(join(directory, name)));
-    const patch = Buffer.from(
-      JSON.stringify([{ op: 'add', path: '/spec/template/metadata/annotations', value: { stamped: 'yes' } }]),
-    ).toString('base64');
-    const server = createServer({ cert, key }, async (request, response) => {
-      let body = '';
-      for await (const chunk of request) body += String(chunk);
-      const { uid } = (JSON.parse(body) as { request: { uid: string } }).request;
-      response.setHeader('Content-Type', 'application/json');
-      response.end(
-        JSON.stringify({
-          apiVersion: 'admission.k8s.io/v1',
-          kind: 'AdmissionReview',
-          response: { uid, allowed: true, patchType: 'JSONPatch', patch },
-        }),
-      );
-    });
-    await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
-    const { port } = server.address() as AddressInfo;
-    const name = fleet.namespace;
-    const webhook = {
-      name: 'stamp.example.com',
-      clientConfig: { url: `https://127.0.0.1:${port}/`, caBundle: readFileSync(caFile).toString('base64') },
-      rules: [{ apiGroups: ['apps'], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['daemonsets'] }],
-      namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': name } },
-      sideEffects: 'None',
-      admissionReviewVersions: ['v1'],
-    };
-    await fleet.kubectl(
-      ['create', '-f', '-'],
-      JSON.stringify({
-        apiVersion: 'admissionregistration.k8s.io/v1',
-        kind: 'MutatingWebhookConfiguration',
-        metadata: { name },
-        webhooks: [webhook],
-      }),
-    );
-    return async () => {
-      await fleet.kubectl(['delete', 'mutatingwebhookconfiguration', name]);
-      server.close();
-      server.closeAllConnections();
-    };
-  }
-
-  test('that changes the template: the wait is for what the server stored, and the new ControllerRevision is named', async () => {
-    await fleet.rollOut('v1');
-    await fleet.rollOut('v2');
-    const remove = await install();
-    try {
-      await eventually(
-        'the webhook',
-        () => fleet.kubectl(['set', 'image', 'daemonset/agent', 'agent=registry.example/agent:x', '--dry-run=server', '-o', 'json']),
-        (said) => said.includes('stamped'),
-      );
-      const step = await fleet.rollback();
-      expectStep(step, { code: 0, outputs: { outcome: 'rolled-back', 'target-revision': '1', 'new-revision': '3' } });
-      const made = await fleet.json('get', `controllerrevision/${step.outputs['controller-revision']}`);
-      expect(made).toMatchObject({ revision: 3, data: { spec: { template: { metadata: { annotations: { stamped: 'yes' } } } } } });
-      expect(step.summary).toContain('annotations');
-      expectStep(await fleet.rollback({}, { GITHUB_RUN_ID: '2' }), { code: 1, outputs: { reason: 'already-rolled-back' } });
-    } finally {
-      await remove();
-    }
-  });
+test('an admission webhook changes the template: the wait is for what the server stored, and the new ControllerRevision is named', async () => {
+  await fleet.rollOut('v1');
+  await fleet.rollOut('v2');
+  await stampTemplates(fleet);
+  const step = await fleet.rollback();
+  expectStep(step, { code: 0, outputs: { outcome: 'rolled-back', 'target-revision': '1', 'new-revision': '3' } });
+  const made = await fleet.json('get', `controllerrevision/${step.outputs['controller-revision']}`);
+  expect(made).toMatchObject({ revision: 3, data: { spec: { template: { metadata: { annotations: { stamped: 'yes' } } } } } });
+  expect(step.summary).toMatch(/Revision 3 is a new ControllerRevision .* an admission webhook changes it/);
+  expectStep(await fleet.rollback({}, { GITHUB_RUN_ID: '2' }), { code: 1, outputs: { reason: 'already-rolled-back' } });
 });

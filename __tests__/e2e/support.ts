@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { expect } from '@jest/globals';
+import { dump, load } from 'js-yaml';
 import { type RunningStep, type Step, startStep } from '../../testbed/step.ts';
 import { attachTestbed, type Testbed } from '../../testbed/testbed.ts';
 
@@ -8,6 +9,11 @@ export function sharedTestbed(): Testbed {
   const directory = process.env['TESTBED'];
   if (!directory) throw new Error('The test bed is not running: run the tests by "npm run test:e2e".');
   return attachTestbed(directory);
+}
+
+/** A line about what takes its time, such as a build; without the stack that jest adds to what goes through the console. */
+export function tell(line: string): void {
+  process.stderr.write(`${line}\n`);
 }
 
 /** Like `expect(step).toMatchObject(expected)`; where it fails, the step's log is shown. */
@@ -48,6 +54,12 @@ export interface ManifestOptions {
   strategy?: 'RollingUpdate' | 'OnDelete';
   env?: string;
   annotations?: Record<string, string>;
+  labels?: Record<string, string>;
+  /** More of `spec`. */
+  spec?: object;
+  /** More of the template's `metadata`, and of its `spec`. */
+  templateMetadata?: object;
+  podSpec?: object;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look anywhere into objects of the API
@@ -83,12 +95,18 @@ export class Fleet {
   readonly name: string;
   /** Where the audit log ended when this began. */
   readonly #since: number;
+  readonly #cleaning: (() => Promise<void>)[] = [];
 
   private constructor({ testbed, namespace, name }: Required<FleetOptions>) {
     this.testbed = testbed;
     this.namespace = namespace;
     this.name = name;
     this.#since = statSync(testbed.auditLog).size;
+  }
+
+  /** Another DaemonSet in the same namespace. It is removed with this one. */
+  beside(name: string): Fleet {
+    return new Fleet({ testbed: this.testbed, namespace: this.namespace, name });
   }
 
   static async create({ testbed = sharedTestbed(), namespace, name = 'agent' }: FleetOptions = {}): Promise<Fleet> {
@@ -100,8 +118,14 @@ export class Fleet {
     return fleet;
   }
 
+  /** What else is to be taken away with this. */
+  onRemove(clean: () => Promise<void>): void {
+    this.#cleaning.push(clean);
+  }
+
   /** Deletes the namespace; the pods go on their own. */
   async remove(): Promise<void> {
+    for (const clean of this.#cleaning.splice(0)) await clean();
     await execute(this.testbed.kubectl, ['--kubeconfig', this.testbed.kubeconfig, 'delete', 'namespace', this.namespace, '--wait=false']);
   }
 
@@ -122,7 +146,17 @@ export class Fleet {
 
   manifest(
     tag: string,
-    { cause = `deploy ${tag}`, maxUnavailable = 5, strategy = 'RollingUpdate', env = tag, annotations = {} }: ManifestOptions = {},
+    {
+      cause = `deploy ${tag}`,
+      maxUnavailable = 5,
+      strategy = 'RollingUpdate',
+      env = tag,
+      annotations = {},
+      labels = {},
+      spec = {},
+      templateMetadata = {},
+      podSpec = {},
+    }: ManifestOptions = {},
   ): string {
     return JSON.stringify({
       apiVersion: 'apps/v1',
@@ -130,18 +164,21 @@ export class Fleet {
       metadata: {
         name: this.name,
         namespace: this.namespace,
+        labels,
         annotations: { ...(cause !== '' && { 'kubernetes.io/change-cause': cause }), ...annotations },
       },
       spec: {
         selector: { matchLabels: { app: this.name } },
         updateStrategy: strategy === 'OnDelete' ? { type: strategy } : { type: strategy, rollingUpdate: { maxUnavailable } },
         template: {
-          metadata: { labels: { app: this.name } },
+          metadata: { labels: { app: this.name }, ...templateMetadata },
           spec: {
             terminationGracePeriodSeconds: 0,
             containers: [{ name: 'agent', image: `registry.example/agent:${tag}`, env: [{ name: 'VERSION', value: env }] }],
+            ...podSpec,
           },
         },
+        ...spec,
       },
     });
   }
@@ -172,12 +209,53 @@ export class Fleet {
     );
   }
 
+  /** A kubeconfig of an account that may do in this namespace what the rules allow, and nothing else. */
+  async kubeconfigOf(rules: [apiGroup: string, resource: string, verbs: string[]][]): Promise<string> {
+    sequence += 1;
+    const account = `account-${sequence}`;
+    const role = {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'Role',
+      metadata: { name: account },
+      rules: rules.map(([group, resource, verbs]) => ({ apiGroups: [group], resources: [resource], verbs })),
+    };
+    const user = `${this.namespace}-${account}`;
+    await this.kubectl(['create', '-f', '-'], JSON.stringify(role));
+    await this.kubectl(['create', 'rolebinding', account, `--role=${account}`, `--user=${user}`]);
+    const { certificate, key } = await this.testbed.issueClientCertificate(user);
+    const config = load(readFileSync(this.testbed.kubeconfig, 'utf8')) as Any;
+    const base64 = (text: string): string => Buffer.from(text).toString('base64');
+    config.users[0].user = { 'client-certificate-data': base64(certificate), 'client-key-data': base64(key) };
+    return dump(config);
+  }
+
   daemonSet(): Promise<Any> {
     return this.json('get', `daemonset/${this.name}`, '--show-managed-fields');
   }
 
   async image(): Promise<string> {
     return ((await this.daemonSet()).spec.template.spec.containers[0].image as string).replace(/.*:/, '');
+  }
+
+  /** The ControllerRevision that has a number. */
+  async revision(number: number): Promise<Any> {
+    const { items } = await this.json('get', 'controllerrevisions');
+    const found = items.find(({ revision }: Any) => revision === number);
+    if (!found) throw new Error(`there is no revision ${number}`);
+    return found;
+  }
+
+  /** Makes a ControllerRevision that is like another, but for what `change` does to it. By default it is a twin of the same owner. */
+  async storeRevision(name: string, like: Any, change: (copy: Any) => void = () => {}): Promise<void> {
+    const { ownerReferences, labels } = like.metadata;
+    const copy = structuredClone({
+      ...like,
+      apiVersion: 'apps/v1',
+      kind: 'ControllerRevision',
+      metadata: { name, ownerReferences, labels: { ...labels, 'controller-revision-hash': name } },
+    });
+    change(copy);
+    await this.kubectl(['create', '-f', '-'], JSON.stringify(copy));
   }
 
   /** Revision number → tag, as stored in the cluster. */
@@ -199,13 +277,14 @@ export class Fleet {
     return this.start(inputs, environment).done;
   }
 
-  /** Our requests on this namespace, from the audit log: `get daemonsets`, `patch daemonsets dryRun`, … */
-  requests(): string[] {
+  /** Our requests on this namespace and those of others, from the audit log: `get daemonsets`, `patch daemonsets dryRun`, … */
+  requests(...others: Fleet[]): string[] {
+    const namespaces = [this, ...others].map(({ namespace }) => `"namespace":"${namespace}"`);
     return readFileSync(this.testbed.auditLog)
       .subarray(this.#since)
       .toString('utf8')
       .split('\n')
-      .filter((line) => line.includes('"userAgent":"rollback-daemonset"') && line.includes(`"namespace":"${this.namespace}"`))
+      .filter((line) => line.includes('"userAgent":"rollback-daemonset"') && namespaces.some((namespace) => line.includes(namespace)))
       .map((line) => JSON.parse(line) as Any)
       .filter(({ stage, verb }) => stage === 'ResponseComplete' || (stage === 'ResponseStarted' && verb === 'watch'))
       .filter((event, index, all) => all.findIndex(({ auditID }) => auditID === event.auditID) === index)

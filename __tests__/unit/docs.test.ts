@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { load, loadAll } from 'js-yaml';
 import { PERMISSIONS } from '../../src/cluster/permissions.ts';
-import { isSuccess, OUTCOMES, REASONS } from '../../src/daemonset/outcome.ts';
-import { COMMANDS, DEFAULTS } from '../../src/inputs.ts';
+import { COMMANDS, isSuccess, OUTCOMES, REASONS } from '../../src/daemonset/outcome.ts';
+import { DEFAULTS } from '../../src/inputs.ts';
 import { outputsOf } from '../../src/report/outputs.ts';
 
 const read = (path: string): string => readFileSync(path, 'utf8');
@@ -16,7 +16,8 @@ const action = load(read('action.yml')) as {
 };
 const outputs = Object.keys(
   outputsOf({
-    result: { daemonSet: { namespace: '', name: '' }, outcome: 'error', reason: 'internal', message: '', changed: false, notes: [] },
+    command: 'rollback',
+    results: [{ daemonSet: { namespace: '', name: '' }, outcome: 'error', reason: 'internal', message: '', changed: false, notes: [] }],
     cluster: undefined,
     showValues: false,
     duration: 0,
@@ -82,7 +83,8 @@ describe('inputs and outputs', () => {
     const texts = [action.outputs['outcome']?.description ?? '', tableAfter(readme, 'Outputs')[0]?.[1] ?? ''];
     for (const text of texts) {
       const [successes = '', failures = ''] = text.split('Failure:');
-      for (const outcome of OUTCOMES) expect(isSuccess(outcome) ? successes : failures).toContain(`\`${outcome}\``);
+      for (const outcome of OUTCOMES)
+        expect(COMMANDS.some((command) => isSuccess(outcome, command)) ? successes : failures).toContain(`\`${outcome}\``);
     }
   });
 });

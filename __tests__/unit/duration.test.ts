@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { formatDuration, parseDuration } from '../../src/duration.ts';
+import { formatAge, formatDuration, parseDuration } from '../../src/duration.ts';
 
 describe('parseDuration', () => {
   test.each([
@@ -43,4 +43,29 @@ test.each([
   [3_720_000, '1h 02m'],
 ])('%d ms is shown as %s', (milliseconds, text) => {
   expect(formatDuration(milliseconds)).toBe(text);
+});
+
+// Values that `kubectl get` shows (apimachinery: duration.HumanDuration).
+test.each([
+  [-1, '0s'],
+  [0, '0s'],
+  [119, '119s'],
+  [120, '2m'],
+  [123, '2m3s'],
+  [599, '9m59s'],
+  [600, '10m'],
+  [3 * 3600 - 1, '179m'],
+  [3 * 3600, '3h'],
+  [3 * 3600 + 60, '3h1m'],
+  [8 * 3600, '8h'],
+  [48 * 3600 - 1, '47h'],
+  [48 * 3600, '2d'],
+  [49 * 3600, '2d1h'],
+  [8 * 86400, '8d'],
+  [729 * 86400, '729d'],
+  [730 * 86400, '2y'],
+  [731 * 86400, '2y1d'],
+  [8 * 365 * 86400, '8y'],
+])('an age of %d s is %s', (seconds, text) => {
+  expect(formatAge(seconds * 1_000)).toBe(text);
 });

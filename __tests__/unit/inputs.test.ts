@@ -5,6 +5,8 @@ import { DEFAULTS, InputError, readInputs } from '../../src/inputs.ts';
 const environment = (inputs: Record<string, string>): Record<string, string> =>
   Object.fromEntries(Object.entries({ daemonset: 'agent', ...inputs }).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value]));
 
+const named = (...daemonSets: object[]): object => ({ kind: 'named', daemonSets });
+
 function mistakesOf(inputs: Record<string, string>): string[] {
   try {
     readInputs(environment(inputs));
@@ -19,8 +21,10 @@ describe('readInputs', () => {
   test('the defaults', () => {
     expect(readInputs(environment({}))).toEqual({
       command: 'rollback',
-      daemonSet: { namespace: undefined, name: 'agent' },
+      daemonSets: named({ namespace: undefined, name: 'agent' }),
       toRevision: { kind: 'previous' },
+      expectedRevision: undefined,
+      changeCause: undefined,
       wait: true,
       dryRun: false,
       kubeconfig: 'auto',
@@ -32,9 +36,25 @@ describe('readInputs', () => {
   });
 
   test.each([
-    [{ daemonset: 'kube-system/cilium' }, { daemonSet: { namespace: 'kube-system', name: 'cilium' } }],
-    [{ namespace: 'logging' }, { daemonSet: { namespace: 'logging', name: 'agent' } }],
-    [{ daemonset: 'a/b', namespace: 'c' }, { daemonSet: { namespace: 'a', name: 'b' } }],
+    [{ daemonset: 'kube-system/cilium' }, { daemonSets: named({ namespace: 'kube-system', name: 'cilium' }) }],
+    [{ namespace: 'logging' }, { daemonSets: named({ namespace: 'logging', name: 'agent' }) }],
+    [{ daemonset: 'a/b', namespace: 'c' }, { daemonSets: named({ namespace: 'a', name: 'b' }) }],
+    [
+      { daemonset: 'one, a/two\nthree', namespace: 'c' },
+      { daemonSets: named({ namespace: 'c', name: 'one' }, { namespace: 'a', name: 'two' }, { namespace: 'c', name: 'three' }) },
+    ],
+    [{ daemonset: '', selector: 'tier=node' }, { daemonSets: { kind: 'selected', selector: 'tier=node', namespace: undefined } }],
+    [
+      { daemonset: '', selector: 'a in (b,c)', namespace: '*' },
+      { daemonSets: { kind: 'selected', selector: 'a in (b,c)', namespace: '*' } },
+    ],
+    [
+      { command: 'status', 'expected-revision': '3' },
+      { command: 'status', expectedRevision: { kind: 'number', number: 3 }, wait: true },
+    ],
+    [{ 'expected-revision': 'any' }, { expectedRevision: undefined }],
+    [{ 'change-cause': 'broke the nodes' }, { changeCause: 'broke the nodes' }],
+    [{ command: 'history', revision: '2' }, { revision: { kind: 'number', number: 2 } }],
     [
       { command: 'history', 'show-values': 'true' },
       { command: 'history', showValues: true },
@@ -54,7 +74,13 @@ describe('readInputs', () => {
     ['daemonset', { daemonset: 'a/b/c' }],
     ['daemonset', { daemonset: 'Agent' }],
     ['daemonset', { daemonset: '/agent' }],
-    ['daemonset', { daemonset: 'one, two' }],
+    ['daemonset', { daemonset: 'one, Two' }],
+    ['selector', { selector: 'app=agent' }],
+    ['namespace', { namespace: '*' }],
+    ['expected-revision', { 'expected-revision': '' }],
+    ['expected-revision', { 'expected-revision': '-3' }],
+    ['revision', { revision: '3' }],
+    ['revision', { command: 'history', revision: 'No Such' }],
     ['namespace', { namespace: 'no_underscores' }],
     ['kubeconfig', { kubeconfig: '' }],
     ['kubeconfig', { kubeconfig: '  \n' }],

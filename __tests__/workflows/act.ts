@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { expect } from '@jest/globals';
 import { buildTools } from '../../testbed/build.ts';
-import { processesOf, sharedTestbed } from '../e2e/support.ts';
+import { processesOf, sharedTestbed, tell } from '../e2e/support.ts';
 
 /** A step that ran; one that was skipped is not among them. */
 export interface RanStep {
@@ -53,7 +53,7 @@ export interface WorkflowOptions {
  */
 export async function startWorkflow(workflow: string, options: WorkflowOptions = {}): Promise<RunningWorkflow> {
   const { event = 'workflow_dispatch', inputs = {}, runId = 1, files = {} } = options;
-  const { act } = await buildTools(['act'], console.error);
+  const { act } = await buildTools(['act'], tell);
   const testbed = sharedTestbed();
   const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-act-'));
   const at = (...path: string[]): string => join(directory, ...path);

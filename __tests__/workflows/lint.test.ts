@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { buildTools } from '../../testbed/build.ts';
 import { installZizmor } from '../../testbed/zizmor.ts';
-import { execute } from '../e2e/support.ts';
+import { execute, tell } from '../e2e/support.ts';
 import { readmeWorkflows } from './readme.ts';
 
 const workflows = readdirSync('.github/workflows').map((name) => join('.github/workflows', name));
 
 test('actionlint finds nothing in our workflows, nor in those of the README', async () => {
-  const { actionlint } = await buildTools(['actionlint'], console.error);
+  const { actionlint } = await buildTools(['actionlint'], tell);
   expect(workflows).not.toHaveLength(0);
   expect(await execute(actionlint, workflows)).toMatchObject({ code: 0, stdout: '' });
   for (const text of Object.values(readmeWorkflows())) {
@@ -19,7 +19,7 @@ test('actionlint finds nothing in our workflows, nor in those of the README', as
 });
 
 test('zizmor finds nothing, down to what only the pedantic care for', async () => {
-  const zizmor = await installZizmor(console.error);
+  const zizmor = await installZizmor(tell);
   const { code, stdout, stderr } = await execute(zizmor, [
     '--offline',
     '--no-progress',

@@ -13,6 +13,7 @@ interface List<T> {
 }
 
 export interface ClientOptions {
+  /** What a person should know: a warning of the API server, or what this account may not do. */
   onWarning: (text: string) => void;
   /** A line about each answer, for debugging: method, path, status, time. */
   onAnswer: (text: string) => void;
@@ -21,7 +22,7 @@ export interface ClientOptions {
 /** A cluster over HTTP, and how to let go of it. */
 export function clusterOver(connection: Connection, { onWarning, onAnswer }: ClientOptions): Cluster & { close(): void } {
   const http = new Http(connection);
-  http.onWarning = onWarning;
+  http.onWarning = (text, path) => onWarning(`The API server warns${aboutDaemonSet(path)}: ${text}`);
   http.onAnswer = onAnswer;
 
   async function list<T>(path: string, query: Record<string, string>, signal: AbortSignal): Promise<T[]> {
@@ -49,6 +50,8 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer }: Cli
     context: connection.context,
     namespace: connection.namespace,
     getDaemonSet,
+    listDaemonSets: (namespace, labelSelector, signal) =>
+      list<DaemonSet>(collection('apps/v1', namespace, 'daemonsets'), { labelSelector }, signal),
     async listDaemonSetNames(namespace, signal) {
       const answer = await http.json({
         method: 'GET',
@@ -87,13 +90,20 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer }: Cli
   };
 }
 
-function collection(version: string, namespace: string, resource: string): string {
+/** The path of a resource in a namespace, or where that is undefined in all of them. */
+function collection(version: string, namespace: string | undefined, resource: string): string {
   const root = version === 'v1' ? '/api/v1' : `/apis/${version}`;
-  return `${root}/namespaces/${encodeURIComponent(namespace)}/${resource}`;
+  return namespace === undefined ? `${root}/${resource}` : `${root}/namespaces/${encodeURIComponent(namespace)}/${resource}`;
 }
 
 function daemonSetPath({ namespace, name }: DaemonSetName): string {
   return `${collection('apps/v1', namespace, 'daemonsets')}/${encodeURIComponent(name)}`;
+}
+
+/** Which DaemonSet a path is of, for a message. */
+function aboutDaemonSet(path: string): string {
+  const [, namespace, name] = /\/namespaces\/([^/]+)\/daemonsets\/([^/]+)$/.exec(path) ?? [];
+  return name === undefined ? '' : ` about DaemonSet ${namespace}/${name}`;
 }
 
 /** A label selector as the query parameter `labelSelector` spells it (apimachinery: labels.Parse). */

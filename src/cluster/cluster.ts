@@ -22,6 +22,8 @@ export interface Cluster {
   /** The context's namespace. */
   readonly namespace: string;
   getDaemonSet(daemonSet: DaemonSetName, signal: AbortSignal): Promise<DaemonSet>;
+  /** The DaemonSets that match a label selector, in a namespace or, where that is undefined, in all. */
+  listDaemonSets(namespace: string | undefined, selector: string, signal: AbortSignal): Promise<DaemonSet[]>;
   /** The names of the DaemonSets in a namespace, at most 100. */
   listDaemonSetNames(namespace: string, signal: AbortSignal): Promise<string[]>;
   /** The ControllerRevisions that match a DaemonSet's selector, whoever owns them. */
@@ -35,6 +37,7 @@ export interface Cluster {
 }
 
 export type ClusterFailure =
+  | 'invalid-input'
   | 'kubeconfig'
   | 'credentials'
   | 'not-found'

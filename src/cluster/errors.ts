@@ -37,6 +37,11 @@ export function explainStatus(code: number, body: string, { method, path }: Aske
       if (/does not support dry run/i.test(status.message ?? '')) return fail('dry-run-unsupported', status.message ?? '');
       if (/admission webhook/i.test(status.message ?? ''))
         return fail('admission-denied', `An admission webhook refused the change${said}`);
+      if (/unable to parse requirement|couldn't parse the selector|label selector/i.test(status.message ?? ''))
+        return fail(
+          'invalid-input',
+          `Input selector: the API server does not understand it${said}. Write it as for kubectl --selector, such as app=agent,tier!=test.`,
+        );
       break;
     default:
   }
@@ -50,10 +55,11 @@ function explainForbidden(status: Status, path: string): ClusterError {
   const rbac = /cannot (\w+) resource "([\w/.-]+)"/.exec(message);
   if (!rbac) return new ClusterError('admission-denied', `The API server forbids the change: ${message || '403 Forbidden'}`);
   const [, verb = '', resource = ''] = rbac;
-  const namespace = /\/namespaces\/([^/]+)\//.exec(path)?.[1] ?? 'default';
+  const namespace = /\/namespaces\/([^/]+)\//.exec(path)?.[1];
+  const where = namespace === undefined ? 'in all namespaces' : `in namespace ${namespace}`;
   return new ClusterError(
     'forbidden',
-    `The account is not allowed to ${verb} ${resource} in namespace ${namespace}. ${missingRule(resource, verb, namespace)}. The API server said: ${message}`,
+    `The account is not allowed to ${verb} ${resource} ${where}. ${missingRule(resource, verb, namespace)}. The API server said: ${message}`,
   );
 }
 

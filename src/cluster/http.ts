@@ -9,6 +9,8 @@ import type { Connection } from './kubeconfig.ts';
 const REQUEST_LIMIT = 30_000;
 /** Waits before the tries after the first, in milliseconds. */
 const BACKOFF = [250, 500, 1000, 2000];
+/** Requests at a time, so that many DaemonSets need few connections. A watch stays, and does not count. */
+const MOST_REQUESTS = 8;
 /** The longest Retry-After that is honoured, in milliseconds. */
 const LONGEST_RETRY_AFTER = 30_000;
 const TRANSIENT = new Set([429, 500, 502, 503, 504]);
@@ -25,9 +27,10 @@ export interface Call {
 export class Http {
   readonly server: string;
   readonly #connection: Connection;
-  readonly #agent = new Agent({ keepAlive: true, keepAliveMsecs: 30_000, maxSockets: 8 });
-  /** HTTP `Warning` headers of the API server, as they come. */
-  onWarning: (text: string) => void = () => {};
+  readonly #agent = new Agent({ keepAlive: true, keepAliveMsecs: 30_000 });
+  readonly #turns = new Turns(MOST_REQUESTS);
+  /** HTTP `Warning` headers of the API server, as they come, with the path that was asked. */
+  onWarning: (text: string, path: string) => void = () => {};
   /** A line about each answer: method, path with query, status, milliseconds until its headers were here. */
   onAnswer: (text: string) => void = () => {};
 
@@ -48,14 +51,15 @@ export class Http {
    */
   async json(call: Call): Promise<Json> {
     for (let attempt = 0; ; attempt++) {
-      call.signal.throwIfAborted();
+      const end = await this.#turns.take();
       const limit = AbortSignal.timeout(REQUEST_LIMIT);
-      const signal = AbortSignal.any([call.signal, limit]);
       try {
-        const response = await this.#send(call, signal);
+        call.signal.throwIfAborted();
+        const response = await this.#send(call, AbortSignal.any([call.signal, limit]));
         const text = await readAll(response);
+        end();
         const status = response.statusCode ?? 0;
-        this.#tellWarnings(response);
+        this.#tellWarnings(response, call.path);
         if (status >= 200 && status < 300) return parse(text);
         if (status === 401 && attempt === 0 && this.#connection.plugins.forget()) continue;
         const wait = BACKOFF[attempt];
@@ -68,6 +72,7 @@ export class Http {
           throw new ClusterError('answer-lost', `The API server answered the patch with status ${status}.`);
         throw explainStatus(status, text, call, this.server);
       } catch (error) {
+        end();
         if (call.signal.aborted) throw call.signal.reason;
         if (error instanceof ClusterError) throw error;
         const explained = explainConnectionError(
@@ -161,10 +166,34 @@ export class Http {
     });
   }
 
-  #tellWarnings(response: IncomingMessage): void {
+  #tellWarnings(response: IncomingMessage, path: string): void {
     // RFC 7234: 299 - "text"
     for (const [, text] of (response.headers['warning'] ?? '').matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g))
-      this.onWarning((text ?? '').replace(/\\(.)/g, '$1'));
+      this.onWarning((text ?? '').replace(/\\(.)/g, '$1'), path);
+  }
+}
+
+/** So many at a time; the others wait, first come, first served. */
+class Turns {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(free: number) {
+    this.#free = free;
+  }
+
+  /** Waits for a turn. What it gives ends the turn; only the first time counts. */
+  async take(): Promise<() => void> {
+    if (this.#free > 0) this.#free -= 1;
+    else await new Promise<void>((next) => this.#waiting.push(next));
+    let over = false;
+    return () => {
+      if (over) return;
+      over = true;
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#free += 1;
+    };
   }
 }
 

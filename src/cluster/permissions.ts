@@ -12,15 +12,21 @@ export const PERMISSIONS: readonly Permission[] = [
   { apiGroup: 'apps', resource: 'daemonsets', verb: 'get', purpose: 'read the DaemonSet' },
   { apiGroup: 'apps', resource: 'daemonsets', verb: 'patch', purpose: 'restore its template' },
   { apiGroup: 'apps', resource: 'daemonsets', verb: 'watch', purpose: 'follow the rollout' },
-  { apiGroup: 'apps', resource: 'daemonsets', verb: 'list', purpose: 'name those that exist when one is not found' },
+  {
+    apiGroup: 'apps',
+    resource: 'daemonsets',
+    verb: 'list',
+    purpose: 'find those that match a selector, and name those that exist when one is not found',
+  },
   { apiGroup: 'apps', resource: 'controllerrevisions', verb: 'list', purpose: 'read its history' },
   { apiGroup: '', resource: 'pods', verb: 'list', purpose: 'look at the pods where counters cannot be trusted' },
 ];
 
-/** The rule to add to a Role in a namespace, as one line of YAML. */
-export function missingRule(resource: string, verb: string, namespace: string): string {
+/** The rule to add to a Role in a namespace, or where that is undefined to a ClusterRole, as one line of YAML. */
+export function missingRule(resource: string, verb: string, namespace: string | undefined): string {
   const known = PERMISSIONS.find((permission) => permission.resource === resource && permission.verb === verb);
   const group = known?.apiGroup ?? 'apps';
   const purpose = known ? `, to ${known.purpose}` : '';
-  return `Add this rule to a Role in namespace ${namespace}${purpose}: {apiGroups: ["${group}"], resources: ["${resource}"], verbs: ["${verb}"]}`;
+  const role = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${namespace}`;
+  return `Add this rule to ${role}${purpose}: {apiGroups: ["${group}"], resources: ["${resource}"], verbs: ["${verb}"]}`;
 }

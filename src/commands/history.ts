@@ -1,49 +1,63 @@
+import { diffTemplates } from '../daemonset/diff.ts';
 import type { End, Result } from '../daemonset/outcome.ts';
-import { historyOf } from '../daemonset/revision.ts';
 import { rolloutOf } from '../daemonset/rollout.ts';
-import type { DaemonSetName } from '../daemonset/types.ts';
-import { historyLines } from '../report/lines.ts';
-import { notObserved } from '../rollback/ends.ts';
-import { failureOf } from '../rollback/failure.ts';
+import { chooseTarget, type NamedRevision } from '../daemonset/target.ts';
+import type { AskedDaemonSets } from '../daemonset/types.ts';
+import { changeLines, differences, historyLines, templateLines } from '../report/lines.ts';
+import { notObserved, refusal } from '../rollback/ends.ts';
 import { find } from '../rollback/find.ts';
+import { readHistory, readPodCounts } from '../rollback/history.ts';
+import { type Job, jobsFor, resultOf } from '../rollback/jobs.ts';
 import { settle } from '../rollback/settle.ts';
 import type { World } from '../rollback/world.ts';
 
 export interface HistoryRequest {
   command: 'history';
-  /** Undefined namespace: the context's. */
-  daemonSet: { namespace: string | undefined; name: string };
+  daemonSets: AskedDaemonSets;
+  /** The one to show in full. */
+  revision: NamedRevision | undefined;
   showValues: boolean;
 }
 
-/** find → settle → list. Every end is a result; nothing is thrown, nothing is written. */
-export async function history(request: HistoryRequest, world: World): Promise<Result> {
-  const daemonSet: DaemonSetName = { namespace: request.daemonSet.namespace ?? world.cluster.namespace, name: request.daemonSet.name };
-  const known: Omit<Result, keyof End> = { daemonSet, changed: false, notes: [] };
-  try {
-    const end = await list(world, known);
-    return { ...known, ...end };
-  } catch (error) {
-    return { ...known, ...failureOf(error, false) };
-  }
+/** find → settle → list, of all at the same time. Nothing is written. @throws ClusterError as `locate` does. */
+export async function history(request: HistoryRequest, world: World): Promise<Result[]> {
+  const jobs = await jobsFor(world, request.daemonSets);
+  return Promise.all(jobs.map((job) => resultOf(job, list(request, job))));
 }
 
-async function list(world: World, known: Omit<Result, keyof End>): Promise<End> {
-  const daemonSet = await settle(world, await find(world, known.daemonSet));
+async function list({ revision: asked, showValues }: HistoryRequest, { found, known, world }: Job): Promise<End> {
+  const daemonSet = await settle(world, found.daemonSet ?? (await find(world, found.name)));
   if (!daemonSet) return notObserved();
-  const { revisions, current } = historyOf(daemonSet, await world.cluster.listControllerRevisions(daemonSet, world.signal));
+  const history = (await readHistory(world, daemonSet, { needed: true })) ?? { revisions: [], current: undefined };
+  const { revisions, current } = history;
+  const pods = await readPodCounts(world, daemonSet, history);
   known.counts = rolloutOf(daemonSet).counts;
-  known.history = { before: revisions, ...(current && { currentBefore: current.name }) };
-  for (const line of historyLines(known.history)) world.log.info(line);
-  if (!current) {
-    known.notes.push('None of these revisions is the template that the DaemonSet has now.');
-    return { outcome: 'listed', reason: 'listed', message: `${count(revisions.length)}; the current version is not among them.` };
-  }
-  known.old = current;
-  known.controllerRevision = current.name;
-  return { outcome: 'listed', reason: 'listed', message: `${count(revisions.length)}; revision ${current.number} is current.` };
-}
+  known.history = {
+    before: revisions,
+    asOf: world.clock.now(),
+    ...(current && { currentBefore: current.name }),
+    ...(pods && { pods }),
+  };
+  if (current) {
+    known.old = current;
+    known.controllerRevision = current.name;
+  } else known.notes.push('None of these revisions is the template that the DaemonSet has now.');
+  for (const line of historyLines(known.history, found.name)) world.log.info(line);
 
-function count(revisions: number): string {
-  return `${revisions} ${revisions === 1 ? 'revision' : 'revisions'}`;
+  if (asked) {
+    const target = chooseTarget(history, asked);
+    if (target.kind === 'refused') return refusal(target.refusal.reason, target.refusal.message);
+    for (const revision of target.candidates) {
+      const changes = diffTemplates(daemonSet.spec.template, revision.template);
+      known.shown = { revision, changes };
+      world.log.group(`Revision ${revision.number} (${revision.name})`, templateLines(revision, showValues));
+      world.log.group(
+        `From the current template to revision ${revision.number}: ${differences(changes)}`,
+        changeLines(changes, showValues),
+      );
+    }
+  }
+  const many = `${revisions.length} ${revisions.length === 1 ? 'revision' : 'revisions'}`;
+  const which = current ? `revision ${current.number} is current` : 'the current version is not among them';
+  return { outcome: 'listed', reason: 'listed', message: `${many}; ${which}.` };
 }

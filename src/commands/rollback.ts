@@ -1,15 +1,28 @@
 import { type Mark, markFor } from '../daemonset/mark.ts';
 import type { End, HistoryEntry, Result } from '../daemonset/outcome.ts';
+import { ownersOf } from '../daemonset/owners.ts';
 import { alreadyThere, intend, type Plan, planFor } from '../daemonset/plan.ts';
 import { type History, hasTwin, historyOf, nextNumber, type Revision } from '../daemonset/revision.ts';
 import { rolloutOf } from '../daemonset/rollout.ts';
-import type { AskedRevision } from '../daemonset/target.ts';
+import type { AskedRevision, NamedRevision } from '../daemonset/target.ts';
 import { digest, identicalTemplate } from '../daemonset/template.ts';
-import type { DaemonSet, DaemonSetName } from '../daemonset/types.ts';
+import type { AskedDaemonSets, DaemonSet } from '../daemonset/types.ts';
 import { changeLines, differences, historyLines } from '../report/lines.ts';
-import { dryRunEnd, endOf, notObserved, notWaited, refusal, restoredMessage, unknownMessage } from '../rollback/ends.ts';
+import {
+  anotherRefused,
+  dryRunEnd,
+  endOf,
+  noNodeMatches,
+  notObserved,
+  notWaited,
+  refusal,
+  restoredMessage,
+  unknownMessage,
+  type Version,
+} from '../rollback/ends.ts';
 import { failureOf, interrupted } from '../rollback/failure.ts';
 import { find } from '../rollback/find.ts';
+import { type Job, jobsFor, type Known, resultOf } from '../rollback/jobs.ts';
 import { isServerSideApplied, preview, restore, yieldOwnership } from '../rollback/patch.ts';
 import { settle } from '../rollback/settle.ts';
 import { type TrackOptions, track } from '../rollback/track.ts';
@@ -17,16 +30,16 @@ import type { World } from '../rollback/world.ts';
 
 export interface RollbackRequest {
   command: 'rollback';
-  /** Undefined namespace: the context's. */
-  daemonSet: { namespace: string | undefined; name: string };
+  daemonSets: AskedDaemonSets;
   toRevision: AskedRevision;
+  /** What has to be current, else it is refused. Undefined: anything. */
+  expectedRevision: NamedRevision | undefined;
+  /** Undefined: the target's own. */
+  changeCause: string | undefined;
   wait: boolean;
   dryRun: boolean;
   showValues: boolean;
 }
-
-/** What is known of a rollback so far; whatever happens next, the report tells it. */
-type Known = Omit<Result, keyof End>;
 
 /** One settled look at the DaemonSet, and what it is looked at for. */
 interface Look {
@@ -37,32 +50,49 @@ interface Look {
   history: History;
 }
 
-/** find → settle → plan → patch → track. Every end is a result; nothing is thrown. */
-export async function rollback(request: RollbackRequest, world: World): Promise<Result> {
-  const daemonSet: DaemonSetName = { namespace: request.daemonSet.namespace ?? world.cluster.namespace, name: request.daemonSet.name };
-  const known: Known = { daemonSet, changed: false, notes: [] };
-  try {
-    const end = await attempt(request, world, known);
-    return { ...known, ...end };
-  } catch (error) {
-    return { ...known, ...failureOf(error, known.changed) };
-  }
+/** A plan that may be carried out, with what it was made from; or the end that it came to before. */
+type Decision = { look: Look; plan: Exclude<Plan, { kind: 'refused' }> } | End;
+
+/**
+ * find → settle → plan, of all before the first write: one that cannot be rolled back refuses all. Then patch → track, of all
+ * at the same time. @throws ClusterError as `locate` does; every other end is a result.
+ */
+export async function rollback(request: RollbackRequest, world: World): Promise<Result[]> {
+  const jobs = await jobsFor(world, request.daemonSets);
+  const decided = await Promise.all(
+    jobs.map(async (job) => ({ job, decision: await decide(request, job).catch((error: unknown): Decision => failureOf(error, false)) })),
+  );
+  const hindered = decided.flatMap(({ job, decision }) =>
+    'outcome' in decision ? [{ name: job.found.name, reason: decision.reason }] : [],
+  );
+  const refuseAll = hindered.length > 0 && !request.dryRun && !world.signal.aborted;
+  return Promise.all(
+    decided.map(({ job, decision }) => {
+      const last: Decision = refuseAll && !('outcome' in decision) ? anotherRefused(hindered) : decision;
+      return resultOf(job, finish(request, job, last));
+    }),
+  );
 }
 
-async function attempt(request: RollbackRequest, world: World, known: Known): Promise<End> {
+/** @param before what it was decided on the last time, if it was. */
+async function decide(request: RollbackRequest, { found, known, world }: Job, before?: DaemonSet): Promise<Decision> {
   const { log, signal } = world;
-  let before: DaemonSet | undefined;
+  let last = before;
   for (;;) {
     signal.throwIfAborted();
-    const daemonSet = await settle(world, await find(world, known.daemonSet));
+    const listed = last ? undefined : found.daemonSet;
+    const daemonSet = await settle(world, listed ?? (await find(world, found.name)));
     if (!daemonSet) return notObserved();
-    if (before?.metadata.uid === daemonSet.metadata.uid && before.metadata.generation === daemonSet.metadata.generation) {
+    if (last?.metadata.uid === daemonSet.metadata.uid && last.metadata.generation === daemonSet.metadata.generation) {
       throw new Error('The API server refuses a patch that fits the object');
     }
-    before = daemonSet;
-    known.notes = [];
+    last = daemonSet;
     const history = historyOf(daemonSet, await world.cluster.listControllerRevisions(daemonSet, signal));
-    known.history = { before: history.revisions, ...(history.current && { currentBefore: history.current.name }) };
+    known.history = {
+      before: history.revisions,
+      asOf: world.clock.now(),
+      ...(history.current && { currentBefore: history.current.name }),
+    };
     if (history.current) known.old = history.current;
     known.counts = rolloutOf(daemonSet).counts;
 
@@ -72,40 +102,23 @@ async function attempt(request: RollbackRequest, world: World, known: Known): Pr
       log.info('The DaemonSet was changed meanwhile; reading it again.');
       continue;
     }
-    switch (plan.kind) {
-      case 'refused':
-        return refusal(plan.refusal.reason, plan.refusal.message);
-      case 'unchanged':
-        return stayAt(look, plan.at);
-      case 'resume':
-        return resume(look, plan.at, plan.mark);
-      case 'restore': {
-        known.target = plan.target;
-        known.changes = plan.changes;
-        if (plan.passedOver.length > 0) {
-          known.notes.push(
-            `Passed over, because they are the current version (equal, or changed only by "kubectl rollout restart"): revision ${plan.passedOver.map(({ number }) => number).join(', ')}.`,
-          );
-        }
-        log.info(
-          `${request.dryRun ? 'Would roll back' : 'Rolling back'} from revision ${plan.from.number} (${plan.from.name}) to revision ${plan.target.number} (${plan.target.name}): ${plan.target.images.join(', ')}`,
-        );
-        log.group(`Template: ${differences(plan.changes)}`, changeLines(plan.changes, request.showValues));
-        log.group(`History: ${history.revisions.length} revisions`, historyLines(known.history));
-        if (request.dryRun) return dryRunEnd(plan.from, plan.target, plan.validated);
-        const end = await carryOut(look, plan);
-        if (end !== 'moved') return end;
-        log.info('The DaemonSet was changed meanwhile; reading it again, and deciding again.');
-      }
+    if (plan.kind === 'refused') return refusal(plan.refusal.reason, plan.refusal.message);
+    known.changed = plan.kind === 'resume';
+    known.notes = plan.kind === 'restore' ? passedOver(plan) : [];
+    if (plan.kind === 'restore') {
+      known.target = plan.target;
+      known.changes = plan.changes;
     }
+    return { look, plan };
   }
 }
 
 async function makePlan({ request, world, daemonSet, history }: Look): Promise<Plan | 'moved'> {
-  const intent = intend(daemonSet, history, request.toRevision, world.run);
+  const intent = intend(daemonSet, history, request.toRevision, world.run, request.expectedRevision);
   if (intent.kind !== 'candidates') return intent;
-  for (const candidate of intent.candidates) {
-    if (alreadyThere(daemonSet, candidate)) continue;
+  for (const revision of intent.candidates) {
+    if (alreadyThere(daemonSet, revision)) continue;
+    const candidate = { ...revision, changeCause: request.changeCause ?? revision.changeCause };
     const seen = await preview(world, daemonSet, candidate, { readOnly: request.dryRun });
     if (!seen) return 'moved';
     const plan = planFor(daemonSet, intent.from, candidate, intent.passedOver, seen);
@@ -124,6 +137,38 @@ async function makePlan({ request, world, daemonSet, history }: Look): Promise<P
 
 type Restore = Extract<Plan, { kind: 'restore' }>;
 
+function passedOver({ passedOver }: Restore): string[] {
+  if (passedOver.length === 0) return [];
+  const numbers = passedOver.map(({ number }) => number).join(', ');
+  return [`Passed over, because they are the current version (equal, or changed only by "kubectl rollout restart"): revision ${numbers}.`];
+}
+
+/** Carries out what was decided; where somebody was faster, decides again. */
+async function finish(request: RollbackRequest, job: Job, first: Decision): Promise<End> {
+  for (let decision = first; ; ) {
+    if ('outcome' in decision) return decision;
+    const { look, plan } = decision;
+    if (plan.kind === 'unchanged') return stayAt(look, plan.at);
+    if (plan.kind === 'resume') return resume(look, plan.at, plan.mark);
+    announce(look, plan);
+    if (request.dryRun) return dryRunEnd(plan.from, plan.target, plan.validated);
+    const end = await carryOut(look, plan);
+    if (end !== 'moved') return end;
+    job.world.log.info('The DaemonSet was changed meanwhile; reading it again, and deciding again.');
+    decision = await decide(request, job, look.daemonSet);
+  }
+}
+
+function announce({ request, world: { log }, known, daemonSet, history }: Look, { from, target, changes }: Restore): void {
+  const what = request.dryRun ? 'Would roll back' : 'Rolling back';
+  log.info(
+    `${what} from revision ${from.number} (${from.name}) to revision ${target.number} (${target.name}): ${target.images.join(', ')}`,
+  );
+  log.group(`Template: ${differences(changes)}`, changeLines(changes, request.showValues));
+  if (known.history) log.group(`History: ${history.revisions.length} revisions`, historyLines(known.history));
+  for (const owner of ownersOf(daemonSet)) log.warning(owner);
+}
+
 async function carryOut({ request, world, known, daemonSet, history }: Look, { from, target, merged }: Restore): Promise<End | 'moved'> {
   const { log, clock, run } = world;
   const patched = await restore(world, daemonSet, target, markFor(from, target, digest(merged), run, new Date(clock.now())));
@@ -133,7 +178,8 @@ async function carryOut({ request, world, known, daemonSet, history }: Look, { f
     const message = unknownMessage(patched.why, known.daemonSet);
     return world.signal.aborted ? { ...interrupted(world.signal.reason), message } : { outcome: 'error', reason: 'unreachable', message };
   }
-  known.newRevision = nextNumber(history, target);
+  const identical = identicalTemplate(target.template, patched.daemonSet.spec.template);
+  known.newRevision = nextNumber(history, identical ? target : undefined);
   log.info(
     `daemonset.apps/${known.daemonSet.name} rolled back: revision ${from.number} → ${known.newRevision}, which restores revision ${target.number}`,
   );
@@ -141,14 +187,15 @@ async function carryOut({ request, world, known, daemonSet, history }: Look, { f
   if (isServerSideApplied(daemonSet)) current = await yieldOwnership(world, current);
 
   // The controller renumbers the ControllerRevision of the same bytes; only then is its name known without another look.
-  const renewed = identicalTemplate(target.template, patched.daemonSet.spec.template) && !hasTwin(history, target);
+  const renewed = identical && !hasTwin(history, target);
   if (renewed) {
+    known.renewed = true;
     known.controllerRevision = target.name;
     recordHistoryAfter(known, history, target, known.newRevision);
   }
   if (!request.wait) return notWaited(known);
-  const end = await follow(world, known, current, { wanted: patched.digest, verifyPods: hasTwin(history, target) });
-  if (!renewed && end.outcome !== 'deleted') await readHistoryAfter(world, known, current);
+  const end = await follow(world, known, current, 'restored', { wanted: patched.digest, verifyPods: hasTwin(history, target) });
+  if (!renewed && end.outcome !== 'deleted') await readHistoryAfter(world, known, current, target);
   return end.outcome === 'rolled-back' ? { ...end, message: restoredMessage(known) } : end;
 }
 
@@ -162,7 +209,7 @@ async function stayAt(look: Look, at: Revision): Promise<End> {
   world.log.info(`daemonset.apps/${daemonSet.metadata.name} skipped rollback (current template already matches revision ${at.number})`);
   const message = `Nothing was written: the DaemonSet is at revision ${at.number} (${at.name}) already.`;
   if (!request.wait || request.dryRun) return { outcome: 'unchanged', reason: 'complete', message };
-  const end = await followAsItIs(look, at);
+  const end = await followAsItIs(look, at, 'deployed');
   return end.outcome === 'rolled-back' ? { ...end, outcome: 'unchanged', message } : end;
 }
 
@@ -175,29 +222,28 @@ async function resume(look: Look, at: Revision, mark: Mark): Promise<End> {
   known.target = { ...at, number: mark.restored.revision };
   known.newRevision = at.number;
   known.controllerRevision = at.name;
-  known.changed = true;
+  known.renewed = at.name === mark.restored.name;
   const said = `This run has rolled back already (at ${mark.time})`;
   world.log.info(`${said}; nothing is written again.`);
   known.notes.push(`${said}; this attempt wrote nothing and waited for the same rollout.`);
   if (request.dryRun) return { outcome: 'dry-run', reason: 'resumed', message: `${said}: nothing would be written.` };
   if (!request.wait) return notWaited(known);
-  const end = await followAsItIs(look, at);
+  const end = await followAsItIs(look, at, 'restored');
   return end.outcome === 'rolled-back' ? { ...end, reason: 'resumed', message: restoredMessage(known) } : end;
 }
 
 /** Waits where nothing is written: for the template that was read. */
-function followAsItIs({ world, known, daemonSet, history }: Look, at: Revision): Promise<End> {
-  return follow(world, known, daemonSet, { wanted: digest(daemonSet.spec.template), verifyPods: hasTwin(history, at) });
+function followAsItIs({ world, known, daemonSet, history }: Look, at: Revision, version: Version): Promise<End> {
+  return follow(world, known, daemonSet, version, { wanted: digest(daemonSet.spec.template), verifyPods: hasTwin(history, at) });
 }
 
 /** Waits for the rollout. Its good end is `rolled-back`, without words yet. */
-async function follow(world: World, known: Known, daemonSet: DaemonSet, options: TrackOptions): Promise<End> {
+async function follow(world: World, known: Known, daemonSet: DaemonSet, version: Version, options: TrackOptions): Promise<End> {
   const tracked = await track(world, daemonSet, options);
   known.counts = tracked.counts;
-  if (tracked.kind === 'complete' && tracked.counts.desired === 0) {
-    known.notes.push('No node matches the DaemonSet (desired is 0): nothing runs it.');
-  }
-  return endOf(tracked, known.daemonSet);
+  if (tracked.toReplace) known.toReplace = tracked.toReplace;
+  if (tracked.kind === 'complete' && tracked.counts.desired === 0) world.log.warning(noNodeMatches(tracked.daemonSet));
+  return endOf(tracked, known.daemonSet, version);
 }
 
 function recordHistoryAfter(known: Known, { revisions }: History, restored: Revision, number: number): void {
@@ -216,13 +262,23 @@ function recordHistoryAfter(known: Known, { revisions }: History, restored: Revi
 }
 
 /** The controller made a new ControllerRevision, or chose among twins: only a look tells which. */
-async function readHistoryAfter({ cluster, signal, log }: World, known: Known, daemonSet: DaemonSet): Promise<void> {
+async function readHistoryAfter({ cluster, signal, log }: World, known: Known, daemonSet: DaemonSet, target: Revision): Promise<void> {
   try {
     const history = historyOf(daemonSet, await cluster.listControllerRevisions(daemonSet, signal));
     if (!history.current) return;
-    known.newRevision = history.current.number;
-    recordHistoryAfter(known, history, history.current, history.current.number);
-    known.controllerRevision = history.current.name;
+    const { number, name } = history.current;
+    known.newRevision = number;
+    known.controllerRevision = name;
+    known.renewed = name === target.name;
+    recordHistoryAfter(known, history, history.current, number);
+    if (known.renewed) return;
+    const why =
+      history.current.digest === target.digest
+        ? 'It means the same, but the API server spells it otherwise than when that was stored.'
+        : 'The API server stored something else than was sent: an admission webhook changes it.';
+    known.notes.push(
+      `Revision ${number} is a new ControllerRevision (${name}), not the one that was revision ${target.number} (${target.name}). ${why}`,
+    );
   } catch (error) {
     log.debug(`The history afterwards could not be read: ${(error as Error).message}`);
   }

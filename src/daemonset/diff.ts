@@ -55,6 +55,18 @@ function holdsLiteral(list: string, key: string): boolean {
   return key === 'command' || key === 'args' || (key === 'value' && (list === 'env' || list === 'httpHeaders'));
 }
 
+/** The same, with a placeholder in the place of everything that may hold a secret. */
+export function withoutLiterals(template: PodTemplate): PodTemplate {
+  return hide('', template) as PodTemplate;
+}
+
+function hide(list: string, value: Json): Json {
+  if (Array.isArray(value)) return value.map((item) => hide(list, item));
+  if (!isObject(value)) return value;
+  const hidden = Object.entries(value).map(([key, child]) => [key, holdsLiteral(list, key) ? '<hidden>' : hide(key, child ?? null)]);
+  return Object.fromEntries(hidden) as JsonObject;
+}
+
 /** Whether a value that came or went as a whole has such a field in it. */
 function hasLiteral(list: string, value: Json | undefined): boolean {
   if (Array.isArray(value)) return value.some((item) => hasLiteral(list, item));

@@ -5,6 +5,26 @@ import type { DaemonSet } from './types.ts';
 /** Where the mark stands. It is read from the DaemonSet only: the controller copies annotations into new ControllerRevisions. */
 export const LAST_ROLLBACK = 'rollback-daemonset/last-rollback';
 
+/** Where a ControllerRevision is marked as one that was seen running everywhere. */
+export const GOOD = 'rollback-daemonset/good';
+
+/** When a version was seen running everywhere, and by which run. */
+export interface GoodMark {
+  /** RFC 3339. */
+  time: string;
+  /** The address of the run. */
+  run?: string;
+}
+
+/** The mark on a ControllerRevision. Text that is no mark of ours counts as none. */
+export function readGood(annotations: Readonly<Record<string, string>> | undefined): GoodMark | undefined {
+  const mark = parsed(annotations?.[GOOD]);
+  if (typeof mark !== 'object' || mark === null) return undefined;
+  const { time, run } = mark as Record<string, unknown>;
+  if (typeof time !== 'string' || !Number.isFinite(Date.parse(time))) return undefined;
+  return { time, ...(typeof run === 'string' && { run }) };
+}
+
 /** A run of a workflow. All attempts of a run have the same id. */
 export interface Run {
   /** `owner/name`. */
@@ -41,11 +61,14 @@ export function markFor(from: Revision, target: Revision, restoredDigest: string
 
 /** The mark on a DaemonSet. Text that is no mark of ours counts as none. */
 export function readMark(daemonSet: DaemonSet): Mark | undefined {
-  const text = daemonSet.metadata.annotations?.[LAST_ROLLBACK];
-  if (text === undefined) return undefined;
+  const mark = parsed(daemonSet.metadata.annotations?.[LAST_ROLLBACK]);
+  return isMark(mark) ? mark : undefined;
+}
+
+/** JSON that anybody may have written, or undefined where it is none. */
+function parsed(text: string | undefined): unknown {
   try {
-    const mark: unknown = JSON.parse(text);
-    return isMark(mark) ? mark : undefined;
+    return text === undefined ? undefined : JSON.parse(text);
   } catch {
     return undefined;
   }

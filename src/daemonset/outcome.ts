@@ -2,13 +2,19 @@ import type { TemplateChange } from './diff.ts';
 import type { Revision } from './revision.ts';
 import type { DaemonSetName } from './types.ts';
 
+/** What a step can be asked for: the values of the input `command`. */
+export const COMMANDS = ['rollback', 'status', 'history'] as const;
+
+export type Command = (typeof COMMANDS)[number];
+
 /** How a step ended: the values of the output `outcome`, the successes first. */
 export const OUTCOMES = [
   'rolled-back',
   'unchanged',
   'dry-run',
-  'pending',
+  'complete',
   'listed',
+  'pending',
   'refused',
   'timed-out',
   'superseded',
@@ -36,6 +42,8 @@ export const REASONS = [
   'revision-not-found',
   'ambiguous-revision',
   'already-rolled-back',
+  'unexpected-revision',
+  'another-refused',
   // the wait ended otherwise
   'timeout',
   'template-changed',
@@ -96,10 +104,32 @@ export interface Result extends End {
   /** Differences between the template before and after. */
   changes?: TemplateChange[];
   counts?: Counts;
-  history?: { before: Revision[]; after?: HistoryEntry[]; currentBefore?: string };
+  history?: {
+    before: Revision[];
+    after?: HistoryEntry[];
+    currentBefore?: string;
+    pods?: PodCounts;
+    /** When it was read, in milliseconds since the epoch. */
+    asOf: number;
+  };
+  /** The revision that was asked to be shown in full, and what would change if it were restored. */
+  shown?: { revision: Revision; changes: TemplateChange[] };
+  /** The ControllerRevision of the restored version is the one that it had before, under a new number; else the controller made another. */
+  renewed?: boolean;
+  /** The pods that somebody has to delete before the rollout is done (OnDelete). */
+  toReplace?: PodOnNode[];
   /** What a person should know besides. */
   notes: string[];
 }
+
+export interface PodOnNode {
+  name: string;
+  /** Empty where it has none yet. */
+  node: string;
+}
+
+/** How many pods run a ControllerRevision, by its name. */
+export type PodCounts = Readonly<Record<string, { ready: number; total: number }>>;
 
 /** A line of the history afterwards. */
 export interface HistoryEntry {
@@ -110,9 +140,30 @@ export interface HistoryEntry {
   images: string[];
 }
 
-const SUCCESSES: ReadonlySet<Outcome> = new Set(['rolled-back', 'unchanged', 'dry-run', 'pending', 'listed']);
+const SUCCESSES: ReadonlySet<Outcome> = new Set(['rolled-back', 'unchanged', 'dry-run', 'complete', 'listed']);
 
-/** Whether a step that ended so succeeds. */
-export function isSuccess(outcome: Outcome): boolean {
-  return SUCCESSES.has(outcome);
+/** Whether a step that ended so succeeds. What is still pending is good enough for a rollback, and not for a gate. */
+export function isSuccess(outcome: Outcome, command: Command): boolean {
+  return SUCCESSES.has(outcome) || (outcome === 'pending' && command === 'rollback');
+}
+
+/** From the worst to the best. */
+const BY_WEIGHT: readonly Outcome[] = [
+  'error',
+  'timed-out',
+  'superseded',
+  'deleted',
+  'refused',
+  'cancelled',
+  'pending',
+  'rolled-back',
+  'dry-run',
+  'complete',
+  'unchanged',
+  'listed',
+];
+
+/** The result that stands for all. */
+export function worstOf(results: [Result, ...Result[]]): Result {
+  return results.reduce((worst, result) => (BY_WEIGHT.indexOf(result.outcome) < BY_WEIGHT.indexOf(worst.outcome) ? result : worst));
 }

@@ -2,7 +2,7 @@ import { diffTemplates, type TemplateChange } from './diff.ts';
 import { isOurs, type Mark, type Run, readMark, stands } from './mark.ts';
 import type { Refusal } from './outcome.ts';
 import type { History, Revision } from './revision.ts';
-import { type AskedRevision, chooseTarget } from './target.ts';
+import { type AskedRevision, chooseTarget, inWords, isCalled, type NamedRevision } from './target.ts';
 import { sameTemplate } from './template.ts';
 import type { DaemonSet, PodTemplate } from './types.ts';
 
@@ -33,8 +33,16 @@ export type Plan =
  *
  * While the template that a rollback restored still stands, a relative target never writes: "previous" would be the very
  * version that was left. The same run (a re-run of a failed job) resumes; any other is refused. A named revision is always honoured.
+ *
+ * @param expected what has to be current, else it is refused. A re-run of the same run expects what its first attempt has left.
  */
-export function intend(daemonSet: DaemonSet, history: History, asked: AskedRevision, run: Run | undefined): Intent {
+export function intend(
+  daemonSet: DaemonSet,
+  history: History,
+  asked: AskedRevision,
+  run: Run | undefined,
+  expected?: NamedRevision,
+): Intent {
   const { current } = history;
   if (daemonSet.metadata.deletionTimestamp) {
     return refused('being-deleted', 'The DaemonSet is being deleted.');
@@ -46,13 +54,30 @@ export function intend(daemonSet: DaemonSet, history: History, asked: AskedRevis
     );
   }
   const mark = readMark(daemonSet);
-  if (asked.kind === 'previous' && mark && stands(mark, daemonSet)) {
-    return isOurs(mark, run)
-      ? { kind: 'resume', at: current, mark }
-      : refused('already-rolled-back', alreadyRolledBack(mark, current, history));
+  const standing = mark && stands(mark, daemonSet) ? mark : undefined;
+  const ours = standing && isOurs(standing, run) ? standing : undefined;
+  if (expected && !isCalled(current, expected) && !(ours && wasLeft(ours, history, expected))) {
+    return refused('unexpected-revision', unexpected(expected, current));
+  }
+  if (asked.kind === 'previous' && standing) {
+    return ours
+      ? { kind: 'resume', at: current, mark: ours }
+      : refused('already-rolled-back', alreadyRolledBack(standing, current, history));
   }
   const target = chooseTarget(history, asked);
   return target.kind === 'refused' ? target : { ...target, from: current };
+}
+
+function wasLeft({ left }: Mark, { revisions }: History, expected: NamedRevision): boolean {
+  const hash = revisions.find(({ name }) => name === left.name)?.hash ?? '';
+  return isCalled({ number: left.revision, name: left.name, hash }, expected);
+}
+
+/** Why a guard says no to what is current, or to what no ControllerRevision holds yet. */
+export function unexpected(expected: NamedRevision, current: Revision | undefined): string {
+  if (!current)
+    return `No ControllerRevision holds the DaemonSet's template, so it is not at ${inWords(expected)}, which expected-revision asks for.`;
+  return `The DaemonSet is at revision ${current.number} (${current.name}), and not at ${inWords(expected)}, which expected-revision asks for. Somebody deployed or rolled back in between: look at what runs now before you go on.`;
 }
 
 function alreadyRolledBack(mark: Mark, current: Revision, history: History): string {

@@ -1,5 +1,7 @@
+import type { PodCounts } from './outcome.ts';
+import type { Revision } from './revision.ts';
 import { containersOf, isObject } from './template.ts';
-import type { DaemonSet, Json, JsonObject, Pod } from './types.ts';
+import type { DaemonSet, Json, JsonObject, ObjectMeta, Pod } from './types.ts';
 
 const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
 
@@ -13,13 +15,30 @@ export function wrongPods(daemonSet: DaemonSet, pods: Pod[]): Pod[] {
   const generation = daemonSet.metadata.annotations?.[TEMPLATE_GENERATION];
   const { spec } = daemonSet.spec.template;
   return pods
-    .filter(({ metadata }) => metadata.ownerReferences?.some((owner) => owner.controller === true && owner.uid === daemonSet.metadata.uid))
-    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    .filter(({ metadata }) => isOwned(metadata, daemonSet) && metadata.deletionTimestamp === undefined)
     .filter((pod) => {
       const label = pod.metadata.labels?.['pod-template-generation'];
       if (generation !== undefined && label === generation) return false;
       return !(runsContainers(spec, pod.spec, 'containers') && runsContainers(spec, pod.spec, 'initContainers'));
     });
+}
+
+/** How many pods of a DaemonSet run each ControllerRevision, by their labels; those that are going away do not count. */
+export function podCounts(daemonSet: DaemonSet, pods: Pod[], revisions: Revision[]): PodCounts {
+  const counts = Object.fromEntries(revisions.map(({ name }) => [name, { ready: 0, total: 0 }]));
+  const names = new Map(revisions.map(({ hash, name }) => [hash, name]));
+  for (const { metadata, status } of pods) {
+    if (!isOwned(metadata, daemonSet) || metadata.deletionTimestamp !== undefined) continue;
+    const count = counts[names.get(metadata.labels?.['controller-revision-hash'] ?? '') ?? ''];
+    if (!count) continue;
+    count.total += 1;
+    if (status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True')) count.ready += 1;
+  }
+  return counts;
+}
+
+function isOwned({ ownerReferences }: ObjectMeta, daemonSet: DaemonSet): boolean {
+  return ownerReferences?.some((owner) => owner.controller === true && owner.uid === daemonSet.metadata.uid) ?? false;
 }
 
 function runsContainers(template: Json | undefined, pod: JsonObject | undefined, key: 'containers' | 'initContainers'): boolean {

@@ -1,3 +1,4 @@
+import { type GoodMark, readGood } from './mark.ts';
 import { digest, imagesOf, sameTemplate, storedTemplate } from './template.ts';
 import type { ControllerRevision, DaemonSet, PodTemplate } from './types.ts';
 
@@ -15,6 +16,8 @@ export interface Revision {
   changeCause: string | undefined;
   /** RFC 3339. */
   created: string | undefined;
+  /** Our mark that it was seen running everywhere. */
+  good?: GoodMark;
   images: string[];
   /** As stored, without `$patch`. */
   template: PodTemplate;
@@ -47,6 +50,7 @@ export function historyOf(daemonSet: DaemonSet, controllerRevisions: ControllerR
 function toRevision({ metadata, revision, data }: ControllerRevision): Revision[] {
   const template = storedTemplate(data);
   if (!template) return [];
+  const good = readGood(metadata.annotations);
   return [
     {
       number: revision,
@@ -57,6 +61,7 @@ function toRevision({ metadata, revision, data }: ControllerRevision): Revision[
       images: imagesOf(template),
       template,
       digest: digest(template),
+      ...(good && { good }),
     },
   ];
 }
@@ -68,9 +73,9 @@ export function hasTwin(history: History, revision: Revision): boolean {
 
 /**
  * The number that the controller gives to a restored template: one more than the highest of the others
- * (DaemonSet controller: constructHistory).
+ * (DaemonSet controller: constructHistory). Of all, where it makes a new ControllerRevision for it (undefined).
  */
-export function nextNumber(history: History, restored: Revision): number {
-  const others = history.revisions.filter(({ name }) => name !== restored.name).map(({ number }) => number);
+export function nextNumber(history: History, renewed: Revision | undefined): number {
+  const others = history.revisions.filter(({ name }) => name !== renewed?.name).map(({ number }) => number);
   return Math.max(0, ...others) + 1;
 }

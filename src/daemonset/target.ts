@@ -2,12 +2,24 @@ import type { Refusal } from './outcome.ts';
 import type { History, Revision } from './revision.ts';
 import { sameButForRestart } from './template.ts';
 
-/** What `to-revision` asks for. */
-export type AskedRevision =
-  | { kind: 'previous' }
+/** A revision by what it is called. */
+export type NamedRevision =
   | { kind: 'number'; number: number }
   /** A ControllerRevision's name or its hash. */
   | { kind: 'name'; name: string };
+
+/** What `to-revision` asks for. */
+export type AskedRevision = { kind: 'previous' } | NamedRevision;
+
+/** Whether a revision is called so. */
+export function isCalled({ number, name, hash }: Pick<Revision, 'number' | 'name' | 'hash'>, asked: NamedRevision): boolean {
+  return asked.kind === 'number' ? number === asked.number : name === asked.name || (hash !== '' && hash === asked.name);
+}
+
+/** A revision as people call it: `revision 3`, `ControllerRevision "agent-5fb484bc78"`. */
+export function inWords(asked: NamedRevision): string {
+  return asked.kind === 'number' ? `revision ${asked.number}` : `ControllerRevision "${asked.name}"`;
+}
 
 export type Target =
   /** Try them in this order: the first that changes the DaemonSet is the one. */
@@ -21,22 +33,7 @@ export type Target =
  * `kubectl rollout restart`. Such revisions are passed over.
  */
 export function chooseTarget(history: History, asked: AskedRevision): Target {
-  switch (asked.kind) {
-    case 'previous':
-      return choosePrevious(history);
-    case 'number':
-      return chooseNamed(
-        history,
-        `revision ${asked.number}`,
-        history.revisions.filter(({ number }) => number === asked.number),
-      );
-    case 'name':
-      return chooseNamed(
-        history,
-        `ControllerRevision "${asked.name}"`,
-        history.revisions.filter(({ name, hash }) => name === asked.name || (hash !== '' && hash === asked.name)),
-      );
-  }
+  return asked.kind === 'previous' ? choosePrevious(history) : chooseNamed(history, asked);
 }
 
 function choosePrevious({ revisions, current }: History): Target {
@@ -53,7 +50,9 @@ function choosePrevious({ revisions, current }: History): Target {
   return { kind: 'candidates', candidates, passedOver };
 }
 
-function chooseNamed({ revisions }: History, wanted: string, matches: Revision[]): Target {
+function chooseNamed({ revisions }: History, asked: NamedRevision): Target {
+  const wanted = inWords(asked);
+  const matches = revisions.filter((revision) => isCalled(revision, asked));
   if (matches.length === 0) {
     return refused('revision-not-found', `There is no ${wanted} in the history. ${listed(revisions)}`);
   }

@@ -32,6 +32,8 @@ export interface OwnerReference {
 export interface ManagedFieldsEntry {
   manager?: string;
   operation?: string;
+  /** RFC 3339. */
+  time?: string;
   subresource?: string;
   fieldsV1?: JsonObject;
 }
@@ -72,6 +74,7 @@ export interface ControllerRevision {
 export interface Pod {
   metadata: ObjectMeta;
   spec?: JsonObject;
+  status?: { conditions?: { type: string; status: string }[] };
 }
 
 /** Which DaemonSet. */
@@ -79,3 +82,9 @@ export interface DaemonSetName {
   namespace: string;
   name: string;
 }
+
+/** Which DaemonSets are asked for. An undefined namespace is the context's. */
+export type AskedDaemonSets =
+  | { kind: 'named'; daemonSets: { namespace: string | undefined; name: string }[] }
+  /** By label selector. The namespace `*` is all of them. */
+  | { kind: 'selected'; selector: string; namespace: string | undefined };

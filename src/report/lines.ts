@@ -1,10 +1,15 @@
-import type { TemplateChange } from '../daemonset/diff.ts';
+import { dump } from 'js-yaml';
+import { type TemplateChange, withoutLiterals } from '../daemonset/diff.ts';
 import type { Result } from '../daemonset/outcome.ts';
-import type { Json } from '../daemonset/types.ts';
+import type { Revision } from '../daemonset/revision.ts';
+import type { DaemonSetName, Json } from '../daemonset/types.ts';
+import { formatAge } from '../duration.ts';
 import { oneLine, truncate } from './text.ts';
 
 /** Longer values are cut off, in UTF-16 code units a line. */
 const LONGEST_VALUE = 200;
+/** Longer lines of a template are cut off, in UTF-16 code units. */
+const LONGEST_TEMPLATE_LINE = 2_000;
 /** Lines of one value that is an object or a list. */
 const MOST_LINES = 40;
 
@@ -33,20 +38,48 @@ function valueLines(value: Json | undefined): string[] {
   return lines.length > MOST_LINES ? [...shown, `… and ${lines.length - MOST_LINES} more lines`] : shown;
 }
 
-/** A history in columns, as `kubectl rollout history` shows it and more: one line for each revision, under a line of headings. */
-export function historyLines({ before, currentBefore }: NonNullable<Result['history']>): string[] {
-  const rows = before.map(({ number, name, changeCause, images }) => [
-    `${number}${name === currentBefore ? ' (current)' : ''}`,
-    name,
-    truncate(oneLine(changeCause ?? '<none>'), LONGEST_VALUE),
-    truncate(oneLine(images.join(', ')), LONGEST_VALUE),
-  ]);
-  const table = [['REVISION', 'CONTROLLERREVISION', 'CHANGE-CAUSE', 'IMAGES'], ...rows];
-  const widths = [0, 1, 2].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
+/** A template in full, as YAML. What may hold a secret is hidden, unless `showValues`. */
+export function templateLines({ template }: Revision, showValues: boolean): string[] {
+  const text = dump(showValues ? template : withoutLiterals(template), { lineWidth: -1, noRefs: true });
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => truncate(oneLine(line), LONGEST_TEMPLATE_LINE));
+}
+
+/** One cell of a history: what the column is called, and what it says of a revision. */
+type Column = [heading: string, of: (revision: Revision) => string];
+
+/**
+ * A history in columns, as `kubectl rollout history` and `kubectl get controllerrevisions` show it and more: one line for each
+ * revision, under a line of headings.
+ *
+ * @param controller the DaemonSet, where it is to be named in each line.
+ */
+export function historyLines({ before, currentBefore, pods, asOf }: NonNullable<Result['history']>, controller?: DaemonSetName): string[] {
+  const shown = (text: string): string => truncate(oneLine(text), LONGEST_VALUE);
+  const columns: Column[] = [
+    ['REVISION', ({ number, name }) => `${number}${name === currentBefore ? ' (current)' : ''}`],
+    ['CONTROLLERREVISION', ({ name }) => name],
+    ...(controller ? [['CONTROLLER', () => `DaemonSet/${controller.name}`] satisfies Column] : []),
+    ['AGE', ({ created }) => ageOf(created, asOf)],
+    ...(pods ? [['PODS', ({ name }) => `${pods[name]?.ready ?? 0}/${pods[name]?.total ?? 0}`] satisfies Column] : []),
+    ...(before.some(({ good }) => good) ? [['GOOD', ({ good }) => good?.time ?? ''] satisfies Column] : []),
+    ['CHANGE-CAUSE', ({ changeCause }) => shown(changeCause ?? '<none>')],
+    ['IMAGES', ({ images }) => shown(images.join(', '))],
+  ];
+  const table = [columns.map(([heading]) => heading), ...before.map((revision) => columns.map(([, of]) => of(revision)))];
+  const widths = columns.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
   return table.map((row) =>
     row
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join('   ')
       .trimEnd(),
   );
+}
+
+/** How old something is, as `kubectl get` shows it. */
+export function ageOf(created: string | undefined, asOf: number): string {
+  const time = Date.parse(created ?? '');
+  return Number.isNaN(time) ? '<unknown>' : formatAge(asOf - time);
 }

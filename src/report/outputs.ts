@@ -1,18 +1,20 @@
-import type { Result } from '../daemonset/outcome.ts';
+import { type Result, worstOf } from '../daemonset/outcome.ts';
 import type { Report } from './report.ts';
 import { oneLine } from './text.ts';
 
 /** Bytes of an output; the outputs of a job together may have 1 MiB. */
-const LARGEST = 512 * 1024;
+const LARGEST = 500 * 1024;
 
-/** The outputs of the step, as in action.yml. What is not known is the empty string. */
-export function outputsOf({ result, duration }: Report): Record<string, string> {
-  const { outcome, reason, changed, old, target, newRevision, controllerRevision, counts } = result;
+/** The outputs of the step, as in action.yml. What is not known is the empty string, as is of several what only one can have. */
+export function outputsOf({ results, duration }: Report): Record<string, string> {
+  const { outcome, reason } = worstOf(results);
+  const only: Partial<Result> = results.length === 1 ? results[0] : {};
+  const { old, target, newRevision, controllerRevision, counts } = only;
   const number = (value: number | undefined): string => (value === undefined ? '' : String(value));
   return {
     outcome,
     reason,
-    changed: String(changed),
+    changed: String(results.some(({ changed }) => changed)),
     'old-revision': number(old?.number),
     'target-revision': number(target?.number),
     'new-revision': number(newRevision),
@@ -23,62 +25,73 @@ export function outputsOf({ result, duration }: Report): Record<string, string> 
     updated: number(counts?.updated),
     available: number(counts?.available),
     'duration-seconds': (duration / 1_000).toFixed(1),
-    history: result.outcome === 'listed' ? historyOf(result) : '',
-    results: JSON.stringify([entryOf(result)]),
+    history: results.some((result) => result.outcome === 'listed') ? list(results.flatMap(historyOf)).text : '',
+    results: resultsOf(results),
   };
 }
 
-/** The newest revisions as a JSON list, as many as fit. */
-function historyOf({ history, daemonSet }: Result): string {
-  const entries: string[] = [];
+/** As many entries as fit, as a JSON list. */
+function list(entries: object[]): { text: string; whole: boolean } {
+  const texts: string[] = [];
   let size = 2;
-  for (const { number, name, created, changeCause, images } of history?.before ?? []) {
-    const entry = JSON.stringify({
-      revision: number,
-      name,
-      controller: `DaemonSet/${daemonSet.name}`,
-      current: name === history?.currentBefore,
-      created: created ?? null,
-      changeCause: changeCause ?? null,
-      images,
-    });
-    size += Buffer.byteLength(entry) + 1;
+  for (const entry of entries) {
+    const text = JSON.stringify(entry);
+    size += Buffer.byteLength(text) + 1;
     if (size > LARGEST) break;
-    entries.push(entry);
+    texts.push(text);
   }
-  return `[${entries.join(',')}]`;
+  return { text: `[${texts.join(',')}]`, whole: texts.length === entries.length };
 }
 
-/** One DaemonSet in the output `results`. */
-function entryOf({
-  daemonSet,
-  outcome,
-  reason,
-  message,
-  changed,
-  old,
-  target,
-  newRevision,
-  controllerRevision,
-  counts,
-  notes,
-}: Result): object {
+/** The revisions of one DaemonSet, the newest first. */
+function historyOf({ history, daemonSet }: Result): object[] {
+  const { before = [], currentBefore, pods } = history ?? {};
+  return before.map(({ number, name, created, changeCause, images, good }) => ({
+    revision: number,
+    name,
+    namespace: daemonSet.namespace,
+    controller: `DaemonSet/${daemonSet.name}`,
+    current: name === currentBefore,
+    created: created ?? null,
+    changeCause: changeCause ?? null,
+    images,
+    pods: pods?.[name] ?? null,
+    good: good ?? null,
+  }));
+}
+
+/** One entry for each DaemonSet: with all that is known, or where that is too much, with what is needed to go on. */
+function resultsOf(results: Result[]): string {
+  const { text, whole } = list(results.map(entryOf));
+  return whole ? text : list(results.map(briefEntryOf)).text;
+}
+
+function briefEntryOf({ daemonSet, outcome, reason, changed, old, target, newRevision, controllerRevision }: Result): object {
   return {
     namespace: daemonSet.namespace,
     name: daemonSet.name,
     outcome,
     reason,
-    message: oneLine(message),
     changed,
     oldRevision: old?.number ?? null,
     targetRevision: target?.number ?? null,
     newRevision: newRevision ?? null,
     controllerRevision: controllerRevision ?? null,
+  };
+}
+
+function entryOf(result: Result): object {
+  const { message, target, counts, renewed, toReplace, notes } = result;
+  return {
+    ...briefEntryOf(result),
+    message: oneLine(message),
     changeCause: target?.changeCause ?? null,
     images: target?.images ?? [],
     desired: counts?.desired ?? null,
     updated: counts?.updated ?? null,
     available: counts?.available ?? null,
+    renewed: renewed ?? null,
+    toReplace: toReplace ?? [],
     notes,
   };
 }

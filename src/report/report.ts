@@ -1,8 +1,10 @@
-import type { Result } from '../daemonset/outcome.ts';
+import type { Command, Result } from '../daemonset/outcome.ts';
 
 /** Everything that a step has to tell at its end. */
 export interface Report {
-  result: Result;
+  command: Command;
+  /** One for each DaemonSet; where it ended before any was found, one without a name. */
+  results: [Result, ...Result[]];
   /** Undefined when it ended before a cluster was chosen. */
   cluster: { server: string; context: string } | undefined;
   showValues: boolean;

@@ -1,7 +1,8 @@
-import { isSuccess, type Outcome, type Result } from '../daemonset/outcome.ts';
+import { type Command, isSuccess, type Outcome, type Result, worstOf } from '../daemonset/outcome.ts';
 import type { Revision } from '../daemonset/revision.ts';
+import type { DaemonSetName } from '../daemonset/types.ts';
 import { formatDuration } from '../duration.ts';
-import { changeLines, differences } from './lines.ts';
+import { ageOf, changeLines, differences, templateLines } from './lines.ts';
 import type { Report } from './report.ts';
 import { code, fence, markdown, truncate } from './text.ts';
 
@@ -9,12 +10,15 @@ import { code, fence, markdown, truncate } from './text.ts';
 const LARGEST = 1_000_000;
 const MOST_CHANGES = 100;
 const MOST_REVISIONS = 50;
+const MOST_PODS = 100;
+const MOST_DAEMONSETS = 200;
 const LONGEST_VALUE = 200;
 
 const VERDICTS: Readonly<Record<Outcome, string>> = {
   'rolled-back': 'Rolled back',
   unchanged: 'Nothing to roll back',
   'dry-run': 'Dry run',
+  complete: 'Rolled out',
   pending: 'Rollback written, nodes still to follow',
   listed: 'Revisions',
   refused: 'Refused, nothing was written',
@@ -28,11 +32,21 @@ const VERDICTS: Readonly<Record<Outcome, string>> = {
 /** Refusals that end with a choice: the history is there to choose from. */
 const TO_CHOOSE: ReadonlySet<string> = new Set(['revision-not-found', 'ambiguous-revision', 'already-rolled-back']);
 
+type Name = (text: string) => string;
+const plain: Name = (text) => text;
+
 /** The job summary: verdict, numbers, then what there is to look up. GitHub-flavoured Markdown below 1 MiB. */
 export function summaryOf(report: Report): string {
-  const { result, warnings } = report;
-  const essential = [`## ${sign(result.outcome)} ${verdictOf(result, code)}`, message(result), numbers(report), versions(result)];
-  const rest = [alerts('NOTE', result.notes), alerts('WARNING', warnings), changes(report), history(result)];
+  const { command, results, warnings } = report;
+  const [first, ...others] = results;
+  const head = `## ${sign(worstOf(results).outcome, command)} ${verdictOf(report, code)}`;
+  const alone = others.length === 0;
+  const essential = alone
+    ? [head, message(first, command), numbers(report, first), versions(first)]
+    : [head, markdown(roundup(report)), table(report)];
+  const rest = alone
+    ? [alerts('NOTE', first.notes), alerts('WARNING', warnings), ...particulars(report, first)]
+    : [alerts('WARNING', warnings), ...results.map((result) => section(report, result))];
   const foot = footer(report);
   const whole = join([...essential, ...rest, foot]);
   return Buffer.byteLength(whole) <= LARGEST
@@ -40,24 +54,46 @@ export function summaryOf(report: Report): string {
     : join([...essential, 'The details are left out: together they are larger than a summary may be.', foot]);
 }
 
-/** The headline: how it ended, and for which DaemonSet, whose name `name` marks as such. */
-export function verdictOf({ outcome, daemonSet }: Result, name: (text: string) => string = (text) => text): string {
-  const of = daemonSet.name === '' ? '' : `: DaemonSet ${name(`${daemonSet.namespace}/${daemonSet.name}`)}`;
-  return `${VERDICTS[outcome]}${of}`;
+/** The headline: how it ended, and for which DaemonSet, whose name `name` marks as such, or for how many. */
+export function verdictOf({ command, results }: Pick<Report, 'command' | 'results'>, name: Name = plain): string {
+  const worst = worstOf(results);
+  const verdict = verdictOn(worst.outcome, command);
+  if (results.length === 1) return worst.daemonSet.name === '' ? verdict : `${verdict}: DaemonSet ${name(full(worst.daemonSet))}`;
+  const many = results.filter(({ outcome }) => outcome === worst.outcome).length;
+  return `${verdict}: ${many === results.length ? '' : `${many} of `}${results.length} DaemonSets`;
+}
+
+/** Of several: which ended how, in one sentence each. */
+export function roundup({ command, results }: Pick<Report, 'command' | 'results'>): string {
+  const outcomes = [...new Set(results.map(({ outcome }) => outcome))];
+  const sentences = outcomes.map((outcome) => {
+    const names = results.filter((result) => result.outcome === outcome).map(({ daemonSet }) => full(daemonSet));
+    const more = names.length > MOST_DAEMONSETS ? ` and ${names.length - MOST_DAEMONSETS} more` : '';
+    return `${verdictOn(outcome, command)}: ${names.slice(0, MOST_DAEMONSETS).join(', ')}${more}.`;
+  });
+  return sentences.join(' ');
+}
+
+function verdictOn(outcome: Outcome, command: Command): string {
+  return outcome === 'pending' && command === 'status' ? 'Not rolled out yet' : VERDICTS[outcome];
+}
+
+function full({ namespace, name }: DaemonSetName): string {
+  return `${namespace}/${name}`;
 }
 
 function join(sections: string[]): string {
   return `${sections.filter(Boolean).join('\n\n')}\n`;
 }
 
-function sign(outcome: Outcome): string {
+function sign(outcome: Outcome, command: Command): string {
   if (outcome === 'listed') return '📋';
-  if (outcome === 'pending' || outcome === 'dry-run') return '🟡';
-  return isSuccess(outcome) ? '✅' : '❌';
+  if (!isSuccess(outcome, command)) return '❌';
+  return outcome === 'pending' || outcome === 'dry-run' ? '🟡' : '✅';
 }
 
-function message({ outcome, message }: Result): string {
-  return isSuccess(outcome) ? markdown(message) : alerts('CAUTION', [message]);
+function message({ outcome, message }: Result, command: Command): string {
+  return isSuccess(outcome, command) ? markdown(message) : alerts('CAUTION', [message]);
 }
 
 function alerts(kind: 'NOTE' | 'WARNING' | 'CAUTION', texts: string[]): string {
@@ -65,8 +101,7 @@ function alerts(kind: 'NOTE' | 'WARNING' | 'CAUTION', texts: string[]): string {
 }
 
 /** The figures side by side, large: one cell each. The last line of a cell is empty, as GitHub leaves one above a heading. */
-function numbers({ result, duration }: Report): string {
-  const { old, target, newRevision, counts } = result;
+function numbers({ duration }: Report, { old, target, newRevision, counts }: Result): string {
   const cells: [string, string][] = [];
   if (old && newRevision !== undefined && newRevision !== old.number) {
     cells.push([`${old.number} → ${newRevision}`, target ? `revision, restores ${target.number}` : 'revision']);
@@ -83,6 +118,41 @@ function numbers({ result, duration }: Report): string {
   cells.push([formatDuration(duration), 'took']);
   const row = cells.map(([figure, meaning]) => `<td align="center"><h3>${figure.replaceAll(' ', '&nbsp;')}</h3>${meaning}<br>&nbsp;</td>`);
   return `<table><tr>${row.join('')}</tr></table>`;
+}
+
+/** Of several: a row each, the failures first. */
+function table({ command, results }: Report): string {
+  const failed = (result: Result): boolean => !isSuccess(result.outcome, command);
+  const rows = [...results.filter(failed), ...results.filter((result) => !failed(result))].map((result) => {
+    const { daemonSet, outcome, reason, old, target, newRevision, counts } = result;
+    const from = old ? String(old.number) : '';
+    const to = newRevision ?? target?.number;
+    const revision = to === undefined || to === old?.number ? from : `${from} → ${to}`;
+    const nodes = counts ? `${counts.available} of ${counts.desired}` : '';
+    const images = (target ?? old)?.images ?? [];
+    const why = reason === outcome ? '' : ` (${reason})`;
+    return `| ${sign(outcome, command)} ${code(full(daemonSet))} | ${outcome}${why} | ${revision} | ${nodes} | ${images.map(code).join('<br>')} |`;
+  });
+  const more = rows.length > MOST_DAEMONSETS ? [`| and ${rows.length - MOST_DAEMONSETS} more | | | | |`] : [];
+  const head = ['| DaemonSet | Outcome | Revision | Nodes available | Images |', '| :-- | :-- | :-- | :-- | :-- |'];
+  return [...head, ...rows.slice(0, MOST_DAEMONSETS), ...more].join('\n');
+}
+
+/** Of several: everything about one, folded unless somebody has to look at it. */
+function section(report: Report, result: Result): string {
+  const { command } = report;
+  const open = !isSuccess(result.outcome, command) || result.outcome === 'listed';
+  const content = [message(result, command), versions(result), alerts('NOTE', result.notes), ...particulars(report, result)];
+  return details(
+    `${sign(result.outcome, command)} ${code(full(result.daemonSet))}: ${result.outcome}`,
+    content.filter(Boolean).join('\n\n'),
+    open,
+  );
+}
+
+/** What there is to look up about one DaemonSet. */
+function particulars(report: Report, result: Result): string[] {
+  return [podsToReplace(result), changes(report, result), shown(report, result), history(result)];
 }
 
 /** What was there and what is now, with the images that tell people which version is meant. */
@@ -104,33 +174,75 @@ function cause(text: string | undefined): string {
   return text === undefined ? '' : markdown(truncate(text, LONGEST_VALUE));
 }
 
-function changes({ result, showValues }: Report): string {
-  const { changes: all = [], outcome } = result;
-  if (all.length === 0) return '';
-  const lines = changeLines(all.slice(0, MOST_CHANGES), showValues);
-  if (all.length > MOST_CHANGES) lines.push(`@@ and ${all.length - MOST_CHANGES} more @@`);
-  return details(`Template: ${differences(all)}`, fence('diff', lines), outcome === 'dry-run');
+function podsToReplace({ toReplace = [] }: Result): string {
+  if (toReplace.length === 0) return '';
+  const rows = toReplace.slice(0, MOST_PODS).map(({ name, node }) => `| ${code(name)} | ${code(node)} |`);
+  const more = toReplace.length > MOST_PODS ? [`| and ${toReplace.length - MOST_PODS} more | |`] : [];
+  return details(`Pods to replace: ${toReplace.length}`, ['| Pod | Node |', '| :-- | :-- |', ...rows, ...more].join('\n'), false);
 }
 
+function changes({ showValues }: Report, { changes: all = [], outcome }: Result): string {
+  return all.length === 0 ? '' : details(`Template: ${differences(all)}`, diff(all, showValues), outcome === 'dry-run');
+}
+
+function diff(all: NonNullable<Result['changes']>, showValues: boolean): string {
+  const lines = changeLines(all.slice(0, MOST_CHANGES), showValues);
+  if (all.length > MOST_CHANGES) lines.push(`@@ and ${all.length - MOST_CHANGES} more @@`);
+  return fence('diff', lines);
+}
+
+/** The revision that was asked to be shown in full, and what restoring it would change. */
+function shown({ showValues }: Report, { shown: one }: Result): string {
+  if (!one) return '';
+  const { revision, changes } = one;
+  const template = fence('yaml', templateLines(revision, showValues));
+  const parts = [
+    details(`Revision ${revision.number} (${code(revision.name)})`, template, true),
+    changes.length === 0
+      ? 'Its template is the current one.'
+      : details(`From the current template to revision ${revision.number}: ${differences(changes)}`, diff(changes, showValues), true),
+  ];
+  return parts.join('\n\n');
+}
+
+type Cells = [heading: string, of: (name: string) => string];
+
 /** One row for each ControllerRevision: its number before, and its number now. */
-function history({ history: all, outcome, reason }: Result): string {
+function history({ history: all, outcome, reason, daemonSet }: Result): string {
   if (!all || all.before.length === 0) return '';
-  const after = new Map(all.after?.map((entry) => [entry.name, entry]));
+  const { after, pods, currentBefore, asOf } = all;
+  const now = new Map(after?.map((entry) => [entry.name, entry]));
   const before = new Map(all.before.map((revision) => [revision.name, revision]));
-  const names = [...new Set([...(all.after ?? []).map(({ name }) => name), ...before.keys()])];
-  const rows = names.slice(0, MOST_REVISIONS).map((name) => {
-    const was = before.get(name);
-    const is = after.get(name);
-    const now = !all.after ? '' : !is ? ' gone |' : ` ${is.current ? `**${is.number}** (current)` : is.number} |`;
-    const { changeCause, images = [] } = was ?? is ?? {};
-    const mark = name === all.currentBefore ? ' (current)' : '';
-    return `| ${was ? `${was.number}${mark}` : ''} |${now} ${code(name)} | ${cause(changeCause ?? '<none>')} | ${images.map(code).join('<br>')} |`;
-  });
-  const more = names.length > MOST_REVISIONS ? [`| and ${names.length - MOST_REVISIONS} older |${all.after ? ' |' : ''} | | |`] : [];
-  const head = all.after
-    ? ['| Revision before | Revision now | ControllerRevision | Change-cause | Images |', '| :-- | :-- | :-- | :-- | :-- |']
-    : ['| Revision | ControllerRevision | Change-cause | Images |', '| :-- | :-- | :-- | :-- |'];
-  const table = [...head, ...rows, ...more].join('\n');
+  const names = [...new Set([...now.keys(), ...before.keys()])];
+  const current = (number: number, is: boolean): string => `${number}${is ? ' (current)' : ''}`;
+  const numberNow = (name: string): string => {
+    const entry = now.get(name);
+    return !entry ? 'gone' : entry.current ? `**${entry.number}** (current)` : String(entry.number);
+  };
+  const columns: Cells[] = [
+    [
+      after ? 'Revision before' : 'Revision',
+      (name) => {
+        const revision = before.get(name);
+        return revision ? current(revision.number, name === currentBefore) : '';
+      },
+    ],
+    ...(after ? [['Revision now', numberNow] satisfies Cells] : []),
+    ['ControllerRevision', code],
+    ...(outcome === 'listed' ? [['Controller', () => code(`DaemonSet/${daemonSet.name}`)] satisfies Cells] : []),
+    ['Age', (name) => markdown(ageOf(before.get(name)?.created, asOf))],
+    ...(pods ? [['Pods ready', (name) => `${pods[name]?.ready ?? 0}/${pods[name]?.total ?? 0}`] satisfies Cells] : []),
+    ...(all.before.some(({ good }) => good) ? [['Good', (name) => markdown(before.get(name)?.good?.time ?? '')] satisfies Cells] : []),
+    ['Change-cause', (name) => cause((before.get(name) ?? now.get(name))?.changeCause ?? '<none>')],
+    ['Images', (name) => ((before.get(name) ?? now.get(name))?.images ?? []).map(code).join('<br>')],
+  ];
+  const row = (cells: string[]): string => `| ${cells.join(' | ')} |`;
+  const rows = names.slice(0, MOST_REVISIONS).map((name) => row(columns.map(([, of]) => of(name))));
+  const more =
+    names.length > MOST_REVISIONS
+      ? [row(columns.map((_, index) => (index === 0 ? `and ${names.length - MOST_REVISIONS} older` : '')))]
+      : [];
+  const table = [row(columns.map(([heading]) => heading)), row(columns.map(() => ':--')), ...rows, ...more].join('\n');
   if (outcome === 'listed') return table;
   return details(`History: ${names.length} ${names.length === 1 ? 'revision' : 'revisions'}`, table, TO_CHOOSE.has(reason));
 }
@@ -139,11 +251,13 @@ function details(title: string, content: string, open: boolean): string {
   return `<details${open ? ' open' : ''}>\n<summary>${title}</summary>\n\n${content}\n\n</details>`;
 }
 
-function footer({ result, cluster, help }: Report): string {
-  const reason = `reason ${code(result.reason)}`;
+function footer({ command, results, cluster, duration, help }: Report): string {
+  const { outcome, reason } = worstOf(results);
+  const told = `reason ${code(reason)}`;
   const parts = [
     ...(cluster ? [code(cluster.server), `context ${code(cluster.context)}`] : []),
-    help === undefined || isSuccess(result.outcome) ? reason : `${reason}: <a href="${encodeURI(help)}">what it means, and what to do</a>`,
+    ...(results.length > 1 ? [`took ${formatDuration(duration)}`] : []),
+    help === undefined || isSuccess(outcome, command) ? told : `${told}: <a href="${encodeURI(help)}">what it means, and what to do</a>`,
   ];
   return `<sub>${parts.join(' · ')}</sub>`;
 }

@@ -1,9 +1,9 @@
 import * as core from '@actions/core';
-import { isSuccess } from '../daemonset/outcome.ts';
+import { isSuccess, worstOf } from '../daemonset/outcome.ts';
 import { formatDuration } from '../duration.ts';
 import { outputsOf } from './outputs.ts';
 import type { Report } from './report.ts';
-import { summaryOf, verdictOf } from './summary.ts';
+import { roundup, summaryOf, verdictOf } from './summary.ts';
 import { logLine, truncate } from './text.ts';
 
 /** The runner shows 10 annotations of a kind a step; one is left for the end. */
@@ -27,7 +27,9 @@ export class Writer {
     core.info(logLine(line));
   }
 
+  /** What was said is not said again: the dry run and the write are warned of the same. */
   warning(line: string): void {
+    if (this.warnings.includes(line)) return;
     this.warnings.push(line);
     const text = truncate(logLine(line), LONGEST_ANNOTATION);
     if (this.warnings.length <= MOST_WARNINGS) core.warning(text);
@@ -52,18 +54,36 @@ export class Writer {
 
   /** Outputs, summary and verdict. The step fails unless the outcome is a success. */
   async write(report: Report): Promise<void> {
-    const { result, duration, help } = report;
+    const { command, results, duration, help } = report;
     const outputs = outputsOf(report);
     if (this.#environment['GITHUB_OUTPUT']) for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value);
     if (this.#environment['GITHUB_STEP_SUMMARY']) await core.summary.addRaw(summaryOf(report)).write();
-    const { outcome, reason, message } = result;
-    const title = truncate(logLine(verdictOf(result)), LONGEST_TITLE);
-    const said = truncate(logLine(`${outcome} (${reason}): ${message}`), LONGEST_ANNOTATION);
-    if (outcome === 'listed') this.info(message);
-    else if (isSuccess(outcome)) core.notice(said, { title });
-    else core.error(said, { title });
-    if (help !== undefined && !isSuccess(outcome)) this.info(`What ${reason} means, and what to do: ${help}`);
+    const { outcome, reason, message } = worstOf(results);
+    const failed = !isSuccess(outcome, command);
+    if (results.length > 1) this.#tellEach(report);
+    const said = results.length > 1 ? roundup(report) : message;
+    if (outcome === 'listed') this.info(said);
+    else annotate(failed ? core.error : core.notice, verdictOf(report), `${outcome} (${reason}): ${said}`);
+    if (help !== undefined && failed) this.info(`What ${reason} means, and what to do: ${help}`);
     this.info(`Took ${formatDuration(duration)}.`);
-    if (!isSuccess(outcome)) process.exitCode = core.ExitCode.Failure;
+    if (failed) process.exitCode = core.ExitCode.Failure;
   }
+
+  /** Of several, how each one ended: the failures as annotations, as far as the runner shows them. */
+  #tellEach({ command, results }: Report): void {
+    let annotations = 0;
+    for (const result of results) {
+      const { outcome, reason, message, daemonSet } = result;
+      const said = `${outcome} (${reason}): ${message}`;
+      if (isSuccess(outcome, command) || annotations === MOST_WARNINGS) this.info(`${daemonSet.namespace}/${daemonSet.name}: ${said}`);
+      else {
+        annotations += 1;
+        annotate(core.error, verdictOf({ command, results: [result] }), said);
+      }
+    }
+  }
+}
+
+function annotate(as: typeof core.error | typeof core.notice, title: string, text: string): void {
+  as(truncate(logLine(text), LONGEST_ANNOTATION), { title: truncate(logLine(title), LONGEST_TITLE) });
 }

@@ -1,12 +1,17 @@
-import type { End, Reason, Result } from '../daemonset/outcome.ts';
+import type { End, PodOnNode, Reason, Result } from '../daemonset/outcome.ts';
+import { templateWriter } from '../daemonset/owners.ts';
 import type { Revision } from '../daemonset/revision.ts';
-import type { DaemonSetName } from '../daemonset/types.ts';
+import { isObject } from '../daemonset/template.ts';
+import type { DaemonSet, DaemonSetName } from '../daemonset/types.ts';
 import type { Tracked } from './track.ts';
 
+/** What is waited for: a version that this step restored, or one that somebody deployed. */
+export type Version = 'restored' | 'deployed';
+
 /** How a wait that ended so is told. The good end has no words yet: what it means depends on what was written. */
-export function endOf(tracked: Tracked, { namespace, name }: DaemonSetName): End {
+export function endOf(tracked: Tracked, { namespace, name }: DaemonSetName, version: Version): End {
   const { desired, updated, available } = tracked.counts;
-  const state = `${updated} of ${desired} nodes have the restored version, ${available} are available`;
+  const state = `${updated} of ${desired} nodes have the ${version} version, ${available} are available`;
   const goesOn = `It goes on in the cluster: kubectl rollout status daemonset/${name} -n ${namespace}`;
   switch (tracked.kind) {
     case 'complete':
@@ -15,14 +20,23 @@ export function endOf(tracked: Tracked, { namespace, name }: DaemonSetName): End
       return {
         outcome: 'pending',
         reason: 'on-delete',
-        message: `The template is restored, but the update strategy is OnDelete: ${state}. The other pods are replaced when somebody deletes them.`,
+        message:
+          `The template is ${version}, but the update strategy is OnDelete: ${state}. The other pods are replaced when somebody deletes them. ${deletion(tracked.toReplace, namespace)}`.trim(),
       };
-    case 'superseded':
+    case 'not-waited':
+      return {
+        outcome: 'pending',
+        reason: 'not-waited',
+        message: `Not done yet: ${state}. This step did not wait (wait: false). ${goesOn}`,
+      };
+    case 'superseded': {
+      const writer = templateWriter(tracked.daemonSet);
       return {
         outcome: 'superseded',
         reason: 'template-changed',
-        message: `Somebody changed the template during the rollout: it is no longer the one that was restored (${state}). Whoever deploys has the word now.`,
+        message: `Somebody changed the template during the rollout${writer === undefined ? '' : ` (${writer})`}: it is no longer the one that was ${version} (${state}). Whoever deploys has the word now.`,
       };
+    }
     case 'deleted':
       return { outcome: 'deleted', reason: 'deleted', message: 'The DaemonSet was deleted during the rollout.' };
     case 'recreated':
@@ -42,6 +56,30 @@ export function endOf(tracked: Tracked, { namespace, name }: DaemonSetName): End
   }
 }
 
+/** Why a DaemonSet is nowhere, as far as its template tells. */
+export function noNodeMatches({ spec }: DaemonSet): string {
+  const podSpec = spec.template['spec'];
+  const { nodeSelector, affinity } = isObject(podSpec) ? podSpec : {};
+  const labels = isObject(nodeSelector) ? Object.entries(nodeSelector).map(([key, value]) => `${key}=${value}`) : [];
+  const why =
+    labels.length > 0
+      ? `Its nodeSelector is ${labels.join(', ')}; are there nodes with these labels, and are their taints tolerated?`
+      : isObject(affinity) && affinity['nodeAffinity'] !== undefined
+        ? 'It has a nodeAffinity; are there nodes that fit it, and are their taints tolerated?'
+        : 'Are there nodes, and does it tolerate their taints?';
+  return `No node matches the DaemonSet (desired is 0), so nothing runs it. ${why}`;
+}
+
+/** Pods in one command. */
+const MOST_IN_COMMAND = 20;
+
+function deletion(pods: PodOnNode[] | undefined, namespace: string): string {
+  if (!pods || pods.length === 0) return '';
+  const names = pods.slice(0, MOST_IN_COMMAND).map(({ name }) => name);
+  const more = pods.length > names.length ? ` (and ${pods.length - names.length} more)` : '';
+  return `Node by node, or at once: kubectl delete pod --namespace ${namespace} ${names.join(' ')}${more}`;
+}
+
 /** How the three numbers relate, in one sentence. */
 export function restoredMessage({ old, target, newRevision }: Pick<Result, 'old' | 'target' | 'newRevision'>): string {
   return `Revision ${old?.number ?? '?'} → ${newRevision ?? '?'}, which restores revision ${target?.number ?? '?'}.`;
@@ -57,6 +95,12 @@ export function dryRunEnd(from: Revision, target: Revision, validated: boolean):
   return validated
     ? { outcome: 'dry-run', reason: 'validated', message: `${would} The API server would accept it.` }
     : { outcome: 'dry-run', reason: 'not-validated', message: `${would} The API server could not check it.` };
+}
+
+/** A rollback of several is all or nothing, as far as that can be known before the first write. */
+export function anotherRefused(hindered: { name: DaemonSetName; reason: Reason }[]): End {
+  const names = hindered.map(({ name, reason }) => `${name.namespace}/${name.name} (${reason})`).join(', ');
+  return refusal('another-refused', `Nothing was written, because another of these DaemonSets cannot be rolled back: ${names}.`);
 }
 
 export function notObserved(): End {

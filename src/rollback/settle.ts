@@ -1,5 +1,6 @@
 import { isObserved } from '../daemonset/rollout.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
+import { find } from './find.ts';
 import type { World } from './world.ts';
 
 /** How long the controller may take to see a change, in milliseconds. */
@@ -7,9 +8,12 @@ const LIMIT = 30_000;
 
 /**
  * The DaemonSet once its controller has seen the latest change; before, the newest ControllerRevision may be missing and "previous" would
- * go back two steps. Undefined when that takes more than 30 s, or the DaemonSet goes away.
+ * go back two steps. Undefined when that takes more than 30 s.
+ *
+ * @throws ClusterError `not-found` when the DaemonSet goes away.
  */
-export async function settle({ cluster, log, signal, clock }: World, daemonSet: DaemonSet): Promise<DaemonSet | undefined> {
+export async function settle(world: World, daemonSet: DaemonSet): Promise<DaemonSet | undefined> {
+  const { cluster, log, signal, clock } = world;
   if (isObserved(daemonSet)) return daemonSet;
   log.info('Waiting for daemon set spec update to be observed...');
   const limit = new AbortController();
@@ -20,7 +24,7 @@ export async function settle({ cluster, log, signal, clock }: World, daemonSet: 
   );
   try {
     for await (const event of cluster.watchDaemonSet(daemonSet, both)) {
-      if (event.kind === 'deleted') return undefined;
+      if (event.kind === 'deleted') return await settle(world, await find(world, daemonSet.metadata));
       if (isObserved(event.daemonSet)) return event.daemonSet;
     }
   } catch (error) {

@@ -1,5 +1,6 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Run } from '../daemonset/mark.ts';
+import type { DaemonSetName } from '../daemonset/types.ts';
 
 /** Time, so that whoever waits can be tested. */
 export interface Clock {
@@ -37,4 +38,19 @@ export class Interruption extends Error {
     this.name = 'Interruption';
     this.kind = kind;
   }
+}
+
+/** The same world, in whose log each line says which DaemonSet it is about. */
+export function about({ namespace, name }: DaemonSetName, world: World): World {
+  const of = (line: string): string => `${namespace}/${name}: ${line}`;
+  const { log } = world;
+  return {
+    ...world,
+    log: {
+      info: (line) => log.info(of(line)),
+      group: (title, lines) => log.group(of(title), lines),
+      warning: (line) => log.warning(of(line)),
+      debug: (line) => log.debug(of(line)),
+    },
+  };
 }

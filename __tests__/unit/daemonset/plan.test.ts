@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { LAST_ROLLBACK, markFor, readMark, stands } from '../../../src/daemonset/mark.ts';
-import { alreadyThere, intend } from '../../../src/daemonset/plan.ts';
-import { historyOf, nextNumber } from '../../../src/daemonset/revision.ts';
-import { chooseTarget } from '../../../src/daemonset/target.ts';
+import { alreadyThere, intend, planFor } from '../../../src/daemonset/plan.ts';
+import { historyOf, nextNumber, type Revision } from '../../../src/daemonset/revision.ts';
+import { chooseTarget, type NamedRevision } from '../../../src/daemonset/target.ts';
 import { digest } from '../../../src/daemonset/template.ts';
 import { controllerRevision, daemonSet, template } from '../builders.ts';
 
@@ -25,7 +25,9 @@ describe('history', () => {
     ]);
     expect(history.revisions.map(({ number }) => number)).toEqual([3, 2, 1]);
     expect(history.current?.number).toBe(1);
-    expect(nextNumber(history, history.revisions[1] as never)).toBe(4);
+    expect(nextNumber(history, history.revisions[1])).toBe(4);
+    expect(nextNumber(history, history.revisions[0])).toBe(3);
+    expect(nextNumber(history, undefined)).toBe(4);
   });
 
   test('a revision without a template is no revision', () => {
@@ -150,6 +152,68 @@ describe('mark', () => {
       kind: 'refused',
       refusal: { message: expect.stringMatching(/by run 7 of o\/r.*"previous" is revision 3 \(agent-3\).*agent-1 is revision 1/) },
     });
+  });
+});
+
+describe('expected-revision', () => {
+  const stored = [controllerRevision(1, v1), controllerRevision(3, v3), controllerRevision(4, v2)];
+  const reason = (of: ReturnType<typeof daemonSet>, expected: NamedRevision, by = run): string => {
+    const result = intend(of, historyOf(of, stored), previous, by, expected);
+    return result.kind === 'refused' ? result.refusal.reason : result.kind;
+  };
+
+  test.each<[NamedRevision, string]>([
+    [{ kind: 'number', number: 3 }, 'candidates'],
+    [{ kind: 'number', number: 4 }, 'unexpected-revision'],
+    [{ kind: 'name', name: 'agent-3' }, 'candidates'],
+    [{ kind: 'name', name: 'hash3' }, 'candidates'],
+    [{ kind: 'name', name: 'hash1' }, 'unexpected-revision'],
+    [{ kind: 'name', name: 'agent' }, 'unexpected-revision'],
+  ])('%j: %s', (expected, kind) => {
+    expect(reason(daemonSet(v3), expected)).toBe(kind);
+  });
+
+  test('of a re-run is what its first attempt has left, while that stands', () => {
+    const past = historyOf(daemonSet(v2), stored);
+    const [restored, left] = past.revisions as [Revision, Revision];
+    const mark = markFor(left, restored, digest(v2), run, new Date(0));
+    const of = daemonSet(v2, { annotations: { [LAST_ROLLBACK]: JSON.stringify(mark) } });
+    for (const expected of [{ kind: 'number', number: 3 } as const, { kind: 'name', name: 'hash3' } as const]) {
+      expect(reason(of, expected)).toBe('resume');
+      expect(reason(of, expected, { ...run, id: '8' })).toBe('unexpected-revision');
+    }
+  });
+
+  test('is never met by another revision than the current one', () => {
+    const versions = fc.constantFrom(v1, v2, v3);
+    fc.assert(
+      fc.property(versions, fc.integer({ min: 1, max: 5 }), (current, number) => {
+        const of = daemonSet(current);
+        const is = historyOf(of, stored).current?.number;
+        expect(reason(of, { kind: 'number', number }) === 'unexpected-revision').toBe(is !== number);
+      }),
+    );
+  });
+});
+
+describe('the plan', () => {
+  const any = fc.record({ template: fc.constantFrom(v1, v2, v3), changes: fc.boolean(), validated: fc.boolean() });
+
+  test('is no write where the server, or the meaning of the templates, says that nothing changes', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(v1, v2, v3), fc.constantFrom(v1, v2, v3), any, (current, wanted, preview) => {
+        const of = daemonSet(current);
+        const past = historyOf(of, [controllerRevision(1, wanted), controllerRevision(2, current)]);
+        const [from, candidate] = past.revisions as [Revision, Revision];
+        if (alreadyThere(of, candidate)) {
+          expect(digest(candidate.template)).toBe(digest(current));
+          return;
+        }
+        const plan = planFor(of, from, candidate, [], preview);
+        if (!preview.changes) expect(plan).toBeUndefined();
+        else expect(plan).toMatchObject({ kind: 'restore', target: { name: candidate.name }, merged: preview.template });
+      }),
+    );
   });
 });
 

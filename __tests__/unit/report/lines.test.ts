@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { TemplateChange } from '../../../src/daemonset/diff.ts';
 import type { Revision } from '../../../src/daemonset/revision.ts';
-import { changeLines, differences, historyLines } from '../../../src/report/lines.ts';
+import { changeLines, differences, historyLines, templateLines } from '../../../src/report/lines.ts';
 import { template } from '../builders.ts';
 
 const change = (before: TemplateChange['before'], after: TemplateChange['after'], sensitive = false): TemplateChange => ({
@@ -43,20 +43,73 @@ describe('changeLines', () => {
   });
 });
 
-test('historyLines stand in columns, with the current revision marked', () => {
-  const revision = (number: number, changeCause: string | undefined): Revision => ({
-    number,
-    name: `agent-${'x'.repeat(number)}`,
-    hash: 'h',
-    changeCause,
-    created: undefined,
-    images: [`agent:v${number}`, 'sidecar:1'],
-    template: template(`agent:v${number}`),
-    digest: String(number),
+const revision = (number: number, changeCause?: string, more: Partial<Revision> = {}): Revision => ({
+  number,
+  name: `agent-${'x'.repeat(number)}`,
+  hash: 'h',
+  changeCause,
+  created: new Date(number * 3_600_000).toISOString(),
+  images: [`agent:v${number}`, 'sidecar:1'],
+  template: template(`agent:v${number}`),
+  digest: String(number),
+  ...more,
+});
+
+describe('historyLines', () => {
+  const before = [revision(10, 'deploy\nten'), revision(9)];
+  const asOf = 12 * 3_600_000;
+
+  test('stand in columns, with the current revision marked', () => {
+    expect(historyLines({ before, currentBefore: 'agent-xxxxxxxxxx', asOf })).toEqual([
+      'REVISION       CONTROLLERREVISION   AGE    CHANGE-CAUSE   IMAGES',
+      '10 (current)   agent-xxxxxxxxxx     120m   deploy ten     agent:v10, sidecar:1',
+      '9              agent-xxxxxxxxx      3h     <none>         agent:v9, sidecar:1',
+    ]);
   });
-  expect(historyLines({ before: [revision(10, 'deploy\nten'), revision(9, undefined)], currentBefore: 'agent-xxxxxxxxxx' })).toEqual([
-    'REVISION       CONTROLLERREVISION   CHANGE-CAUSE   IMAGES',
-    '10 (current)   agent-xxxxxxxxxx     deploy ten     agent:v10, sidecar:1',
-    '9              agent-xxxxxxxxx      <none>         agent:v9, sidecar:1',
+
+  test('hold the controller, the pods and our mark, where they are known', () => {
+    const good = { time: '2026-01-01T00:00:00Z' };
+    const history = {
+      before: [revision(2), revision(1, undefined, { good, created: undefined })],
+      pods: { 'agent-xx': { ready: 1, total: 3 } },
+      asOf,
+    };
+    expect(historyLines(history, { namespace: 'logging', name: 'agent' }).map((line) => line.split(/ {2,}/).slice(2, -2))).toEqual([
+      ['CONTROLLER', 'AGE', 'PODS', 'GOOD'],
+      ['DaemonSet/agent', '10h', '1/3'],
+      ['DaemonSet/agent', '<unknown>', '0/0', '2026-01-01T00:00:00Z'],
+    ]);
+  });
+});
+
+test('templateLines are YAML, without what may be secret unless that is asked for', () => {
+  const env = [
+    { name: 'TOKEN', value: 'hunter2' },
+    { name: 'NODE', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
+  ];
+  const one = revision(1, undefined, { template: template('agent:v1', { command: ['run', '--token=hunter2'], env }) });
+  expect(templateLines(one, false)).toEqual([
+    'metadata:',
+    '  labels:',
+    '    app: agent',
+    'spec:',
+    '  containers:',
+    '    - name: agent',
+    '      image: agent:v1',
+    '      command: <hidden>',
+    '      env:',
+    '        - name: TOKEN',
+    '          value: <hidden>',
+    '        - name: NODE',
+    '          valueFrom:',
+    '            fieldRef:',
+    '              fieldPath: spec.nodeName',
   ]);
+  expect(templateLines(one, true).join('\n')).toContain('value: hunter2');
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.boolean(), (value, showValues) => {
+      const lines = templateLines({ ...one, template: { spec: value as never } }, showValues);
+      for (const line of lines) expect(line).not.toMatch(/[\r\n\u2028]/);
+    }),
+  );
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Outcome, Result } from '../../../src/daemonset/outcome.ts';
+import type { Command, Outcome, Result } from '../../../src/daemonset/outcome.ts';
 import type { Revision } from '../../../src/daemonset/revision.ts';
 import { outputsOf } from '../../../src/report/outputs.ts';
 import type { Report } from '../../../src/report/report.ts';
@@ -18,22 +18,24 @@ const revision = (number: number, text = ''): Revision => ({
   digest: String(number),
 });
 
+const rolledBack: Result = {
+  daemonSet: { namespace: 'logging', name: 'agent' },
+  outcome: 'rolled-back',
+  reason: 'complete',
+  message: 'Revision 3 → 4, which restores revision 2.',
+  changed: true,
+  old: revision(3),
+  target: revision(2),
+  newRevision: 4,
+  controllerRevision: 'agent-2',
+  counts: { desired: 10, updated: 10, available: 10 },
+  notes: [],
+};
+
 function report(result: Partial<Result> = {}, rest: Partial<Report> = {}): Report {
   return {
-    result: {
-      daemonSet: { namespace: 'logging', name: 'agent' },
-      outcome: 'rolled-back',
-      reason: 'complete',
-      message: 'Revision 3 → 4, which restores revision 2.',
-      changed: true,
-      old: revision(3),
-      target: revision(2),
-      newRevision: 4,
-      controllerRevision: 'agent-2',
-      counts: { desired: 10, updated: 10, available: 10 },
-      notes: [],
-      ...result,
-    },
+    command: 'rollback',
+    results: [{ ...rolledBack, ...result }],
     cluster: { server: 'https://c.example', context: 'prod' },
     showValues: false,
     duration: 7_400,
@@ -62,8 +64,10 @@ describe('the summary', () => {
     expect(row('Runs now')?.[1]).toBe('**4** (was 2)');
   });
 
-  test.each<[Outcome, string]>([
+  test.each<[Outcome, string, Command?]>([
     ['unchanged', '✅'],
+    ['complete', '✅', 'status'],
+    ['pending', '❌', 'status'],
     ['dry-run', '🟡'],
     ['pending', '🟡'],
     ['listed', '📋'],
@@ -73,8 +77,8 @@ describe('the summary', () => {
     ['deleted', '❌'],
     ['cancelled', '❌'],
     ['error', '❌'],
-  ])('%s is shown as %s', (outcome, sign) => {
-    expect(summaryOf(report({ outcome }))).toMatch(new RegExp(`^## ${sign} `));
+  ])('%s is shown as %s', (outcome, sign, command = 'rollback') => {
+    expect(summaryOf(report({ outcome }, { command }))).toMatch(new RegExp(`^## ${sign} `));
   });
 
   test('of a failure says why in a box, and where it is explained', () => {
@@ -94,7 +98,7 @@ describe('the summary', () => {
     [{ outcome: 'refused', reason: 'no-previous-revision' }, []],
   ])('unfolds what the reader has to look at: %j', (result, open) => {
     const changes = [{ path: 'spec.hostNetwork', before: undefined, after: true, sensitive: false }];
-    const summary = summaryOf(report({ changes, history: { before: [revision(3), revision(2)] }, ...result }));
+    const summary = summaryOf(report({ changes, history: { before: [revision(3), revision(2)], asOf: 0 }, ...result }));
     expect([...summary.matchAll(/<details open>\n<summary>(.*)<\/summary>/g)].map(([, title]) => title)).toEqual(open);
     expect(count(summary, '<details')).toBe(2);
   });
@@ -112,7 +116,7 @@ describe('the summary', () => {
       fc.property(hostile, fc.integer({ min: 0, max: 2_000 }), (any, many) => {
         const before = Array.from({ length: Math.min(many, 60) }, (_, index) => revision(index, any));
         const changes = Array.from({ length: many }, (_, index) => ({ path: `${any}${index}`, before: any, after: any, sensitive: false }));
-        const summary = summaryOf(report({ message: any, changes, history: { before }, notes: [any] }, { warnings: [any] }));
+        const summary = summaryOf(report({ message: any, changes, history: { before, asOf: 0 }, notes: [any] }, { warnings: [any] }));
         expect(Buffer.byteLength(summary)).toBeLessThan(1024 * 1024);
         expect(summary.match(/^<details/gm)?.length).toBe(summary.match(/^<\/details>$/gm)?.length);
         expect([...summary.matchAll(/^(`{3,})(diff)?$/gm)].filter(([, , opens]) => !opens).map(([, ticks]) => ticks)).toEqual(
@@ -124,18 +128,55 @@ describe('the summary', () => {
   });
 
   test('of a step that ended before anything was known', () => {
-    const { result, duration, warnings, help } = report();
-    const { daemonSet: _name, old: _old, target: _target, counts: _counts, ...bare } = result;
-    const early: Report = {
-      result: { ...bare, daemonSet: { namespace: '', name: '' }, outcome: 'error', reason: 'invalid-input' },
-      cluster: undefined,
-      showValues: false,
-      duration,
-      warnings,
-      help,
-    };
+    const early = report({ daemonSet: { namespace: '', name: '' }, outcome: 'error', reason: 'invalid-input' }, { cluster: undefined });
+    for (const key of ['old', 'target', 'newRevision', 'controllerRevision', 'counts'] as const) delete early.results[0][key];
     expect(summaryOf(early)).toMatch(/^## ❌ Failed\n/);
     expect(outputsOf(early)).toMatchObject({ outcome: 'error', 'old-revision': '', desired: '', 'duration-seconds': '7.4' });
+  });
+});
+
+describe('of several', () => {
+  const named = (name: string, result: Partial<Result> = {}): Result => ({
+    ...rolledBack,
+    daemonSet: { namespace: 'logging', name },
+    ...result,
+  });
+  const late: Partial<Result> = { outcome: 'timed-out', reason: 'timeout', message: 'Too late.' };
+
+  test('the verdict is the worst, and which ended how is said at once', () => {
+    const lines = summaryOf(report({}, { results: [named('a'), named('b', late), named('c')] })).split('\n');
+    expect(lines[0]).toBe('## ❌ Timed out: 1 of 3 DaemonSets');
+    expect(lines[2]).toBe('Rolled back&#58; logging&#47;a, logging&#47;c&#46; Timed out&#58; logging&#47;b&#46;');
+    expect(lines.filter((line) => /^\| [✅❌]/u.test(line)).map((line) => line.split(' | ').slice(0, 4))).toEqual([
+      ['| ❌ <code>logging/b</code>', 'timed-out (timeout)', '3 → 4', '10 of 10'],
+      ['| ✅ <code>logging/a</code>', 'rolled-back (complete)', '3 → 4', '10 of 10'],
+      ['| ✅ <code>logging/c</code>', 'rolled-back (complete)', '3 → 4', '10 of 10'],
+    ]);
+    expect(lines.filter((line) => line.startsWith('<details open>'))).toHaveLength(1);
+    expect(summaryOf(report({}, { results: [named('a'), named('b')] }))).toMatch(/^## ✅ Rolled back: 2 DaemonSets\n/);
+  });
+
+  test('outputs have no scalars, the worst outcome, and an entry each', () => {
+    const outputs = outputsOf(report({}, { results: [named('a'), named('b', { ...late, changed: false })] }));
+    expect(outputs).toMatchObject({
+      outcome: 'timed-out',
+      reason: 'timeout',
+      changed: 'true',
+      'old-revision': '',
+      images: '',
+      desired: '',
+    });
+    expect((JSON.parse(outputs['results'] ?? '') as object[]).map((entry) => entry)).toMatchObject([
+      { name: 'a', outcome: 'rolled-back', oldRevision: 3 },
+      { name: 'b', outcome: 'timed-out', message: 'Too late.' },
+    ]);
+  });
+
+  test('results stay below 512 KiB, and keep an entry each as long as they can', () => {
+    const many = Array.from({ length: 1_000 }, (_, index) => named(`agent-${index}`, { message: 'x'.repeat(2_000) }));
+    const { results = '' } = outputsOf(report({}, { results: many as [Result, ...Result[]] }));
+    expect(results.length).toBeLessThan(512 * 1024);
+    expect(JSON.parse(results)).toHaveLength(1_000);
   });
 });
 

@@ -1,0 +1,86 @@
+/** What is told besides: who will undo the rollback, what the API server warns of, and the change-cause that is asked for. */
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { type Any, expectStep, Fleet } from './support.ts';
+
+const fast = { maxUnavailable: '100%' };
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+
+let fleet: Fleet;
+beforeEach(async () => {
+  fleet = await Fleet.create();
+});
+afterEach(() => fleet.remove());
+
+describe('who else writes it', () => {
+  test.each<[string, { labels?: Record<string, string>; annotations?: Record<string, string> }, RegExp]>([
+    [
+      'Helm',
+      { annotations: { 'meta.helm.sh/release-name': 'agent', 'meta.helm.sh/release-namespace': 'logging' } },
+      /helm rollback agent --namespace logging$/,
+    ],
+    [
+      'Argo CD',
+      { annotations: { 'argocd.argoproj.io/tracking-id': 'agents:apps/DaemonSet:logging/agent' } },
+      /argocd app set agents --sync-policy none$/,
+    ],
+    [
+      'Flux',
+      { labels: { 'kustomize.toolkit.fluxcd.io/name': 'agents', 'kustomize.toolkit.fluxcd.io/namespace': 'flux' } },
+      /flux suspend kustomization agents --namespace flux$/,
+    ],
+    ['nobody', {}, /^$/],
+  ])('%s', async (_name, marks, expected) => {
+    for (const tag of ['v1', 'v2']) await fleet.rollOut(tag, { ...fast, ...marks, serverSide: 'deployer' });
+    const step = await fleet.rollback();
+    expectStep(step, { code: 0, outputs: { outcome: 'rolled-back' } });
+    expect((/^::warning::(.*)$/m.exec(step.log) ?? [])[1] ?? '').toMatch(expected);
+    expect(step.summary.includes('[!WARNING]')).toBe(expected.source !== '^$');
+  });
+
+  test('kubectl apply: its record is stale, and the command that is given brings it in line', async () => {
+    for (const tag of ['v1', 'v2']) await fleet.rollOut(tag, fast);
+    const step = await fleet.rollback();
+    expect(step.log).toMatch(/^::warning::It is deployed by kubectl apply, .*: kubectl apply set-last-applied --filename MANIFEST$/m);
+    const record = async (): Promise<string> => (await fleet.daemonSet()).metadata.annotations[LAST_APPLIED];
+    expect(await record()).toContain('agent:v2');
+    await fleet.kubectl(['apply', 'set-last-applied', '--filename', '-'], fleet.manifest('v1', fast));
+    expect(await record()).toContain('agent:v1');
+    await fleet.deploy('v1', fast);
+    expect((await fleet.daemonSet()).metadata.generation).toBe(3);
+  });
+});
+
+test('what the API server warns of is told, once, with the DaemonSet that it is about', async () => {
+  const env = [
+    { name: 'VERSION', value: 'one' },
+    { name: 'VERSION', value: 'two' },
+  ];
+  const podSpec = { containers: [{ name: 'agent', image: 'registry.example/agent:v1', env }] };
+  await fleet.kubectl(['create', '-f', '-'], fleet.manifest('v1', { ...fast, podSpec }));
+  await fleet.kubectl(['rollout', 'status', 'daemonset/agent', '--timeout=60s']);
+  await fleet.kubectl(['set', 'image', 'daemonset/agent', 'agent=registry.example/agent:v2']);
+  await fleet.kubectl(['set', 'env', 'daemonset/agent', 'VERSION-']);
+  await fleet.kubectl(['rollout', 'status', 'daemonset/agent', '--timeout=60s']);
+  const warning = `The API server warns about DaemonSet ${fleet.namespace}/agent: spec.template.spec.containers[0].env[1]: hides previous definition of "VERSION"`;
+  for (const [inputs, outcome] of [
+    [{ 'dry-run': 'true' }, 'dry-run'],
+    [{}, 'rolled-back'],
+  ] as const) {
+    const step = await fleet.rollback({ 'to-revision': '1', ...inputs });
+    expectStep(step, { code: 0, outputs: { outcome } });
+    expect(step.log.split(warning)).toHaveLength(2);
+    expect(step.summary).toContain('hides previous definition');
+  }
+});
+
+test('change-cause: what is asked for is written to the DaemonSet, and the stored revision keeps its own', async () => {
+  for (const tag of ['v1', 'v2']) await fleet.rollOut(tag, fast);
+  const before = (await fleet.revision(1)).metadata;
+  const step = await fleet.rollback({ 'change-cause': 'Back to v1: it\'s the 3rd incident, "again"' });
+  expectStep(step, { code: 0, outputs: { 'change-cause': 'Back to v1: it\'s the 3rd incident, "again"' } });
+  const { annotations } = (await fleet.daemonSet()).metadata;
+  expect(annotations['kubernetes.io/change-cause']).toBe('Back to v1: it\'s the 3rd incident, "again"');
+  const { items } = await fleet.json('get', 'controllerrevisions');
+  const after = items.find(({ metadata }: Any) => metadata.name === before.name);
+  expect([after.revision, after.metadata.annotations]).toEqual([3, before.annotations]);
+});

@@ -1,0 +1,73 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { ownersOf, templateWriter } from '../../../src/daemonset/owners.ts';
+import type { DaemonSet, ManagedFieldsEntry } from '../../../src/daemonset/types.ts';
+import { daemonSet, template } from '../builders.ts';
+
+function owned(labels: Record<string, string>, annotations: Record<string, string>): DaemonSet {
+  const of = daemonSet(template('agent:v1'), { annotations });
+  return { ...of, metadata: { ...of.metadata, labels } };
+}
+
+const applied = { 'kubectl.kubernetes.io/last-applied-configuration': '{}' };
+
+describe('who will undo a rollback, and what makes it last', () => {
+  test.each<[string, Record<string, string>, Record<string, string>, RegExp[]]>([
+    ['nobody', { app: 'agent' }, {}, []],
+    ['kubectl apply', {}, applied, [/kubectl apply set-last-applied/]],
+    [
+      'Argo CD by its annotation',
+      {},
+      { 'argocd.argoproj.io/tracking-id': 'agents:apps/DaemonSet:logging/agent', ...applied },
+      [/argocd app set agents /],
+    ],
+    ['Argo CD by its label', { 'argocd.argoproj.io/instance': 'agents' }, {}, [/application agents\)/]],
+    [
+      'a Kustomization of Flux',
+      { 'kustomize.toolkit.fluxcd.io/name': 'agents', 'kustomize.toolkit.fluxcd.io/namespace': 'flux-system' },
+      {},
+      [/flux suspend kustomization agents --namespace flux-system$/],
+    ],
+    [
+      'a HelmRelease of Flux: not Helm by hand as well',
+      { 'helm.toolkit.fluxcd.io/name': 'agents', 'helm.toolkit.fluxcd.io/namespace': 'logging' },
+      { 'meta.helm.sh/release-name': 'agents', 'meta.helm.sh/release-namespace': 'logging' },
+      [/flux suspend helmrelease agents --namespace logging$/],
+    ],
+    [
+      'Helm',
+      { 'app.kubernetes.io/managed-by': 'Helm' },
+      { 'meta.helm.sh/release-name': 'agents', 'meta.helm.sh/release-namespace': 'logging' },
+      [/helm rollback agents --namespace logging$/],
+    ],
+  ])('%s', (_name, labels, annotations, expected) => {
+    const owners = ownersOf(owned(labels, annotations));
+    expect(owners).toEqual(expected.map((pattern) => expect.stringMatching(pattern)));
+  });
+
+  test('no name from the cluster gets into a command unless it is a plain one', () => {
+    fc.assert(
+      fc.property(fc.string(), (name) => {
+        for (const owner of ownersOf(owned({ 'argocd.argoproj.io/instance': `x; ${name}` }, { 'meta.helm.sh/release-name': `$(${name})` })))
+          expect(owner).not.toMatch(/x;|\$\(/);
+      }),
+    );
+  });
+});
+
+test('the writer of a template is the last one that the server recorded', () => {
+  const entry = (manager: string, time: string, spec: object): ManagedFieldsEntry => ({
+    manager,
+    operation: 'Update',
+    time,
+    fieldsV1: { 'f:spec': spec as never },
+  });
+  const of = daemonSet(template('agent:v1'));
+  expect(templateWriter(of)).toBeUndefined();
+  of.metadata.managedFields = [
+    entry('kubectl-set', '2026-01-02T00:00:00Z', { 'f:template': {} }),
+    entry('helm', '2026-01-01T00:00:00Z', { 'f:template': {} }),
+    entry('scaler', '2026-01-03T00:00:00Z', { 'f:updateStrategy': {} }),
+  ];
+  expect(templateWriter(of)).toBe('kubectl-set at 2026-01-02T00:00:00Z');
+});
