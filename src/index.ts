@@ -7,3 +7,5 @@ const cancel = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => cancel.abort(new Interruption('cancelled')));
 
 await run(process.env, cancel.signal, new Writer(process.env));
+// All is told. Should anything still be open, it must not hold up the job.
+setTimeout(() => process.exit(), 5_000).unref();

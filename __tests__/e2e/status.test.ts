@@ -74,7 +74,10 @@ test('ends with the time, with the DaemonSet, and with the job', async () => {
   const deleted = fleet.start(gate);
   await eventually('the wait', deleted.log, (log) => log.includes('Waiting for daemon set'));
   await fleet.kubectl(['delete', 'daemonset/agent']);
+  const gone = Date.now();
   expectStep(await deleted.done, { code: 1, outputs: { outcome: 'deleted', changed: 'false' } });
+  // Nothing is left open that would hold up the job.
+  expect(Date.now() - gone).toBeLessThan(2_000);
 });
 
 test('an account that may not read the history waits all the same, and says what it cannot tell', async () => {

@@ -113,6 +113,8 @@ export async function track(world: World, start: DaemonSet, { wanted, verifyPods
       }
     } finally {
       watch.abort();
+      // Where the last event was the end of the watch, nobody else would let go of its timers.
+      await events.return?.().catch(() => {});
     }
   } catch (error) {
     if (error instanceof Interruption) return ended(error.kind);
