@@ -291,7 +291,8 @@ describe('what the server refuses', () => {
             .catch((error: Error) => error.message),
         (said) => said.includes('v1 is banned'),
       );
-      expectFailure(await fleet.rollback(), 'error', 'admission-denied', /v1 is banned/);
+      for (const inputs of [{}, { 'dry-run': 'true' }] as Record<string, string>[])
+        expectFailure(await fleet.rollback(inputs), 'error', 'admission-denied', /v1 is banned/);
     } finally {
       await fleet.kubectl(['delete', 'validatingadmissionpolicybinding', name]);
       await fleet.kubectl(['delete', 'validatingadmissionpolicy', name]);

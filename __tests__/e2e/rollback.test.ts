@@ -190,6 +190,23 @@ describe('server-side apply', () => {
   });
 });
 
+test('a version in the bytes of an older Kubernetes is restored by meaning, and its new ControllerRevision is named', async () => {
+  for (const tag of ['v1', 'v2']) await fleet.rollOut(tag);
+  const first = await fleet.revision(1);
+  await fleet.kubectl(['delete', 'controllerrevision', first.metadata.name]);
+  await fleet.storeRevision('agent-old', first, (copy) => {
+    copy.data.spec.template.metadata.creationTimestamp = null;
+  });
+  const step = await fleet.rollback();
+  expectStep(step, { code: 0, outputs: { outcome: 'rolled-back', 'target-revision': '1', 'new-revision': '3' } });
+  expect(step.outputs['controller-revision']).toBe((await fleet.revision(3)).metadata.name);
+  expect(step.outputs['controller-revision']).not.toBe('agent-old');
+  expect(JSON.parse(step.outputs['results'] ?? '')).toMatchObject([
+    { renewed: false, notes: [expect.stringContaining('spells it otherwise')] },
+  ]);
+  expect(step.summary).toMatch(/Revision 3 is a new ControllerRevision .*not the one that was revision 1/);
+});
+
 describe('the wait', () => {
   test('ends when the time is up, and the rollout goes on', async () => {
     await fleet.rollOut('v1');
