@@ -51,21 +51,23 @@ function chooseRun({ state, lastState }: ContainerStatus, previous: boolean): Ru
 }
 
 function print({ name, image }: ContainerStatus, run: Run): { time: Date; text: string }[] {
+  // Nothing has run.
+  if (run.reason === 'StartError') return [];
   const start = new Date(run.startedAt);
   const end = new Date(run.finishedAt ?? run.startedAt);
   const lines = [
     { time: start, text: `level=info msg="starting" container=${name} image=${image}` },
     { time: start, text: `level=info msg="configuration loaded" path=/etc/${name}/config.yaml` },
   ];
-  if (run.reason === 'Error') {
+  if (/:[^/:]*(hang|slow|unhealthy)$/.test(image) && run.reason !== 'Completed') {
+    lines.push({ time: end, text: 'level=warn msg="waiting for the log store" endpoint=logs.example:443' });
+  } else if (run.reason === 'Error') {
     lines.push(
       { time: end, text: 'level=error msg="cannot open the log directory" path=/var/log/pods error="permission denied"' },
       { time: end, text: 'level=fatal msg="giving up" exit_code=1' },
     );
   } else if (run.reason === 'OOMKilled') {
     lines.push({ time: end, text: 'level=info msg="reading backlog" bytes=1073741824' });
-  } else if (/:[^/:]*(hang|slow)$/.test(image)) {
-    lines.push({ time: end, text: 'level=warn msg="waiting for the log store" endpoint=logs.example:443' });
   } else if (run.reason === 'Completed') {
     lines.push({ time: end, text: 'level=info msg="done"' });
   } else {

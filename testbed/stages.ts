@@ -1,26 +1,50 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { loadAll } from 'js-yaml';
 
+/** A container is troubled when the tag of its image ends in one of these. README.md says what becomes of it. */
+const troubles = [
+  'missing',
+  'flaky-pull',
+  'invalid-name',
+  'config-error',
+  'cache-sync',
+  'unmounted',
+  'run-error',
+  'crash',
+  'oom',
+  'flaky',
+  'unhealthy',
+  'hang',
+  'slow',
+];
+
 interface Stage {
   kind: 'Stage';
-  spec: { steps: { patch?: { template: string }; apply?: { template: string } }[] };
+  spec: {
+    selector: { matchExpressions: { jq: { key: string } }[] };
+    delay?: { durationFrom?: { jq: { expression: string } } };
+    steps: { patch?: { template: string }; apply?: { template: string } }[];
+  };
 }
 
 const directory = new URL('./stages/', import.meta.url);
+const read = (name: string): string => readFileSync(new URL(name, directory), 'utf8');
 
 /**
- * The configuration of kwok: the rules of `stages/*.yaml`. kwok's templates can't
- * include one another, therefore `stages/blocks.gotmpl` is put before each that uses a block of it.
+ * The configuration of kwok: the rules of `stages/*.yaml`. Neither kwok's templates nor its queries can
+ * include one another, therefore `stages/blocks.*` are put before those of the rules, with the troubles in them.
  */
 export function kwokConfiguration(): string {
-  const blocks = readFileSync(new URL('blocks.gotmpl', directory), 'utf8');
+  const [queries, templates] = ['blocks.jq', 'blocks.gotmpl'].map((name) => read(name).replaceAll('TROUBLES', troubles.join('|')));
   const stages = readdirSync(directory)
     .filter((name) => name.endsWith('.yaml'))
     .sort()
-    .flatMap((name) => loadAll(readFileSync(new URL(name, directory), 'utf8')) as Stage[]);
-  for (const step of stages.flatMap((stage) => stage.spec.steps)) {
-    for (const effect of [step.patch, step.apply]) {
-      if (effect?.template.includes('{{ template ')) effect.template = blocks + effect.template;
+    .flatMap((name) => loadAll(read(name)) as Stage[]);
+  for (const { selector, delay, steps } of stages.map(({ spec }) => spec)) {
+    for (const { jq } of selector.matchExpressions) jq.key = queries + jq.key;
+    if (delay?.durationFrom) delay.durationFrom.jq.expression = queries + delay.durationFrom.jq.expression;
+    for (const effect of steps.flatMap(({ patch, apply }) => [patch, apply])) {
+      if (effect?.template.includes('{{ template ')) effect.template = templates + effect.template;
     }
   }
 
