@@ -8,7 +8,7 @@ import { status } from './commands/status.ts';
 import { type Result, worstOf } from './daemonset/outcome.ts';
 import { inWords } from './daemonset/target.ts';
 import type { AskedDaemonSets } from './daemonset/types.ts';
-import { currentRun, documentation } from './github.ts';
+import { currentRun, documentation, isPrivateRepository } from './github.ts';
 import { InputError, type Request, readInputs } from './inputs.ts';
 import type { Report } from './report/report.ts';
 import type { Writer } from './report/write.ts';
@@ -32,7 +32,7 @@ export async function run(environment: Environment, cancel: AbortSignal, writer:
     help: undefined,
   };
   try {
-    const request = readInputs(environment);
+    const request = readInputs(environment, isPrivateRepository());
     report.command = request.command;
     report.showValues = request.showValues;
     const [first, ...others] = await connectAndRun(request, environment, cancel, writer, report);
@@ -67,7 +67,14 @@ async function connectAndRun(
     onWarning: (text) => writer.warning(text),
     onAnswer: (text) => writer.debug(text),
   });
-  const world: World = { cluster, clock, log: writer, run: currentRun(), signal: AbortSignal.any([cancel, deadline.signal]) };
+  const world: World = {
+    cluster,
+    clock,
+    log: writer,
+    run: currentRun(),
+    signal: AbortSignal.any([cancel, deadline.signal]),
+    deadline: clock.now() + request.timeout,
+  };
   try {
     switch (request.command) {
       case 'rollback':

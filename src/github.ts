@@ -12,6 +12,11 @@ export function currentRun(): Run | undefined {
   }
 }
 
+/** Whether the repository is private, as far as the event that started the run tells; what is not known counts as public. */
+export function isPrivateRepository(): boolean {
+  return context.payload.repository?.['private'] === true;
+}
+
 /**
  * The address of a page in the repository that the action was taken from, in the version that runs (`uses: OWNER/NAME@REF`).
  * Undefined for an action from a local folder (`uses: ./`), and outside of GitHub Actions.

@@ -2,10 +2,12 @@ import type { PluginPolicy } from './cluster/exec-plugin.ts';
 import type { HistoryRequest } from './commands/history.ts';
 import type { RollbackRequest } from './commands/rollback.ts';
 import type { StatusRequest } from './commands/status.ts';
+import type { Tolerance } from './daemonset/diagnosis.ts';
 import { COMMANDS, type Command } from './daemonset/outcome.ts';
 import type { AskedRevision, NamedRevision } from './daemonset/target.ts';
 import type { AskedDaemonSets } from './daemonset/types.ts';
 import { parseDuration } from './duration.ts';
+import type { Limits } from './rollback/track.ts';
 
 /** What the step is asked to do, checked. */
 export type Request = (RollbackRequest | StatusRequest | HistoryRequest) & {
@@ -31,8 +33,13 @@ export const DEFAULTS = {
   revision: '',
   wait: 'true',
   timeout: '10m',
+  'progress-deadline': '5m',
+  'fail-fast': 'true',
+  'failure-grace': '30s',
+  'tolerate-unavailable': '0',
   'dry-run': 'false',
   'show-values': 'false',
+  'log-lines': 'auto',
   'exec-plugins': 'aws, aws-iam-authenticator, gke-gcloud-auth-plugin, kubelogin, kubectl-oidc_login, doctl, oci, tsh',
 } as const;
 
@@ -56,9 +63,10 @@ export class InputError extends Error {
  * that is absent is given with its default. An empty string counts as not given, but for three: an unset secret or an output of a step
  * that did not run arrives as an empty string, and must lead neither to another cluster nor to another revision, nor lift a guard.
  *
+ * @param isPrivate whether who may read the job's log may read the repository only because they were let in.
  * @throws InputError with every mistake at once, each by the input's name.
  */
-export function readInputs(environment: Readonly<Record<string, string | undefined>>): Request {
+export function readInputs(environment: Readonly<Record<string, string | undefined>>, isPrivate: boolean): Request {
   const mistakes: string[] = [];
   const raw = (name: InputName): string | undefined => environment[`INPUT_${name.toUpperCase()}`]?.trim();
   const get = (name: InputName): string => raw(name) || DEFAULTS[name];
@@ -87,6 +95,13 @@ export function readInputs(environment: Readonly<Record<string, string | undefin
     if (raw(name) === '') wrong(name, `it is given but empty. Did the step that hands it over run, and set that output? ${otherwise}`);
   }
   const timeout = readTimeout(get('timeout'), wrong);
+  const limits: Limits = {
+    progressDeadline: readDuration('progress-deadline', get('progress-deadline'), 'To never give up before the timeout, give 0.', wrong),
+    failFast: boolean('fail-fast'),
+    failureGrace: readDuration('failure-grace', get('failure-grace'), '', wrong),
+    tolerateUnavailable: readTolerance(get('tolerate-unavailable'), wrong),
+    logLines: readLogLines(get('log-lines'), isPrivate, wrong),
+  };
   const common = {
     daemonSets,
     kubeconfig,
@@ -109,10 +124,10 @@ export function readInputs(environment: Readonly<Record<string, string | undefin
   switch (chosen) {
     case 'rollback': {
       const changeCause = get('change-cause') || undefined;
-      return { command: chosen, ...common, toRevision, expectedRevision, changeCause, wait, dryRun };
+      return { command: chosen, ...common, toRevision, expectedRevision, changeCause, wait, dryRun, limits };
     }
     case 'status':
-      return { command: chosen, ...common, expectedRevision, wait };
+      return { command: chosen, ...common, expectedRevision, wait, limits };
     case 'history':
       return { command: chosen, ...common, revision };
   }
@@ -180,6 +195,34 @@ function readTimeout(text: string, wrong: Wrong): number {
   else if (timeout < 1) wrong('timeout', `"${text}" leaves no time. To not wait for the nodes, set wait: false.`);
   else if (timeout > LONGEST_TIMEOUT) wrong('timeout', `"${text}" is longer than a job can take (at most 168h).`);
   return timeout ?? 0;
+}
+
+function readDuration(input: InputName, text: string, hint: string, wrong: Wrong): number {
+  const duration = parseDuration(text);
+  if (duration === undefined)
+    wrong(input, `"${text}" is not a duration. Give one such as 30s, 5m or 1h30m, or plain seconds such as 300. ${hint}`.trim());
+  else if (duration > LONGEST_TIMEOUT) wrong(input, `"${text}" is longer than a job can take (at most 168h).`);
+  return duration ?? 0;
+}
+
+function readTolerance(text: string, wrong: Wrong): Tolerance {
+  const [, amount, percent] = /^(\d{1,6})(%?)$/.exec(text) ?? [];
+  const number = Number(amount);
+  if (amount === undefined || (percent === '%' && number > 100))
+    wrong('tolerate-unavailable', `"${text}" is neither a number of nodes, such as 2, nor a percentage of them, such as 5%.`);
+  return percent === '%' ? { percent: number } : { nodes: number };
+}
+
+/** Lines of a log that `auto` stands for, where not everybody can read them. */
+const PRIVATE_LOG_LINES = 20;
+/** So many fit into a summary. */
+const MOST_LOG_LINES = 500;
+
+function readLogLines(text: string, isPrivate: boolean, wrong: Wrong): number {
+  if (text === 'auto') return isPrivate ? PRIVATE_LOG_LINES : 0;
+  const lines = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(lines <= MOST_LOG_LINES)) wrong('log-lines', `"${text}" is neither "auto" nor a number of lines from 0 to ${MOST_LOG_LINES}.`);
+  return lines;
 }
 
 function readPlugins(text: string): PluginPolicy {

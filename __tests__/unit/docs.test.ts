@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { load, loadAll } from 'js-yaml';
-import { PERMISSIONS } from '../../src/cluster/permissions.ts';
+import { PERMISSIONS, type Permission } from '../../src/cluster/permissions.ts';
 import { COMMANDS, isSuccess, OUTCOMES, REASONS } from '../../src/daemonset/outcome.ts';
 import { DEFAULTS } from '../../src/inputs.ts';
 import { outputsOf } from '../../src/report/outputs.ts';
@@ -98,9 +98,11 @@ test('docs/authentication.md has the permissions and the credential plugins of t
   const text = read('docs/authentication.md');
   const manifest = /```yaml\n(apiVersion: v1\nkind: ServiceAccount[\s\S]*?)```/.exec(text)?.[1] ?? '';
   const objects = loadAll(manifest) as { kind: string; rules?: { apiGroups: string[]; resources: string[]; verbs: string[] }[] }[];
-  const rules = objects.find(({ kind }) => kind === 'Role')?.rules ?? [];
-  const granted = rules.flatMap(({ apiGroups, resources, verbs }) => verbs.map((verb) => `${apiGroups} ${resources} ${verb}`));
-  expect(granted.sort()).toEqual(PERMISSIONS.map(({ apiGroup, resource, verb }) => `${apiGroup} ${resource} ${verb}`).sort());
+  const granted = objects.flatMap(({ kind, rules = [] }) =>
+    rules.flatMap(({ apiGroups, resources, verbs }) => verbs.map((verb) => `${kind} ${apiGroups} ${resources} ${verb}`)),
+  );
+  const kindOf = ({ everywhere }: Permission): string => (everywhere ? 'ClusterRole' : 'Role');
+  expect(granted.sort()).toEqual(PERMISSIONS.map((one) => `${kindOf(one)} ${one.apiGroup} ${one.resource} ${one.verb}`).sort());
   for (const plugin of DEFAULTS['exec-plugins'].split(', ')) expect(text).toContain(`\`${plugin}\``);
 });
 

@@ -9,7 +9,7 @@ const named = (...daemonSets: object[]): object => ({ kind: 'named', daemonSets 
 
 function mistakesOf(inputs: Record<string, string>): string[] {
   try {
-    readInputs(environment(inputs));
+    readInputs(environment(inputs), false);
     return [];
   } catch (error) {
     if (error instanceof InputError) return error.mistakes;
@@ -19,7 +19,7 @@ function mistakesOf(inputs: Record<string, string>): string[] {
 
 describe('readInputs', () => {
   test('the defaults', () => {
-    expect(readInputs(environment({}))).toEqual({
+    expect(readInputs(environment({}), false)).toEqual({
       command: 'rollback',
       daemonSets: named({ namespace: undefined, name: 'agent' }),
       toRevision: { kind: 'previous' },
@@ -31,6 +31,13 @@ describe('readInputs', () => {
       context: undefined,
       timeout: 600_000,
       showValues: false,
+      limits: {
+        progressDeadline: 300_000,
+        failFast: true,
+        failureGrace: 30_000,
+        tolerateUnavailable: { nodes: 0 },
+        logLines: 0,
+      },
       execPlugins: ['aws', 'aws-iam-authenticator', 'gke-gcloud-auth-plugin', 'kubelogin', 'kubectl-oidc_login', 'doctl', 'oci', 'tsh'],
     });
   });
@@ -66,7 +73,7 @@ describe('readInputs', () => {
     [{ 'exec-plugins': 'any' }, { execPlugins: 'any' }],
     [{ 'exec-plugins': '/opt/bin/login\naws' }, { execPlugins: ['/opt/bin/login', 'aws'] }],
   ])('%j', (inputs, expected) => {
-    expect(readInputs(environment(inputs as Record<string, string>))).toMatchObject(expected);
+    expect(readInputs(environment(inputs as Record<string, string>), false)).toMatchObject(expected);
   });
 
   test.each([
@@ -115,6 +122,45 @@ describe('readInputs', () => {
   });
 
   test('an empty kubeconfig is never taken for "auto"', () => {
-    expect(() => readInputs({ INPUT_DAEMONSET: 'agent', INPUT_KUBECONFIG: '' })).toThrow(/secret missing/);
+    expect(() => readInputs({ INPUT_DAEMONSET: 'agent', INPUT_KUBECONFIG: '' }, false)).toThrow(/secret missing/);
+  });
+});
+
+describe('how long to wait, and for what', () => {
+  const limitsOf = (inputs: Record<string, string>, isPrivate = false): object => {
+    const request = readInputs(environment(inputs), isPrivate);
+    return 'limits' in request ? request.limits : {};
+  };
+
+  test.each<[Record<string, string>, object]>([
+    [{ 'tolerate-unavailable': '2' }, { tolerateUnavailable: { nodes: 2 } }],
+    [{ 'tolerate-unavailable': '5%' }, { tolerateUnavailable: { percent: 5 } }],
+    [{ 'progress-deadline': '0' }, { progressDeadline: 0 }],
+    [
+      { 'failure-grace': '1m30s', 'fail-fast': 'false' },
+      { failureGrace: 90_000, failFast: false },
+    ],
+    [{ 'log-lines': '7' }, { logLines: 7 }],
+  ])('%j', (inputs, expected) => {
+    expect(limitsOf(inputs)).toMatchObject(expected);
+    expect(limitsOf({ ...inputs, command: 'status' })).toMatchObject(expected);
+  });
+
+  test('logs are shown by default only where not everybody can read them', () => {
+    expect(limitsOf({}, true)).toMatchObject({ logLines: 20 });
+    expect(limitsOf({}, false)).toMatchObject({ logLines: 0 });
+    expect(limitsOf({ 'log-lines': '3' }, false)).toMatchObject({ logLines: 3 });
+  });
+
+  test.each([
+    ['tolerate-unavailable', '101%'],
+    ['tolerate-unavailable', '-1'],
+    ['tolerate-unavailable', 'some'],
+    ['progress-deadline', 'soon'],
+    ['failure-grace', '-5s'],
+    ['log-lines', '501'],
+    ['log-lines', 'all'],
+  ])('%s: %s is a mistake, by name', (input, value) => {
+    expect(mistakesOf({ [input]: value })).toEqual([expect.stringMatching(new RegExp(`^Input ${input}: "${value}"`))]);
   });
 });

@@ -1,14 +1,28 @@
-import type { ControllerRevision, DaemonSet, DaemonSetName, Json, LabelSelector, Pod } from '../daemonset/types.ts';
-import { type Cluster, FIELD_MANAGER, type PatchOperation } from './cluster.ts';
+import type {
+  ControllerRevision,
+  DaemonSet,
+  DaemonSetName,
+  Event,
+  Json,
+  LabelSelector,
+  Node,
+  ObjectMeta,
+  Pod,
+} from '../daemonset/types.ts';
+import { type Cluster, FIELD_MANAGER, isFailure, type PatchOperation } from './cluster.ts';
 import { Http } from './http.ts';
 import type { Connection } from './kubeconfig.ts';
-import { watchDaemonSet } from './watch.ts';
+import { watch } from './watch.ts';
 
 /** Objects a page, so that a large namespace needs no large answer. */
 const PAGE = 250;
+/** Events that are looked through at a time. */
+const MOST_EVENTS = 500;
+/** Bytes of a container's log. */
+const LARGEST_LOG = 64 * 1024;
 
 interface List<T> {
-  metadata?: { continue?: string };
+  metadata?: { continue?: string; resourceVersion?: string };
   items: T[];
 }
 
@@ -25,21 +39,26 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer }: Cli
   http.onWarning = (text, path) => onWarning(`The API server warns${aboutDaemonSet(path)}: ${text}`);
   http.onAnswer = onAnswer;
 
-  async function list<T>(path: string, query: Record<string, string>, signal: AbortSignal): Promise<T[]> {
-    const items: T[] = [];
+  /** All pages of a list; of each object what `pick` takes. */
+  async function read<T>(
+    path: string,
+    query: Record<string, string>,
+    signal: AbortSignal,
+    pick: (object: T) => T = (object) => object,
+  ): Promise<{ version: string; objects: T[] }> {
+    const objects: T[] = [];
     let page: string | undefined;
-    do {
-      const answer = await http.json({
-        method: 'GET',
-        path,
-        query: { ...query, limit: String(PAGE), ...(page && { continue: page }) },
-        signal,
-      });
-      const { metadata, items: some } = answer as unknown as List<T>;
-      items.push(...some);
+    for (;;) {
+      const pages = { ...query, limit: String(PAGE), ...(page && { continue: page }) };
+      const { metadata, items } = (await http.json({ method: 'GET', path, query: pages, signal })) as unknown as List<T>;
+      objects.push(...items.map(pick));
       page = metadata?.continue;
-    } while (page);
-    return items;
+      if (!page) return { objects, version: metadata?.resourceVersion ?? '' };
+    }
+  }
+
+  async function list<T>(path: string, query: Record<string, string>, signal: AbortSignal): Promise<T[]> {
+    return (await read<T>(path, query, signal)).objects;
   }
 
   const getDaemonSet = async (daemonSet: DaemonSetName, signal: AbortSignal): Promise<DaemonSet> =>
@@ -79,13 +98,54 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer }: Cli
         signal,
       })) as unknown as DaemonSet;
     },
-    watchDaemonSet: (from, signal) =>
-      watchDaemonSet(http, from, {
-        get: (aborted) => getDaemonSet(from.metadata, aborted),
+    async *watchDaemonSet(from, signal) {
+      const states = watch<DaemonSet>(http, {
         collection: collection('apps/v1', from.metadata.namespace, 'daemonsets'),
+        query: { fieldSelector: `metadata.name=${from.metadata.name}` },
+        version: from.metadata.resourceVersion,
+        list: async (aborted) => {
+          const daemonSet = await getDaemonSet(from.metadata, aborted);
+          return { version: daemonSet.metadata.resourceVersion, objects: [daemonSet] };
+        },
         signal,
+        pollEvery: 5_000,
         onPolling: (why) => onWarning(`The rollout is read every 5 s, because it may not be watched. ${why}`),
-      }),
+      });
+      try {
+        for await (const state of states) {
+          if (state.kind === 'gone') break;
+          for (const daemonSet of state.kind === 'all' ? state.objects : [state.object]) yield { kind: 'state', daemonSet };
+        }
+      } catch (error) {
+        if (!isFailure(error, 'not-found')) throw error;
+      }
+      yield { kind: 'deleted' };
+    },
+    watchPods({ metadata, spec }, signal) {
+      const path = collection('v1', metadata.namespace, 'pods');
+      const query = { labelSelector: selectorText(spec.selector) };
+      return watch<Pod>(http, {
+        collection: path,
+        query,
+        list: (aborted) => read<Pod>(path, query, aborted, slimPod),
+        signal,
+        pollEvery: 15_000,
+        onPolling: (why) => onWarning(`The pods are read every 15 s, because they may not be watched. ${why}`),
+      });
+    },
+    listNodes: async (signal) => (await read<Node>(collection('v1', undefined, 'nodes'), {}, signal, slimNode)).objects,
+    async listWarnings(namespace, fields, signal) {
+      const fieldSelector = Object.entries({ type: 'Warning', ...fields })
+        .map(([key, value]) => `${key}=${value}`)
+        .join(',');
+      const query = { fieldSelector, limit: String(MOST_EVENTS) };
+      const answer = await http.json({ method: 'GET', path: collection('v1', namespace, 'events'), query, signal });
+      return (answer as unknown as List<Event>).items;
+    },
+    containerLog({ namespace, name }, container, { previous, lines }, signal) {
+      const query = { container, tailLines: String(lines), limitBytes: String(LARGEST_LOG), ...(previous && { previous: 'true' }) };
+      return http.text({ method: 'GET', path: `${collection('v1', namespace, 'pods')}/${encodeURIComponent(name)}/log`, query, signal });
+    },
     close: () => http.close(),
   };
 }
@@ -98,6 +158,21 @@ function collection(version: string, namespace: string | undefined, resource: st
 
 function daemonSetPath({ namespace, name }: DaemonSetName): string {
   return `${collection('apps/v1', namespace, 'daemonsets')}/${encodeURIComponent(name)}`;
+}
+
+/** Pods and nodes may be thousands; what is large in them and not looked at is not kept. */
+function slimPod({ metadata, spec = {}, status }: Pod): Pod {
+  const { nodeName, affinity } = spec;
+  return { metadata: slim(metadata), spec: nodeName === undefined ? { affinity } : { nodeName }, ...(status && { status }) };
+}
+
+function slimNode({ metadata, spec, status = {} }: Node): Node {
+  const { conditions = [] } = status;
+  return { metadata: slim(metadata), ...(spec && { spec }), status: { conditions } };
+}
+
+function slim({ managedFields: _fields, annotations: _annotations, ...rest }: ObjectMeta): ObjectMeta {
+  return rest;
 }
 
 /** Which DaemonSet a path is of, for a message. */

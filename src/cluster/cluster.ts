@@ -1,4 +1,4 @@
-import type { ControllerRevision, DaemonSet, DaemonSetName, Json, Pod } from '../daemonset/types.ts';
+import type { ControllerRevision, DaemonSet, DaemonSetName, Event, Json, Node, Pod } from '../daemonset/types.ts';
 
 /** Whose writes ours are, in `managedFields` and in the audit log. */
 export const FIELD_MANAGER = 'rollback-daemonset';
@@ -8,6 +8,9 @@ export type PatchOperation = { op: 'test' | 'add' | 'replace'; path: string; val
 
 /** What a watch tells of one DaemonSet. */
 export type DaemonSetEvent = { kind: 'state'; daemonSet: DaemonSet } | { kind: 'deleted' };
+
+/** What a watch tells of some objects: everything that there is, or one that is new, changed or gone. */
+export type Watched<T> = { kind: 'all'; objects: T[] } | { kind: 'one'; object: T } | { kind: 'gone'; object: T };
 
 /**
  * A Kubernetes cluster, as far as this action speaks to it. Every call ends with a `ClusterError` when it
@@ -34,6 +37,18 @@ export interface Cluster {
   patchDaemonSet(daemonSet: DaemonSetName, patch: PatchOperation[], options: { dryRun: boolean }, signal: AbortSignal): Promise<DaemonSet>;
   /** Every state of a DaemonSet after the given one, until it is deleted or the signal is aborted. */
   watchDaemonSet(from: DaemonSet, signal: AbortSignal): AsyncIterable<DaemonSetEvent>;
+  /** The pods that match a DaemonSet's selector, whoever owns them, and every change of them. Without their containers' specifications. */
+  watchPods(daemonSet: DaemonSet, signal: AbortSignal): AsyncIterable<Watched<Pod>>;
+  listNodes(signal: AbortSignal): Promise<Node[]>;
+  /** At most 500 events of the type Warning in a namespace, those that have the given fields (`involvedObject.uid`, `reason`). */
+  listWarnings(namespace: string, fields: Record<string, string>, signal: AbortSignal): Promise<Event[]>;
+  /** The last lines of a container's log, or of the one that it restarted from. At most 64 KiB. */
+  containerLog(
+    pod: { namespace: string; name: string },
+    container: string,
+    options: { previous: boolean; lines: number },
+    signal: AbortSignal,
+  ): Promise<string>;
 }
 
 export type ClusterFailure =

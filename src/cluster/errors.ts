@@ -56,7 +56,7 @@ function explainForbidden(status: Status, path: string): ClusterError {
   if (!rbac) return new ClusterError('admission-denied', `The API server forbids the change: ${message || '403 Forbidden'}`);
   const [, verb = '', resource = ''] = rbac;
   const namespace = /\/namespaces\/([^/]+)\//.exec(path)?.[1];
-  const where = namespace === undefined ? 'in all namespaces' : `in namespace ${namespace}`;
+  const where = namespace !== undefined ? `in namespace ${namespace}` : resource === 'nodes' ? 'in the cluster' : 'in all namespaces';
   return new ClusterError(
     'forbidden',
     `The account is not allowed to ${verb} ${resource} ${where}. ${missingRule(resource, verb, namespace)}. The API server said: ${message}`,

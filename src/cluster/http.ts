@@ -50,6 +50,15 @@ export class Http {
    * said that it did not process it (429), else an unclear end is `answer-lost`.
    */
   async json(call: Call): Promise<Json> {
+    return this.#request(call, parse);
+  }
+
+  /** The answer as it is. */
+  async text(call: Call): Promise<string> {
+    return this.#request(call, (text) => text);
+  }
+
+  async #request<T>(call: Call, read: (text: string) => T): Promise<T> {
     for (let attempt = 0; ; attempt++) {
       const end = await this.#turns.take();
       const limit = AbortSignal.timeout(REQUEST_LIMIT);
@@ -60,7 +69,7 @@ export class Http {
         end();
         const status = response.statusCode ?? 0;
         this.#tellWarnings(response, call.path);
-        if (status >= 200 && status < 300) return parse(text);
+        if (status >= 200 && status < 300) return read(text);
         if (status === 401 && attempt === 0 && this.#connection.plugins.forget()) continue;
         const wait = BACKOFF[attempt];
         const again = status === 429 || (call.method === 'GET' && TRANSIENT.has(status));
@@ -147,7 +156,7 @@ export class Http {
           signal,
           headers: {
             ...options.headers,
-            Accept: 'application/json',
+            Accept: 'application/json, */*',
             'User-Agent': 'rollback-daemonset',
             ...(body !== undefined && { 'Content-Type': 'application/json-patch+json', 'Content-Length': Buffer.byteLength(body) }),
           },

@@ -5,9 +5,11 @@ export interface Permission {
   verb: string;
   /** What it is for. */
   purpose: string;
+  /** It is not in a namespace, and takes a ClusterRole. */
+  everywhere?: true;
 }
 
-/** Every permission that the action can make use of, in a namespaced Role. */
+/** Every permission that the action can make use of, in a Role, or where they say so in a ClusterRole. */
 export const PERMISSIONS: readonly Permission[] = [
   { apiGroup: 'apps', resource: 'daemonsets', verb: 'get', purpose: 'read the DaemonSet' },
   { apiGroup: 'apps', resource: 'daemonsets', verb: 'patch', purpose: 'restore its template' },
@@ -19,7 +21,16 @@ export const PERMISSIONS: readonly Permission[] = [
     purpose: 'find those that match a selector, and name those that exist when one is not found',
   },
   { apiGroup: 'apps', resource: 'controllerrevisions', verb: 'list', purpose: 'read its history' },
-  { apiGroup: '', resource: 'pods', verb: 'list', purpose: 'look at the pods where counters cannot be trusted' },
+  {
+    apiGroup: '',
+    resource: 'pods',
+    verb: 'list',
+    purpose: 'look at the pods where counters cannot be trusted, or the rollout does not go on',
+  },
+  { apiGroup: '', resource: 'pods', verb: 'watch', purpose: 'see at once that a pod cannot start' },
+  { apiGroup: '', resource: 'pods/log', verb: 'get', purpose: 'show why a container crashed' },
+  { apiGroup: '', resource: 'events', verb: 'list', purpose: 'tell why a pod cannot start' },
+  { apiGroup: '', resource: 'nodes', verb: 'list', purpose: 'tell a node that is not ready from a bad version', everywhere: true },
 ];
 
 /** The rule to add to a Role in a namespace, or where that is undefined to a ClusterRole, as one line of YAML. */

@@ -1,5 +1,5 @@
-import type { DaemonSet, DaemonSetName, Json } from '../daemonset/types.ts';
-import { ClusterError, type DaemonSetEvent, isFailure } from './cluster.ts';
+import type { ObjectMeta } from '../daemonset/types.ts';
+import { ClusterError, isFailure, type Watched } from './cluster.ts';
 import { type Http, sleep } from './http.ts';
 
 /** A quiet connection gets a bookmark about once a minute; one that is silent for longer is dead, in milliseconds. */
@@ -9,71 +9,69 @@ const LENGTH = 300;
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 10_000;
 
-interface WatchEvent {
-  type: string;
-  /** With the type ERROR: a Status. */
-  object: DaemonSet;
+interface WatchedObject {
+  metadata: ObjectMeta;
 }
 
-export interface WatchOptions {
-  get: (signal: AbortSignal) => Promise<DaemonSet>;
+interface WatchEvent<T> {
+  type: string;
+  /** With the type ERROR: a Status. */
+  object: T;
+}
+
+export interface WatchOptions<T> {
+  /** The path of the collection, and the selector of the objects in it. */
   collection: string;
+  query: Record<string, string>;
+  /** Reads everything that there is. Where it throws `not-found`, so does the watch. */
+  list: (signal: AbortSignal) => Promise<{ version: string; objects: T[] }>;
+  /** The resource version to go on from, where it was read already. */
+  version?: string;
   signal: AbortSignal;
-  /** Told once when the account may not watch, and the object is read every few seconds in its stead. */
-  onPolling?: (why: string) => void;
+  /** How often it is read where the account may not watch, in milliseconds. */
+  pollEvery: number;
+  /** Told once when it may not. */
+  onPolling: (why: string) => void;
 }
 
 /**
- * Every state of one DaemonSet after `from`, for as long as anybody listens. It outlives closed connections, silence, an expired
- * resource version (410) and a server that is away for a while; it ends with `deleted`, when the signal is aborted (by throwing its reason), or
- * on a failure that waiting does not cure.
+ * Every change of some objects, for as long as anybody listens. It outlives closed connections, silence, an expired resource
+ * version (410) and a server that is away for a while; it ends when the signal is aborted (by throwing its reason), or on a failure that
+ * waiting does not cure.
  */
-export async function* watchDaemonSet(
-  http: Http,
-  from: DaemonSet,
-  { get, collection, signal, onPolling }: WatchOptions,
-): AsyncGenerator<DaemonSetEvent> {
-  const name: DaemonSetName = from.metadata;
-  let version = from.metadata.resourceVersion;
+export async function* watch<T extends WatchedObject>(http: Http, options: WatchOptions<T>): AsyncGenerator<Watched<T>> {
+  const { list, signal, onPolling } = options;
+  let { version } = options;
   let wait = FIRST_WAIT;
-  let stale = false;
   for (;;) {
     const started = Date.now();
     try {
-      if (stale) {
-        const daemonSet = await get(signal);
-        version = daemonSet.metadata.resourceVersion;
-        stale = false;
-        yield { kind: 'state', daemonSet };
+      if (version === undefined) {
+        const { objects, version: read } = await list(signal);
+        version = read;
+        yield { kind: 'all', objects };
       }
-      for await (const { type, object } of connect(http, collection, name, version, signal)) {
+      for await (const { type, object } of connect<T>(http, options, version)) {
         wait = FIRST_WAIT;
         if (type === 'ERROR') {
-          stale = true;
+          version = undefined;
           break;
         }
         version = object.metadata.resourceVersion;
-        if (type === 'DELETED') {
-          yield { kind: 'deleted' };
-          return;
-        }
-        if (type !== 'BOOKMARK') yield { kind: 'state', daemonSet: object };
+        if (type === 'DELETED') yield { kind: 'gone', object };
+        else if (type !== 'BOOKMARK') yield { kind: 'one', object };
       }
     } catch (error) {
       signal.throwIfAborted();
-      if (isFailure(error, 'not-found')) {
-        yield { kind: 'deleted' };
+      if (isFailure(error, 'forbidden') && version !== undefined) {
+        onPolling(error.message);
+        yield* poll(options);
         return;
       }
-      if (isFailure(error, 'forbidden') && !stale) {
-        onPolling?.(error.message);
-        yield* poll(get, signal);
-        return;
-      }
-      if (!(error instanceof ClusterError) || isFailure(error, 'certificate', 'credentials', 'forbidden')) throw error;
+      if (!(error instanceof ClusterError) || isFailure(error, 'not-found', 'certificate', 'credentials', 'forbidden')) throw error;
       // A second refusal is final; the first may be an expired token, which is renewed.
       if (isFailure(error, 'unauthorized') && wait > FIRST_WAIT) throw error;
-      stale ||= isFailure(error, 'expired');
+      if (isFailure(error, 'expired')) version = undefined;
     }
     if (Date.now() - started > LONGEST_WAIT) wait = FIRST_WAIT;
     await sleep(wait * (0.75 + Math.random() / 2), signal);
@@ -81,27 +79,20 @@ export async function* watchDaemonSet(
   }
 }
 
-async function* connect(
-  http: Http,
-  collection: string,
-  { name }: DaemonSetName,
-  version: string,
-  signal: AbortSignal,
-): AsyncGenerator<WatchEvent> {
+async function* connect<T>(http: Http, { collection, query, signal }: WatchOptions<T>, version: string): AsyncGenerator<WatchEvent<T>> {
   const silent = new AbortController();
   let timer = setTimeout(() => silent.abort(), SILENCE);
-  const query = {
-    watch: 'true',
-    fieldSelector: `metadata.name=${name}`,
-    resourceVersion: version,
-    allowWatchBookmarks: 'true',
-    timeoutSeconds: String(LENGTH),
+  const call = {
+    method: 'GET' as const,
+    path: collection,
+    query: { ...query, watch: 'true', resourceVersion: version, allowWatchBookmarks: 'true', timeoutSeconds: String(LENGTH) },
+    signal: AbortSignal.any([signal, silent.signal]),
   };
   try {
-    for await (const event of http.lines({ method: 'GET', path: collection, query, signal: AbortSignal.any([signal, silent.signal]) })) {
+    for await (const event of http.lines(call)) {
       clearTimeout(timer);
       timer = setTimeout(() => silent.abort(), SILENCE);
-      if (isWatchEvent(event)) yield event;
+      if (isWatchEvent<T>(event)) yield event;
     }
   } catch (error) {
     signal.throwIfAborted();
@@ -111,25 +102,21 @@ async function* connect(
   }
 }
 
-function isWatchEvent(event: unknown): event is WatchEvent {
+function isWatchEvent<T>(event: unknown): event is WatchEvent<T> {
   if (typeof event !== 'object' || event === null) return false;
-  const { type, object } = event as { type?: Json; object?: Json };
+  const { type, object } = event as { type?: unknown; object?: unknown };
   return typeof type === 'string' && typeof object === 'object' && object !== null;
 }
 
-/** Where watching is not allowed: a look every 5 seconds. */
-async function* poll(get: WatchOptions['get'], signal: AbortSignal): AsyncGenerator<DaemonSetEvent> {
+/** Where watching is not allowed: a look now and then. */
+async function* poll<T>({ list, signal, pollEvery }: WatchOptions<T>): AsyncGenerator<Watched<T>> {
   for (;;) {
     try {
-      yield { kind: 'state', daemonSet: await get(signal) };
+      yield { kind: 'all', objects: (await list(signal)).objects };
     } catch (error) {
       signal.throwIfAborted();
-      if (isFailure(error, 'not-found')) {
-        yield { kind: 'deleted' };
-        return;
-      }
       if (!isFailure(error, 'unreachable', 'api')) throw error;
     }
-    await sleep(5000, signal);
+    await sleep(pollEvery, signal);
   }
 }

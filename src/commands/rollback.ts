@@ -22,10 +22,10 @@ import {
 } from '../rollback/ends.ts';
 import { failureOf, interrupted } from '../rollback/failure.ts';
 import { find } from '../rollback/find.ts';
-import { type Job, jobsFor, type Known, resultOf } from '../rollback/jobs.ts';
+import { type Job, jobsFor, type Known, learnFrom, resultOf } from '../rollback/jobs.ts';
 import { isServerSideApplied, preview, restore, yieldOwnership } from '../rollback/patch.ts';
 import { settle } from '../rollback/settle.ts';
-import { type TrackOptions, track } from '../rollback/track.ts';
+import { type Limits, type TrackOptions, track } from '../rollback/track.ts';
 import type { World } from '../rollback/world.ts';
 
 export interface RollbackRequest {
@@ -39,6 +39,7 @@ export interface RollbackRequest {
   wait: boolean;
   dryRun: boolean;
   showValues: boolean;
+  limits: Limits;
 }
 
 /** One settled look at the DaemonSet, and what it is looked at for. */
@@ -194,7 +195,12 @@ async function carryOut({ request, world, known, daemonSet, history }: Look, { f
     recordHistoryAfter(known, history, target, known.newRevision);
   }
   if (!request.wait) return notWaited(known);
-  const end = await follow(world, known, current, 'restored', { wanted: patched.digest, verifyPods: hasTwin(history, target) });
+  const end = await follow(world, known, current, 'restored', {
+    wanted: patched.digest,
+    ...(renewed && { hash: target.hash }),
+    verifyPods: hasTwin(history, target),
+    limits: request.limits,
+  });
   if (!renewed && end.outcome !== 'deleted') await readHistoryAfter(world, known, current, target);
   return end.outcome === 'rolled-back' ? { ...end, message: restoredMessage(known) } : end;
 }
@@ -233,15 +239,19 @@ async function resume(look: Look, at: Revision, mark: Mark): Promise<End> {
 }
 
 /** Waits where nothing is written: for the template that was read. */
-function followAsItIs({ world, known, daemonSet, history }: Look, at: Revision, version: Version): Promise<End> {
-  return follow(world, known, daemonSet, version, { wanted: digest(daemonSet.spec.template), verifyPods: hasTwin(history, at) });
+function followAsItIs({ request, world, known, daemonSet, history }: Look, at: Revision, version: Version): Promise<End> {
+  return follow(world, known, daemonSet, version, {
+    wanted: digest(daemonSet.spec.template),
+    hash: at.hash,
+    verifyPods: hasTwin(history, at),
+    limits: request.limits,
+  });
 }
 
 /** Waits for the rollout. Its good end is `rolled-back`, without words yet. */
 async function follow(world: World, known: Known, daemonSet: DaemonSet, version: Version, options: TrackOptions): Promise<End> {
   const tracked = await track(world, daemonSet, options);
-  known.counts = tracked.counts;
-  if (tracked.toReplace) known.toReplace = tracked.toReplace;
+  learnFrom(tracked, known, world);
   if (tracked.kind === 'complete' && tracked.counts.desired === 0) world.log.warning(noNodeMatches(tracked.daemonSet));
   return endOf(tracked, known.daemonSet, version);
 }

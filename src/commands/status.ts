@@ -8,9 +8,9 @@ import type { AskedDaemonSets } from '../daemonset/types.ts';
 import { endOf, noNodeMatches, notObserved, refusal } from '../rollback/ends.ts';
 import { find } from '../rollback/find.ts';
 import { readHistory } from '../rollback/history.ts';
-import { type Job, jobsFor, resultOf } from '../rollback/jobs.ts';
+import { type Job, jobsFor, learnFrom, resultOf } from '../rollback/jobs.ts';
 import { settle } from '../rollback/settle.ts';
-import { track } from '../rollback/track.ts';
+import { type Limits, track } from '../rollback/track.ts';
 import type { World } from '../rollback/world.ts';
 
 export interface StatusRequest {
@@ -20,6 +20,7 @@ export interface StatusRequest {
   expectedRevision: NamedRevision | undefined;
   wait: boolean;
   showValues: boolean;
+  limits: Limits;
 }
 
 /** The gate: find → settle → track, of all at the same time. Nothing is written. @throws ClusterError as `locate` does. */
@@ -28,7 +29,7 @@ export async function status(request: StatusRequest, world: World): Promise<Resu
   return Promise.all(jobs.map((job) => resultOf(job, gate(request, job))));
 }
 
-async function gate({ expectedRevision, wait }: StatusRequest, { found, known, world }: Job): Promise<End> {
+async function gate({ expectedRevision, wait, limits }: StatusRequest, { found, known, world }: Job): Promise<End> {
   const daemonSet = await settle(world, found.daemonSet ?? (await find(world, found.name)));
   if (!daemonSet) return notObserved();
   known.counts = rolloutOf(daemonSet).counts;
@@ -48,13 +49,23 @@ async function gate({ expectedRevision, wait }: StatusRequest, { found, known, w
   }
 
   const verifyPods = history !== undefined && current !== undefined && hasTwin(history, current);
-  const tracked = await track(world, daemonSet, { wanted: digest(daemonSet.spec.template), verifyPods, once: !wait });
-  known.counts = tracked.counts;
-  if (tracked.toReplace) known.toReplace = tracked.toReplace;
+  const tracked = await track(world, daemonSet, {
+    wanted: digest(daemonSet.spec.template),
+    ...(current && { hash: current.hash }),
+    verifyPods,
+    limits,
+    once: !wait,
+  });
+  learnFrom(tracked, known, world);
   if (tracked.kind !== 'complete') return endOf(tracked, found.name, 'deployed');
-  const { desired } = tracked.counts;
+  const { desired, available } = tracked.counts;
   if (desired === 0) world.log.warning(noNodeMatches(tracked.daemonSet));
   const what = current ? `revision ${current.number} (${current.name})` : 'the deployed version';
-  const message = desired === 0 ? `No node is to run ${what}.` : `Every node runs ${what}, and it is available on all ${desired}.`;
+  const message =
+    desired === 0
+      ? `No node is to run ${what}.`
+      : tracked.causes.length > 0
+        ? `${available} of ${desired} nodes have ${what} available; the others were tolerated.`
+        : `Every node runs ${what}, and it is available on all ${desired}.`;
   return { outcome: 'complete', reason: 'complete', message };
 }

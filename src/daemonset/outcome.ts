@@ -1,6 +1,9 @@
+import type { CauseGroup } from './diagnosis.ts';
 import type { TemplateChange } from './diff.ts';
+import type { Sample } from './progress.ts';
 import type { Revision } from './revision.ts';
-import type { DaemonSetName } from './types.ts';
+import { CAUSES } from './trouble.ts';
+import type { Counts, DaemonSetName } from './types.ts';
 
 /** What a step can be asked for: the values of the input `command`. */
 export const COMMANDS = ['rollback', 'status', 'history'] as const;
@@ -16,6 +19,8 @@ export const OUTCOMES = [
   'listed',
   'pending',
   'refused',
+  'failed',
+  'stalled',
   'timed-out',
   'superseded',
   'deleted',
@@ -44,7 +49,9 @@ export const REASONS = [
   'already-rolled-back',
   'unexpected-revision',
   'another-refused',
-  // the wait ended otherwise
+  // the wait ended otherwise; failed and stalled have the most telling cause
+  ...CAUSES,
+  'no-progress',
   'timeout',
   'template-changed',
   'deleted',
@@ -71,13 +78,6 @@ export type Reason = (typeof REASONS)[number];
 export interface Refusal {
   reason: Reason;
   message: string;
-}
-
-/** How many nodes want a pod, have one of the current template, and have an available one. */
-export interface Counts {
-  desired: number;
-  updated: number;
-  available: number;
 }
 
 /** How it ended. */
@@ -118,6 +118,10 @@ export interface Result extends End {
   renewed?: boolean;
   /** The pods that somebody has to delete before the rollout is done (OnDelete). */
   toReplace?: PodOnNode[];
+  /** What the nodes have that do not run the version, or not available; the most telling first. */
+  causes?: CauseGroup[];
+  /** How the rollout went while it was waited for, the oldest state first. */
+  samples?: readonly Sample[];
   /** What a person should know besides. */
   notes: string[];
 }
@@ -150,6 +154,8 @@ export function isSuccess(outcome: Outcome, command: Command): boolean {
 /** From the worst to the best. */
 const BY_WEIGHT: readonly Outcome[] = [
   'error',
+  'failed',
+  'stalled',
   'timed-out',
   'superseded',
   'deleted',

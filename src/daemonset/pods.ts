@@ -3,7 +3,8 @@ import type { Revision } from './revision.ts';
 import { containersOf, isObject } from './template.ts';
 import type { DaemonSet, Json, JsonObject, ObjectMeta, Pod } from './types.ts';
 
-const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
+/** The annotation that counts the changes of a DaemonSet's template; its pods have the number as the label `pod-template-generation`. */
+export const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
 
 /**
  * The pods of a DaemonSet that do not run its template, whatever the counters say. When the controller
@@ -37,7 +38,8 @@ export function podCounts(daemonSet: DaemonSet, pods: Pod[], revisions: Revision
   return counts;
 }
 
-function isOwned({ ownerReferences }: ObjectMeta, daemonSet: DaemonSet): boolean {
+/** Whether a DaemonSet is the controller of an object, by UID. */
+export function isOwned({ ownerReferences }: ObjectMeta, daemonSet: DaemonSet): boolean {
   return ownerReferences?.some((owner) => owner.controller === true && owner.uid === daemonSet.metadata.uid) ?? false;
 }
 

@@ -1,5 +1,4 @@
-import type { Counts } from './outcome.ts';
-import type { DaemonSet } from './types.ts';
+import type { Counts, DaemonSet } from './types.ts';
 
 /** How far a rollout is. `message` says it in the words of `kubectl rollout status`. */
 export type Rollout = { kind: 'unobserved' | 'updating' | 'unavailable' | 'on-delete' | 'complete'; message: string; counts: Counts };

@@ -51,7 +51,9 @@ export interface DaemonSet {
   spec: {
     selector: LabelSelector;
     template: PodTemplate;
-    updateStrategy?: { type?: string };
+    updateStrategy?: { type?: string; rollingUpdate?: { maxUnavailable?: number | string; maxSurge?: number | string } };
+    /** Seconds that a pod must have been ready before it counts as available. */
+    minReadySeconds?: number;
   };
   status?: DaemonSetStatus;
 }
@@ -64,6 +66,13 @@ export interface DaemonSetStatus {
   numberAvailable?: number;
 }
 
+/** How many nodes want a pod, have one of the current template, and have an available one. */
+export interface Counts {
+  desired: number;
+  updated: number;
+  available: number;
+}
+
 export interface ControllerRevision {
   metadata: ObjectMeta;
   revision: number;
@@ -71,10 +80,61 @@ export interface ControllerRevision {
   data?: JsonObject;
 }
 
+export interface Condition {
+  type: string;
+  status: string;
+  reason?: string;
+  message?: string;
+  /** RFC 3339. */
+  lastTransitionTime?: string;
+}
+
 export interface Pod {
   metadata: ObjectMeta;
   spec?: JsonObject;
-  status?: { conditions?: { type: string; status: string }[] };
+  status?: {
+    phase?: string;
+    reason?: string;
+    message?: string;
+    conditions?: Condition[];
+    initContainerStatuses?: ContainerStatus[];
+    containerStatuses?: ContainerStatus[];
+  };
+}
+
+export interface ContainerStatus {
+  name: string;
+  image?: string;
+  ready?: boolean;
+  restartCount?: number;
+  state?: ContainerState;
+  /** Of the run before. */
+  lastState?: ContainerState;
+}
+
+export interface ContainerState {
+  waiting?: { reason?: string; message?: string };
+  running?: { startedAt?: string };
+  terminated?: { exitCode?: number; reason?: string; message?: string };
+}
+
+export interface Node {
+  metadata: ObjectMeta;
+  spec?: { unschedulable?: boolean };
+  status?: { conditions?: Condition[] };
+}
+
+/** An Event of `v1`. Which of the times it has depends on who recorded it. */
+export interface Event {
+  metadata: ObjectMeta;
+  involvedObject: { kind?: string; name?: string; uid?: string };
+  type?: string;
+  reason?: string;
+  message?: string;
+  count?: number;
+  lastTimestamp?: string | null;
+  eventTime?: string | null;
+  series?: { count?: number; lastObservedTime?: string } | null;
 }
 
 /** Which DaemonSet. */

@@ -1,3 +1,4 @@
+import type { CauseGroup } from '../daemonset/diagnosis.ts';
 import { type Result, worstOf } from '../daemonset/outcome.ts';
 import type { Report } from './report.ts';
 import { oneLine } from './text.ts';
@@ -81,7 +82,7 @@ function briefEntryOf({ daemonSet, outcome, reason, changed, old, target, newRev
 }
 
 function entryOf(result: Result): object {
-  const { message, target, counts, renewed, toReplace, notes } = result;
+  const { message, target, counts, renewed, toReplace, causes = [], notes } = result;
   return {
     ...briefEntryOf(result),
     message: oneLine(message),
@@ -92,6 +93,28 @@ function entryOf(result: Result): object {
     available: counts?.available ?? null,
     renewed: renewed ?? null,
     toReplace: toReplace ?? [],
+    causes: causes.map(causeOf),
     notes,
+  };
+}
+
+/** Nodes that are named for a cause; how many there are is told anyway. */
+const MOST_NODES = 100;
+
+function causeOf({ cause, stuck, nodes, example }: CauseGroup): object {
+  const { reason, message, container, init, image, exitCode, restarts } = example.trouble;
+  return {
+    cause,
+    stuck,
+    count: nodes.length,
+    nodes: nodes.slice(0, MOST_NODES).map(({ node }) => node),
+    pod: example.pod,
+    reason,
+    message: oneLine(message),
+    container: container ?? null,
+    initContainer: init ?? false,
+    image: image ?? null,
+    exitCode: exitCode ?? null,
+    restarts: restarts ?? null,
   };
 }

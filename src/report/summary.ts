@@ -2,9 +2,10 @@ import { type Command, isSuccess, type Outcome, type Result, worstOf } from '../
 import type { Revision } from '../daemonset/revision.ts';
 import type { DaemonSetName } from '../daemonset/types.ts';
 import { formatDuration } from '../duration.ts';
+import { causes, chart, evidence, nodes } from './findings.ts';
 import { ageOf, changeLines, differences, templateLines } from './lines.ts';
 import type { Report } from './report.ts';
-import { code, fence, markdown, truncate } from './text.ts';
+import { code, details, fence, markdown, truncate } from './text.ts';
 
 /** GitHub shows no summary at all above 1 MiB. */
 const LARGEST = 1_000_000;
@@ -12,6 +13,7 @@ const MOST_CHANGES = 100;
 const MOST_REVISIONS = 50;
 const MOST_PODS = 100;
 const MOST_DAEMONSETS = 200;
+const MOST_WARNINGS = 50;
 const LONGEST_VALUE = 200;
 
 const VERDICTS: Readonly<Record<Outcome, string>> = {
@@ -22,6 +24,8 @@ const VERDICTS: Readonly<Record<Outcome, string>> = {
   pending: 'Rollback written, nodes still to follow',
   listed: 'Revisions',
   refused: 'Refused, nothing was written',
+  failed: 'Pods cannot start',
+  stalled: 'Stalled',
   'timed-out': 'Timed out',
   superseded: 'Superseded by another change',
   deleted: 'The DaemonSet is gone',
@@ -37,21 +41,41 @@ const plain: Name = (text) => text;
 
 /** The job summary: verdict, numbers, then what there is to look up. GitHub-flavoured Markdown below 1 MiB. */
 export function summaryOf(report: Report): string {
+  for (let leftOut = 0; ; leftOut++) {
+    const whole = compose(report, leftOut);
+    if (Buffer.byteLength(whole) <= LARGEST || leftOut === KEPT.length) return whole;
+  }
+}
+
+/** What there is to look up about a DaemonSet, in the order in which it is left out where a summary would be too large. */
+const KEPT = ['evidence', 'shown', 'history', 'changes', 'pods', 'nodes', 'chart', 'causes'] as const;
+
+type Particular = (typeof KEPT)[number];
+
+/** @param leftOut how many kinds of particulars are left out. */
+function compose(report: Report, leftOut: number): string {
   const { command, results, warnings } = report;
   const [first, ...others] = results;
+  const without = new Set<Particular>(KEPT.slice(0, leftOut));
   const head = `## ${sign(worstOf(results).outcome, command)} ${verdictOf(report, code)}`;
-  const alone = others.length === 0;
-  const essential = alone
-    ? [head, message(first, command), numbers(report, first), versions(first)]
-    : [head, markdown(roundup(report)), table(report)];
-  const rest = alone
-    ? [alerts('NOTE', first.notes), alerts('WARNING', warnings), ...particulars(report, first)]
-    : [alerts('WARNING', warnings), ...results.map((result) => section(report, result))];
-  const foot = footer(report);
-  const whole = join([...essential, ...rest, foot]);
-  return Buffer.byteLength(whole) <= LARGEST
-    ? whole
-    : join([...essential, 'The details are left out: together they are larger than a summary may be.', foot]);
+  const notice = leftOut === 0 ? '' : 'Some details are left out: together they are larger than a summary may be. The log has them.';
+  const parts =
+    others.length === 0
+      ? [
+          message(first, command),
+          numbers(report, first),
+          versions(first),
+          alerts('NOTE', first.notes),
+          alerts('WARNING', warnings.slice(0, MOST_WARNINGS)),
+          ...particulars(report, first, without),
+        ]
+      : [
+          markdown(roundup(report)),
+          table(report),
+          alerts('WARNING', warnings.slice(0, MOST_WARNINGS)),
+          ...(leftOut === KEPT.length ? [] : results.map((result) => section(report, result, without))),
+        ];
+  return join([head, ...parts, notice, footer(report)]);
 }
 
 /** The headline: how it ended, and for which DaemonSet, whose name `name` marks as such, or for how many. */
@@ -139,10 +163,10 @@ function table({ command, results }: Report): string {
 }
 
 /** Of several: everything about one, folded unless somebody has to look at it. */
-function section(report: Report, result: Result): string {
+function section(report: Report, result: Result, without: ReadonlySet<Particular>): string {
   const { command } = report;
   const open = !isSuccess(result.outcome, command) || result.outcome === 'listed';
-  const content = [message(result, command), versions(result), alerts('NOTE', result.notes), ...particulars(report, result)];
+  const content = [message(result, command), versions(result), alerts('NOTE', result.notes), ...particulars(report, result, without)];
   return details(
     `${sign(result.outcome, command)} ${code(full(result.daemonSet))}: ${result.outcome}`,
     content.filter(Boolean).join('\n\n'),
@@ -151,8 +175,18 @@ function section(report: Report, result: Result): string {
 }
 
 /** What there is to look up about one DaemonSet. */
-function particulars(report: Report, result: Result): string[] {
-  return [podsToReplace(result), changes(report, result), shown(report, result), history(result)];
+function particulars(report: Report, result: Result, without: ReadonlySet<Particular>): string[] {
+  const all: [Particular, () => string][] = [
+    ['causes', () => causes(result)],
+    ['chart', () => chart(result, report.command)],
+    ['nodes', () => nodes(result)],
+    ['evidence', () => evidence(result)],
+    ['pods', () => podsToReplace(result)],
+    ['changes', () => changes(report, result)],
+    ['shown', () => shown(report, result)],
+    ['history', () => history(result)],
+  ];
+  return all.filter(([name]) => !without.has(name)).map(([, of]) => of());
 }
 
 /** What was there and what is now, with the images that tell people which version is meant. */
@@ -245,10 +279,6 @@ function history({ history: all, outcome, reason, daemonSet }: Result): string {
   const table = [row(columns.map(([heading]) => heading)), row(columns.map(() => ':--')), ...rows, ...more].join('\n');
   if (outcome === 'listed') return table;
   return details(`History: ${names.length} ${names.length === 1 ? 'revision' : 'revisions'}`, table, TO_CHOOSE.has(reason));
-}
-
-function details(title: string, content: string, open: boolean): string {
-  return `<details${open ? ' open' : ''}>\n<summary>${title}</summary>\n\n${content}\n\n</details>`;
 }
 
 function footer({ command, results, cluster, duration, help }: Report): string {

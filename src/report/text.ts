@@ -59,6 +59,11 @@ export function fence(language: string, lines: string[]): string {
   return [`${ticks}${language}`, ...shown, ticks].join('\n');
 }
 
+/** A section of Markdown that can be folded. The title is HTML. */
+export function details(title: string, content: string, open: boolean): string {
+  return `<details${open ? ' open' : ''}>\n<summary>${title}</summary>\n\n${content}\n\n</details>`;
+}
+
 function entity(character: string): string {
   return `&#${character.codePointAt(0)};`;
 }

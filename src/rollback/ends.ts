@@ -1,3 +1,4 @@
+import { explain } from '../daemonset/explain.ts';
 import type { End, PodOnNode, Reason, Result } from '../daemonset/outcome.ts';
 import { templateWriter } from '../daemonset/owners.ts';
 import type { Revision } from '../daemonset/revision.ts';
@@ -45,15 +46,53 @@ export function endOf(tracked: Tracked, { namespace, name }: DaemonSetName, vers
         reason: 'recreated',
         message: 'The DaemonSet was deleted and created anew during the rollout; the new one was not touched.',
       };
+    case 'failed':
+      return {
+        outcome: 'failed',
+        reason: reasonOf(tracked),
+        message: `Pods of the ${version} version cannot start. ${because(tracked)}${state}.`,
+      };
+    case 'stalled':
+      return {
+        outcome: 'stalled',
+        reason: reasonOf(tracked),
+        message: `The rollout does not go on. ${because(tracked)}${state}. ${goesOn}`,
+      };
     case 'timeout': {
       const wrong = tracked.wrong
         ? ` These pods run another template, although the counters are complete: ${tracked.wrong.slice(0, 20).join(', ')}.`
         : '';
-      return { outcome: 'timed-out', reason: 'timeout', message: `The rollout was not done in time: ${state}.${wrong} ${goesOn}` };
+      return {
+        outcome: 'timed-out',
+        reason: 'timeout',
+        message: `The rollout was not done in time: ${state}.${wrong} ${because(tracked)}${goesOn}`,
+      };
     }
     case 'cancelled':
       return { outcome: 'cancelled', reason: 'cancelled', message: `The job was cancelled during the rollout: ${state}. ${goesOn}` };
   }
+}
+
+/** The most telling cause. */
+function reasonOf({ causes: [first] }: Tracked): Reason {
+  return first?.cause ?? 'no-progress';
+}
+
+/** Causes that a message tells; the summary has all. */
+const MOST_CAUSES = 3;
+
+/** What the nodes have, a sentence each; empty where it is not known. */
+function because({ kind, causes: all }: Tracked): string {
+  const causes = kind === 'failed' ? all.filter(({ stuck }) => stuck) : all;
+  const told = causes.slice(0, MOST_CAUSES).map((group) => `${explain(group)}.`);
+  const more = causes.length > MOST_CAUSES ? ` And ${causes.length - MOST_CAUSES} other causes.` : '';
+  return told.length === 0 ? '' : `${told.join(' ')}${more} `;
+}
+
+/** What was tolerated, as a note; undefined where every node is right. */
+export function toleratedNote({ kind, causes }: Tracked): string | undefined {
+  if (kind !== 'complete' || causes.length === 0) return undefined;
+  return `Not every node is right. Tolerated, by tolerate-unavailable or because the node joined during the wait: ${causes.map(explain).join('; ')}.`;
 }
 
 /** Why a DaemonSet is nowhere, as far as its template tells. */

@@ -1,7 +1,10 @@
 import type { End, Result } from '../daemonset/outcome.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
+import { toleratedNote } from './ends.ts';
 import { failureOf } from './failure.ts';
 import { type Found, locate } from './find.ts';
+import { tellCauses } from './tell.ts';
+import type { Tracked } from './track.ts';
 import { about, type World } from './world.ts';
 
 /** What is known of a DaemonSet so far; whatever happens next, the report tells it. */
@@ -29,4 +32,16 @@ export async function jobsFor(world: World, asked: AskedDaemonSets): Promise<Job
 export async function resultOf({ known }: Job, work: Promise<End>): Promise<Result> {
   const end = await work.catch((error: unknown) => failureOf(error, known.changed));
   return { ...known, ...end };
+}
+
+/** What a wait has found out, whatever its end. */
+export function learnFrom(tracked: Tracked, known: Known, { log }: World): void {
+  const { counts, samples, causes, toReplace } = tracked;
+  tellCauses(log, causes, known.daemonSet.namespace);
+  known.counts = counts;
+  known.samples = samples;
+  if (causes.length > 0) known.causes = causes;
+  if (toReplace) known.toReplace = toReplace;
+  const note = toleratedNote(tracked);
+  if (note) known.notes.push(note);
 }

@@ -1,145 +1,325 @@
 import { isFailure } from '../cluster/cluster.ts';
-import type { Counts, PodOnNode } from '../daemonset/outcome.ts';
-import { wrongPods } from '../daemonset/pods.ts';
-import { rolloutOf } from '../daemonset/rollout.ts';
+import {
+  type CauseGroup,
+  type Diagnosis,
+  groupCauses,
+  nextVerdictAt,
+  stuckOf,
+  type Tolerance,
+  type TroubledNode,
+  toleratedOf,
+} from '../daemonset/diagnosis.ts';
+import type { PodOnNode } from '../daemonset/outcome.ts';
+import { TEMPLATE_GENERATION, wrongPods } from '../daemonset/pods.ts';
+import { begin, leastTime, type Progress, record, type Sample, timeLeft } from '../daemonset/progress.ts';
+import { type Rollout, rolloutOf } from '../daemonset/rollout.ts';
 import { digest } from '../daemonset/template.ts';
-import type { DaemonSet, Pod } from '../daemonset/types.ts';
+import type { Counts, DaemonSet, Pod } from '../daemonset/types.ts';
+import { formatDuration } from '../duration.ts';
+import { Bell } from './bell.ts';
+import { Observation } from './observe.ts';
+import { HEARTBEAT, Teller } from './tell.ts';
 import { Interruption, type World } from './world.ts';
 
-/** While nothing moves, the last line is said again after this long, in milliseconds. */
-const HEARTBEAT = 60_000;
+/** Pods are looked at when nothing has moved for this long, in milliseconds. */
+const LULL = 5_000;
+/** Where the counters cannot be trusted, the pods are looked at again after this long, in milliseconds. */
+const BETWEEN_COMPARISONS = 5_000;
+/** Nodes are not looked at again within this time before a verdict, in milliseconds. */
+const NODES_AGE = 5_000;
+/** What may still be read about the causes when the time is up, in milliseconds; after a verdict there is time. */
+const LAST_LOOK = 1_500;
+const LONG_LOOK = 10_000;
+
+/** How long, and for how many nodes, a wait is worth it. Times in milliseconds. */
+export interface Limits {
+  /** Nothing has progressed for this long: `stalled`. 0: never. */
+  progressDeadline: number;
+  /** Stop waiting once pods cannot start. */
+  failFast: boolean;
+  /** How long such a pod must stay unable to start before it counts. */
+  failureGrace: number;
+  /** Nodes that may stay without an available pod. */
+  tolerateUnavailable: Tolerance;
+  /** Lines of a failing container's log to show. */
+  logLines: number;
+}
 
 /** How the wait ended. */
 export interface Tracked {
-  kind: 'complete' | 'on-delete' | 'not-waited' | 'superseded' | 'deleted' | 'recreated' | 'timeout' | 'cancelled';
+  kind: 'complete' | 'on-delete' | 'not-waited' | 'failed' | 'stalled' | 'superseded' | 'deleted' | 'recreated' | 'timeout' | 'cancelled';
   daemonSet: DaemonSet;
   counts: Counts;
+  /** How it went, the oldest state first. */
+  samples: readonly Sample[];
+  /** What the nodes have that do not run the version, or not available; the most telling first. */
+  causes: CauseGroup[];
   /** Pods that run something else although the counters are complete. */
   wrong?: string[];
   /** With the update strategy OnDelete: the pods that wait for somebody to delete them. Undefined where they may not be seen. */
   toReplace?: PodOnNode[];
 }
 
-/** The pods that do not run the DaemonSet's template. Without the right to see pods, it is said what they are needed for. */
-async function podsThatLag({ cluster, log, signal }: World, daemonSet: DaemonSet, why: string): Promise<Pod[] | undefined> {
-  try {
-    return wrongPods(daemonSet, await cluster.listPods(daemonSet, signal));
-  } catch (error) {
-    if (!isFailure(error, 'forbidden')) throw error;
-    log.warning(`${why} ${error.message}`);
-    return undefined;
-  }
-}
-
 export interface TrackOptions {
   /** The digest of the template that every node shall run. */
   wanted: string;
+  /** The hash of its ControllerRevision, where that is known. */
+  hash?: string;
   /** The counters may lie: look at the pods before believing them. */
   verifyPods: boolean;
+  limits: Limits;
   /** Only say how it is now. */
   once?: boolean;
 }
 
-/** Waits until each node runs the wanted template, or until it never will. Each change of the state is logged once. */
-export async function track(world: World, start: DaemonSet, { wanted, verifyPods, once = false }: TrackOptions): Promise<Tracked> {
-  const { cluster, clock, log, signal } = world;
-  const tell = teller(log);
-  let daemonSet = start;
-  let { generation } = start.metadata;
-  let wrong: string[] = [];
-  let toReplace: PodOnNode[] | undefined;
-  const ended = (kind: Tracked['kind']): Tracked => ({
-    kind,
-    daemonSet,
-    counts: rolloutOf(daemonSet).counts,
-    ...(wrong.length > 0 && { wrong }),
-    ...(toReplace && { toReplace }),
-  });
+/** Waits until each node runs the wanted template, or until it never will. */
+export async function track(world: World, start: DaemonSet, options: TrackOptions): Promise<Tracked> {
+  const wait = new Wait(world, start, options);
+  try {
+    return await wait.ended(await wait.untilEnd());
+  } finally {
+    await wait.stop();
+  }
+}
+
+class Wait {
+  readonly #world: World;
+  readonly #options: TrackOptions;
+  readonly #uid: string;
+  readonly #begun: number;
+  readonly #bell = new Bell();
+  readonly #observation: Observation;
+  readonly #teller: Teller;
+  readonly #stopping = new AbortController();
+  readonly #minReady: number;
+  #watching: Promise<void> | undefined;
+  /** What ended the watch of the DaemonSet. */
+  #broken: { error: unknown } | undefined;
+  #deleted = false;
+  #daemonSet: DaemonSet;
+  #generation: number | undefined;
+  #progress: Progress;
+  #comparedAt = 0;
+  #wrong: string[] = [];
+  #toReplace: PodOnNode[] | undefined;
+  #stuck: TroubledNode[] = [];
+  #warnedOfTime = false;
+
+  constructor(world: World, start: DaemonSet, options: TrackOptions) {
+    this.#world = world;
+    this.#options = options;
+    this.#daemonSet = start;
+    this.#uid = start.metadata.uid;
+    this.#generation = start.metadata.generation;
+    this.#begun = world.clock.now();
+    this.#progress = begin(rolloutOf(start).counts, this.#begun);
+    this.#minReady = (start.spec.minReadySeconds ?? 0) * 1_000;
+    this.#teller = new Teller(world);
+    const wanted = { generation: start.metadata.annotations?.[TEMPLATE_GENERATION], hash: options.hash };
+    this.#observation = new Observation(world, start, wanted, this.#begun, () => this.#bell.ring());
+  }
+
+  async untilEnd(): Promise<Tracked['kind']> {
+    const { clock, signal } = this.#world;
+    try {
+      const first = await this.#judge();
+      if (first) return first;
+      if (this.#options.once) return 'not-waited';
+      this.#warnOfTime(leastTime(this.#daemonSet, this.#counts), 'With minReadySeconds and maxUnavailable as they are');
+      this.#watching = this.#watch();
+      for (;;) {
+        await this.#bell.wait(this.#wakeAt() - clock.now(), clock, signal);
+        if (this.#broken) throw this.#broken.error;
+        const end = this.#deleted ? 'deleted' : await this.#judge();
+        if (end) return end;
+      }
+    } catch (error) {
+      if (error instanceof Interruption) return error.kind;
+      throw error;
+    }
+  }
+
+  async #watch(): Promise<void> {
+    const { cluster, signal } = this.#world;
+    try {
+      for await (const event of cluster.watchDaemonSet(this.#daemonSet, AbortSignal.any([signal, this.#stopping.signal]))) {
+        if (event.kind === 'deleted') this.#deleted = true;
+        else this.#daemonSet = event.daemonSet;
+        this.#bell.ring();
+      }
+    } catch (error) {
+      this.#broken = { error };
+      this.#bell.ring();
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all([this.#watching, this.#observation.stop()]);
+  }
+
+  get #counts(): Counts {
+    return rolloutOf(this.#daemonSet).counts;
+  }
 
   /** The end that the present state is, if it is one. */
-  const judge = async (): Promise<Tracked['kind'] | undefined> => {
-    if (daemonSet.metadata.uid !== start.metadata.uid) return 'recreated';
-    if (digest(daemonSet.spec.template) !== wanted) return 'superseded';
-    if (daemonSet.metadata.generation !== generation) {
-      generation = daemonSet.metadata.generation;
+  async #judge(): Promise<Tracked['kind'] | undefined> {
+    const { clock, log } = this.#world;
+    const daemonSet = this.#daemonSet;
+    if (daemonSet.metadata.uid !== this.#uid) return 'recreated';
+    if (digest(daemonSet.spec.template) !== this.#options.wanted) return 'superseded';
+    if (daemonSet.metadata.generation !== this.#generation) {
+      this.#generation = daemonSet.metadata.generation;
       log.info('The spec was changed meanwhile, but not the template; the wait goes on.');
     }
     const rollout = rolloutOf(daemonSet);
-    const doubt = 'The history holds the same version twice, so the counters may be wrong, and the pods may not be looked at.';
-    const lagging = rollout.kind === 'complete' && verifyPods ? await podsThatLag(world, daemonSet, doubt) : [];
-    wrong = (lagging ?? []).map(({ metadata }) => metadata.name);
-    if (wrong.length > 0) {
-      tell(
-        `The counters say that the rollout is complete, but ${wrong.length} pods run another template: ${wrong.slice(0, 10).join(', ')}`,
-      );
+    this.#progress = record(this.#progress, rollout.counts, clock.now());
+    if (rollout.kind === 'complete' && (await this.#liePods())) return undefined;
+    if (rollout.kind === 'on-delete') this.#toReplace = await this.#podsToReplace();
+    const diagnosis = this.#observation.diagnosis(rollout.counts);
+    this.#tell(rollout, diagnosis);
+    if (rollout.kind === 'complete' || rollout.kind === 'on-delete') return rollout.kind;
+    return this.#options.once ? undefined : this.#verdict(diagnosis);
+  }
+
+  /** Whether it is time to end although not every node is right. */
+  async #verdict(diagnosis: Diagnosis | undefined): Promise<'complete' | 'failed' | 'stalled' | undefined> {
+    const { clock, signal } = this.#world;
+    const { limits } = this.#options;
+    const counts = this.#counts;
+    const now = clock.now();
+    const idle = now - this.#progress.progressedAt;
+    if (idle >= LULL) this.#observation.start();
+    const due = this.#observation.warningsDueAt(counts);
+    if (idle >= LULL && due !== undefined && now >= due) await this.#observation.lookAtWarnings(signal);
+
+    const patience = { grace: limits.failureGrace, tolerated: toleratedOf(limits.tolerateUnavailable, counts.desired) };
+    let seen = this.#observation.diagnosis(counts) ?? diagnosis;
+    const overdue = limits.progressDeadline > 0 && idle >= limits.progressDeadline + this.#minReady;
+    const mayFail = limits.failFast && seen !== undefined && stuckOf(seen, patience, now).length > patience.tolerated;
+    const mayDo = seen !== undefined && idle >= limits.failureGrace;
+    if (mayFail || mayDo || overdue) await this.#observation.lookAtNodes(signal, mayFail || overdue ? NODES_AGE : HEARTBEAT);
+    seen = this.#observation.diagnosis(counts) ?? seen;
+
+    this.#stuck = seen ? stuckOf(seen, patience, clock.now()) : [];
+    if (seen && idle >= limits.failureGrace && counts.desired > 0) {
+      const lacking = seen.troubled.filter(({ isNew }) => !isNew).length;
+      const young = seen.troubled.length - lacking;
+      if (lacking <= patience.tolerated && (lacking > 0 || young > 0)) return 'complete';
+    }
+    if (limits.failFast && this.#stuck.length > patience.tolerated) return 'failed';
+    return overdue ? 'stalled' : undefined;
+  }
+
+  /** Where the counters are complete and cannot be trusted: whether pods run something else. */
+  async #liePods(): Promise<boolean> {
+    if (!this.#options.verifyPods) return false;
+    const { clock } = this.#world;
+    if (this.#wrong.length > 0 && clock.now() - this.#comparedAt < BETWEEN_COMPARISONS) return true;
+    this.#comparedAt = clock.now();
+    const lagging = await this.#podsThatLag(
+      'The history holds the same version twice, so the counters may be wrong, and the pods may not be looked at.',
+    );
+    this.#wrong = (lagging ?? []).map(({ metadata }) => metadata.name);
+    if (this.#wrong.length === 0) return false;
+    this.#teller.say(
+      `The counters say that the rollout is complete, but ${this.#wrong.length} pods run another template: ${this.#wrong.slice(0, 10).join(', ')}`,
+    );
+    return true;
+  }
+
+  async #podsToReplace(): Promise<PodOnNode[] | undefined> {
+    const lagging = await this.#podsThatLag('Which pods are still to be replaced cannot be told, because the pods may not be looked at.');
+    return lagging?.map(({ metadata, spec }) => ({ name: metadata.name, node: String(spec?.['nodeName'] ?? '') }));
+  }
+
+  /** The pods that do not run the DaemonSet's template. Without the right to see pods, it is said what they are needed for. */
+  async #podsThatLag(why: string): Promise<Pod[] | undefined> {
+    const { cluster, log, signal } = this.#world;
+    try {
+      return wrongPods(this.#daemonSet, await cluster.listPods(this.#daemonSet, signal));
+    } catch (error) {
+      if (!isFailure(error, 'forbidden')) throw error;
+      log.warning(`${why} ${error.message}`);
       return undefined;
     }
-    tell(rollout.message);
-    if (rollout.kind === 'on-delete') {
-      const unseen = 'Which pods are still to be replaced cannot be told, because the pods may not be looked at.';
-      toReplace = (await podsThatLag(world, daemonSet, unseen))?.map(({ metadata, spec }) => ({
-        name: metadata.name,
-        node: String(spec?.['nodeName'] ?? ''),
-      }));
-    }
-    return rollout.kind === 'complete' || rollout.kind === 'on-delete' ? rollout.kind : undefined;
-  };
+  }
 
-  try {
-    const first = await judge();
-    if (first) return ended(first);
-    if (once) return ended('not-waited');
-    const watch = new AbortController();
-    const events = cluster.watchDaemonSet(daemonSet, AbortSignal.any([signal, watch.signal]))[Symbol.asyncIterator]();
-    let next = events.next();
-    next.catch(() => {});
+  #tell(rollout: Rollout, diagnosis: Diagnosis | undefined): void {
+    const left = timeLeft(this.#progress);
+    this.#teller.progress(rollout, diagnosis, left);
+    if (left !== undefined && this.#world.clock.now() - this.#begun >= 2 * LULL) this.#warnOfTime(left, 'At this pace');
+  }
+
+  /** A timeout that cannot suffice is said as soon as it is known. */
+  #warnOfTime(needed: number, why: string): void {
+    const { clock, deadline, log } = this.#world;
+    const left = deadline - clock.now();
+    if (this.#warnedOfTime || needed <= left) return;
+    this.#warnedOfTime = true;
+    log.warning(
+      `${why}, the rest takes about ${formatDuration(needed)}, and the timeout leaves ${formatDuration(Math.max(0, left))}. A larger timeout is needed.`,
+    );
+  }
+
+  /** When to look again, though nothing is heard. */
+  #wakeAt(): number {
+    const { clock } = this.#world;
+    const now = clock.now();
+    const { limits } = this.#options;
+    const { progressedAt } = this.#progress;
+    const counts = this.#counts;
+    const diagnosis = this.#observation.diagnosis(counts);
+    const times = [
+      this.#teller.nextAt(),
+      progressedAt + LULL,
+      progressedAt + limits.failureGrace,
+      limits.progressDeadline > 0 ? progressedAt + limits.progressDeadline + this.#minReady : undefined,
+      diagnosis && nextVerdictAt(diagnosis, { grace: limits.failureGrace, tolerated: 0 }, now),
+      this.#wrong.length > 0 ? this.#comparedAt + BETWEEN_COMPARISONS : undefined,
+      this.#observation.started ? this.#observation.warningsDueAt(counts) : undefined,
+    ];
+    return Math.min(...times.filter((time) => time !== undefined).filter((time) => time > now), now + HEARTBEAT);
+  }
+
+  /** What is told of the end; where not every node is right, with the causes. */
+  async ended(kind: Tracked['kind']): Promise<Tracked> {
+    const counts = this.#counts;
+    const done = kind === 'complete' && rolloutOf(this.#daemonSet).kind === 'complete';
+    const causes = done || !HAS_CAUSES.has(kind) ? [] : await this.#causes(kind);
+    return {
+      kind,
+      daemonSet: this.#daemonSet,
+      counts,
+      samples: [...this.#progress.samples, { ...counts, at: this.#world.clock.now() }],
+      causes,
+      ...(this.#wrong.length > 0 && { wrong: this.#wrong }),
+      ...(this.#toReplace && { toReplace: this.#toReplace }),
+    };
+  }
+
+  async #causes(kind: Tracked['kind']): Promise<CauseGroup[]> {
+    const { clock, log } = this.#world;
+    const limit = AbortSignal.timeout(kind === 'timeout' ? LAST_LOOK : LONG_LOOK);
     try {
-      for (;;) {
-        // Where pods are looked at, the counters no longer move: look again soon.
-        const event = await withPause(next, wrong.length > 0 ? 5_000 : HEARTBEAT, clock, signal);
-        if (event === 'pause') {
-          if (wrong.length === 0) {
-            tell.again();
-            continue;
-          }
-        } else {
-          if (event.done || event.value.kind === 'deleted') return ended('deleted');
-          daemonSet = event.value.daemonSet;
-          next = events.next();
-          next.catch(() => {});
-        }
-        const end = await judge();
-        if (end) return ended(end);
-      }
-    } finally {
-      watch.abort();
-      // Where the last event was the end of the watch, nobody else would let go of its timers.
-      await events.return?.().catch(() => {});
+      const observation = this.#observation;
+      if (kind === 'timeout') await observation.glance(limit);
+      const seen = observation.diagnosis(this.#counts);
+      if (!seen) return [];
+      const { limits } = this.#options;
+      const stuck = this.#stuck.length > 0 ? this.#stuck : stuckOf(seen, { grace: limits.failureGrace, tolerated: 0 }, clock.now());
+      const names = new Set(stuck.map(({ pod }) => pod));
+      const groups = groupCauses(
+        seen,
+        seen.troubled.filter(({ pod }) => names.has(pod)),
+      );
+      return await observation.evidence(groups, limits.logLines, limit);
+    } catch (error) {
+      log.debug(`The causes could not be read: ${(error as Error).message}`);
+      return [];
     }
-  } catch (error) {
-    if (error instanceof Interruption) return ended(error.kind);
-    throw error;
   }
 }
 
-/** What comes first: the event, or a pause in which there was none. */
-async function withPause<T>(next: Promise<T>, milliseconds: number, clock: World['clock'], signal: AbortSignal): Promise<T | 'pause'> {
-  const stop = new AbortController();
-  const pause = clock.sleep(milliseconds, AbortSignal.any([signal, stop.signal])).then(() => 'pause' as const);
-  pause.catch(() => {});
-  try {
-    return await Promise.race([next, pause]);
-  } finally {
-    stop.abort();
-  }
-}
-
-/** Says a line when it is another than the last; `again` says the last one once more. */
-function teller(log: World['log']): ((line: string) => void) & { again: () => void } {
-  let last = '';
-  const tell = (line: string): void => {
-    if (line !== last) log.info(line);
-    last = line;
-  };
-  return Object.assign(tell, { again: () => log.info(last) });
-}
+/** Ends at which it is told what the nodes have. */
+const HAS_CAUSES: ReadonlySet<Tracked['kind']> = new Set(['complete', 'failed', 'stalled', 'timeout']);

@@ -28,6 +28,8 @@ export interface World {
   run: Run | undefined;
   /** Aborted with an `Interruption` when the job is cancelled or the time is up. */
   signal: AbortSignal;
+  /** When the time is up, in milliseconds since the epoch. */
+  deadline: number;
 }
 
 /** Why the work was stopped from outside. */

@@ -1,0 +1,283 @@
+import { isOwned } from './pods.ts';
+import { type Cause, isHopeless, mayBeHopeless, type Trouble, troubleOf } from './trouble.ts';
+import type { DaemonSet, Event, Node, Pod } from './types.ts';
+
+/** How a pod of the version that is waited for is told from others (DaemonSet controller: IsPodUpdated). */
+export interface Wanted {
+  /** The DaemonSet's annotation `deprecated.daemonset.template.generation`. */
+  generation: string | undefined;
+  /** The hash of its ControllerRevision, where that is known. */
+  hash: string | undefined;
+}
+
+/** A pod as far as a diagnosis needs it. Times in milliseconds since the epoch. */
+export interface SeenPod {
+  name: string;
+  node: string;
+  wanted: boolean;
+  /** Undefined while it is not ready. */
+  readySince: number | undefined;
+  trouble: Trouble | undefined;
+  /** When it was first seen unable to start, without having been able in between. */
+  since: number | undefined;
+}
+
+/** A node as far as a diagnosis needs it. */
+export interface SeenNode {
+  ready: boolean;
+  /** What else may keep pods from it: `cordoned`, `MemoryPressure`. */
+  marks: string[];
+  message: string;
+  /** Milliseconds since the epoch. */
+  created: number;
+}
+
+/** A warning event about a pod or the DaemonSet. */
+export interface Warning {
+  uid: string;
+  reason: string;
+  message: string;
+  count: number;
+}
+
+/** What a state of a pod says, after what was seen of it before. Undefined: it is not of this DaemonSet. */
+export function seePod(before: SeenPod | undefined, pod: Pod, daemonSet: DaemonSet, wanted: Wanted, now: number): SeenPod | undefined {
+  if (!isOwned(pod.metadata, daemonSet)) return undefined;
+  const { name, labels = {} } = pod.metadata;
+  const trouble = troubleOf(pod);
+  const unable = trouble !== undefined && mayBeHopeless(trouble);
+  const ready = pod.status?.conditions?.find(({ type, status }) => type === 'Ready' && status === 'True');
+  return {
+    name,
+    node: nodeOf(pod),
+    wanted: isWanted(labels, wanted),
+    readySince: ready && trouble === undefined ? Date.parse(ready.lastTransitionTime ?? '') || now : undefined,
+    trouble,
+    since: unable ? (before?.since ?? now) : undefined,
+  };
+}
+
+function isWanted(labels: Readonly<Record<string, string>>, { generation, hash }: Wanted): boolean {
+  return (
+    (generation !== undefined && labels['pod-template-generation'] === generation) ||
+    (hash !== undefined && labels['controller-revision-hash'] === hash)
+  );
+}
+
+/** Its node, or the one that the controller made it for (DaemonSet controller: ReplaceDaemonSetPodNodeNameNodeAffinity). */
+function nodeOf({ spec = {} }: Pod): string {
+  if (typeof spec['nodeName'] === 'string') return spec['nodeName'];
+  const named = /"key":"metadata\.name"[^{}]*"values":\["([^"]+)"\]/.exec(JSON.stringify(spec['affinity'] ?? {}));
+  return named?.[1] ?? '';
+}
+
+/** The same pod after warnings about it were read: why it is still starting, and what ended it. */
+export function withWarnings(pod: SeenPod, warnings: readonly Warning[], now: number): SeenPod {
+  const { trouble } = pod;
+  if (!trouble) return pod;
+  const last = (pattern: RegExp): Warning | undefined => warnings.findLast(({ reason, message }) => pattern.test(`${reason} ${message}`));
+  const mount = trouble.cause === 'starting' ? last(/^Failed(Mount|AttachVolume|MapVolume) /) : undefined;
+  if (mount) {
+    const { reason, message } = mount;
+    return { ...pod, trouble: { ...trouble, cause: 'volume-mount', reason, message }, since: pod.since ?? now };
+  }
+  const probe = trouble.cause === 'crash-loop' ? last(/^Unhealthy (Liveness|Startup) probe failed/) : undefined;
+  if (probe) return { ...pod, trouble: { ...trouble, cause: 'probe-failed', message: probe.message } };
+  const unready = trouble.cause === 'not-ready' ? last(/^Unhealthy Readiness probe (failed|errored)/) : undefined;
+  if (unready) return { ...pod, trouble: { ...trouble, message: unready.message } };
+  const sandbox = trouble.cause === 'starting' ? last(/^(FailedCreatePodSandBox|NetworkNotReady) /) : undefined;
+  return sandbox ? { ...pod, trouble: { ...trouble, reason: sandbox.reason, message: sandbox.message } } : pod;
+}
+
+export function seeNode({ metadata, spec = {}, status = {} }: Node): SeenNode {
+  const conditions = status.conditions ?? [];
+  const ready = conditions.find(({ type }) => type === 'Ready');
+  const pressures = conditions.filter(({ type, status: is }) => /Pressure$|^NetworkUnavailable$/.test(type) && is === 'True');
+  return {
+    ready: ready?.status === 'True',
+    marks: [...(spec.unschedulable === true ? ['cordoned'] : []), ...pressures.map(({ type }) => type)],
+    message: ready?.message ?? '',
+    created: Date.parse(metadata.creationTimestamp ?? '') || 0,
+  };
+}
+
+/** The warnings among events, the oldest first. */
+export function seeWarnings(events: Event[]): Warning[] {
+  const time = ({ series, lastTimestamp, eventTime, metadata }: Event): string =>
+    series?.lastObservedTime ?? lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? '';
+  return events
+    .filter(({ type }) => type === 'Warning')
+    .sort((a, b) => time(a).localeCompare(time(b)))
+    .map(({ involvedObject, reason = '', message = '', count, series }) => ({
+      uid: involvedObject.uid ?? '',
+      reason,
+      message,
+      count: series?.count ?? count ?? 1,
+    }));
+}
+
+/** Everything that is known of a rollout besides its counters. */
+export interface Situation {
+  pods: Iterable<SeenPod>;
+  /** By name. Undefined where nodes were not, or may not be, looked at. */
+  nodes: ReadonlyMap<string, SeenNode> | undefined;
+  /** Pods are not created at all, since then, for this reason. */
+  rejected: { message: string; since: number } | undefined;
+  desired: number;
+  /** Milliseconds. */
+  minReady: number;
+  /** When the wait began, in milliseconds since the epoch; nodes that are younger are no measure. */
+  start: number;
+}
+
+/** A node that does not run the version that is waited for, or not available. */
+export interface TroubledNode {
+  /** Empty where it is not known. */
+  node: string;
+  pod: string;
+  trouble: Trouble;
+  since: number | undefined;
+  /** What the node itself has: `NotReady`, `cordoned`, `MemoryPressure`, `new`. */
+  marks: string[];
+  /** It joined after the wait began. */
+  isNew: boolean;
+}
+
+/** How many nodes are right, and what the others have. */
+export interface Diagnosis {
+  right: number;
+  troubled: TroubledNode[];
+}
+
+export function diagnose({ pods, nodes, rejected, desired, minReady, start }: Situation, now: number): Diagnosis {
+  const byNode = new Map<string, SeenPod[]>();
+  for (const pod of pods) byNode.set(pod.node, [...(byNode.get(pod.node) ?? []), pod]);
+  const troubled: TroubledNode[] = [];
+  let right = 0;
+  for (const [name, there] of byNode) {
+    const node = nodes?.get(name);
+    // One that is gone takes its pod with it, and is not desired any more.
+    if (nodes && !node && name !== '' && there.every(({ trouble }) => trouble?.cause !== 'unschedulable')) continue;
+    const available = ({ wanted, readySince }: SeenPod): boolean => wanted && readySince !== undefined && now - readySince >= minReady;
+    if (there.some(available) && node?.ready !== false) right += 1;
+    else troubled.push(troubleOn(name, there, node, start));
+  }
+  for (let missing = desired - byNode.size; missing > 0; missing--) {
+    const trouble: Trouble = rejected
+      ? { cause: 'pod-rejected', reason: 'FailedCreate', message: rejected.message }
+      : { cause: 'no-pod', reason: '', message: '' };
+    troubled.push({ node: '', pod: '', trouble, since: rejected?.since, marks: [], isNew: false });
+  }
+  return { right, troubled };
+}
+
+function troubleOn(name: string, pods: SeenPod[], node: SeenNode | undefined, start: number): TroubledNode {
+  const pod = pods.find(({ wanted, trouble }) => wanted && trouble?.cause !== 'terminating') ?? pods[0];
+  const isNew = node !== undefined && node.created > start;
+  const marks = [...(node?.ready === false ? ['NotReady'] : []), ...(node?.marks ?? []), ...(isNew ? ['new'] : [])];
+  const trouble: Trouble =
+    node?.ready === false ? { cause: 'node-not-ready', reason: 'NotReady', message: node.message } : troubleAs(pod, pods);
+  return { node: name, pod: pod?.name ?? '', trouble, since: pod?.wanted ? pod.since : undefined, marks, isNew };
+}
+
+function troubleAs(pod: SeenPod | undefined, pods: SeenPod[]): Trouble {
+  const ending = pods.find(({ trouble }) => trouble?.cause === 'terminating');
+  if (pod?.wanted && pod.trouble) return pod.trouble;
+  if (pod?.wanted) return { cause: 'min-ready-seconds', reason: 'MinReadySeconds', message: '' };
+  if (ending?.trouble) return ending.trouble;
+  if (pod?.trouble) return { ...pod.trouble, cause: 'old-pod-unavailable' };
+  return { cause: 'not-replaced', reason: '', message: '' };
+}
+
+/** How many nodes may stay without an available pod: a number, or a percentage of those that should have one. */
+export type Tolerance = { nodes: number } | { percent: number };
+
+/** In nodes. A percentage is rounded down: what is tolerated is never more than was said. */
+export function toleratedOf(tolerance: Tolerance, desired: number): number {
+  return 'nodes' in tolerance ? tolerance.nodes : Math.floor((tolerance.percent * desired) / 100);
+}
+
+/** When it is time to stop waiting for pods that cannot start. */
+export interface Patience {
+  /** Milliseconds that a pod must stay unable to start. */
+  grace: number;
+  /** Nodes that may have such a pod. */
+  tolerated: number;
+}
+
+/** Nodes whose pod will not start by waiting, though the node itself is well. */
+export function stuckOf({ troubled }: Diagnosis, { grace }: Patience, now: number): TroubledNode[] {
+  return troubled.filter(
+    ({ trouble, since, isNew }) =>
+      !isNew && since !== undefined && trouble.cause !== 'node-not-ready' && isHopeless(trouble, since, now, grace),
+  );
+}
+
+/** The next time at which a pod may have been unable for too long, or undefined. */
+export function nextVerdictAt({ troubled }: Diagnosis, { grace }: Patience, now: number): number | undefined {
+  const times = troubled.flatMap(({ since, trouble }) => (since !== undefined && mayBeHopeless(trouble) ? [since + grace] : []));
+  const ahead = times.filter((time) => time > now);
+  return ahead.length > 0 ? Math.min(...ahead) : undefined;
+}
+
+/** Nodes that have the same trouble. */
+export interface CauseGroup {
+  cause: Cause;
+  /** Waiting does not help. */
+  stuck: boolean;
+  nodes: TroubledNode[];
+  /** The one to look at: of several the one with the most restarts. */
+  example: TroubledNode;
+  /** What was read about the example. */
+  evidence?: Evidence;
+}
+
+export interface Evidence {
+  /** What Kubernetes warns of about the pod, the newest last: `Failed: Error: ErrImagePull`. */
+  events: string[];
+  /** The last lines of the container's log. Undefined where none was, or may be, read. */
+  log: string[] | undefined;
+  /** The log is of the run that crashed before. */
+  previous: boolean;
+}
+
+/** What a reader should look at first: what cannot start, then what holds the controller up, then what is merely not done. */
+const ORDER: readonly Cause[] = [
+  'oom-killed',
+  'probe-failed',
+  'crash-loop',
+  'image-pull',
+  'invalid-image',
+  'config-error',
+  'start-error',
+  'volume-mount',
+  'unschedulable',
+  'pod-rejected',
+  'node-not-ready',
+  'terminating',
+  'old-pod-unavailable',
+  'evicted',
+  'not-ready',
+  'starting',
+  'min-ready-seconds',
+  'no-pod',
+  'not-replaced',
+];
+
+/** The troubled nodes by what they have, the most telling first. */
+export function groupCauses({ troubled }: Diagnosis, stuck: readonly TroubledNode[]): CauseGroup[] {
+  const groups = new Map<string, CauseGroup>();
+  for (const one of troubled) {
+    const { cause, container = '', image = '' } = one.trouble;
+    const isStuck = stuck.includes(one);
+    const key = JSON.stringify([cause, container, image, isStuck]);
+    const group = groups.get(key);
+    if (!group) groups.set(key, { cause, stuck: isStuck, nodes: [one], example: one });
+    else {
+      group.nodes.push(one);
+      if ((one.trouble.restarts ?? 0) > (group.example.trouble.restarts ?? 0)) group.example = one;
+    }
+  }
+  const weight = ({ cause, stuck: isStuck }: CauseGroup): number => (isStuck ? 0 : 100) + ORDER.indexOf(cause);
+  return [...groups.values()].sort((a, b) => weight(a) - weight(b) || b.nodes.length - a.nodes.length);
+}

@@ -1,0 +1,84 @@
+import type { Counts, DaemonSet } from './types.ts';
+
+/** The state of a rollout at a time (milliseconds since the epoch). */
+export interface Sample extends Counts {
+  at: number;
+}
+
+/** Samples are thinned out above this many. */
+const MOST_SAMPLES = 240;
+
+/** How a rollout went so far. */
+export interface Progress {
+  /** Oldest first; the first is where the wait began. */
+  samples: readonly Sample[];
+  /** When more nodes than ever before were updated, or were updated and available. */
+  progressedAt: number;
+  most: { updated: number; sum: number };
+}
+
+export function begin(counts: Counts, now: number): Progress {
+  return { samples: [{ ...counts, at: now }], progressedAt: now, most: mostOf(counts) };
+}
+
+/**
+ * Adds a state. A pod that becomes available and unavailable by turns is no progress: only what was never reached before is.
+ */
+export function record(progress: Progress, counts: Counts, now: number): Progress {
+  const { samples, most } = progress;
+  const last = samples.at(-1);
+  const same = last && last.desired === counts.desired && last.updated === counts.updated && last.available === counts.available;
+  if (same) return progress;
+  const reached = mostOf(counts);
+  const further = reached.updated > most.updated || reached.sum > most.sum;
+  const all = [...samples, { ...counts, at: now }];
+  return {
+    samples: all.length > MOST_SAMPLES ? thinned(all) : all,
+    progressedAt: further ? now : progress.progressedAt,
+    most: { updated: Math.max(most.updated, reached.updated), sum: Math.max(most.sum, reached.sum) },
+  };
+}
+
+function mostOf({ updated, available }: Counts): Progress['most'] {
+  return { updated, sum: updated + available };
+}
+
+/** Every second one is left out; the first and the last stay. */
+function thinned(samples: readonly Sample[]): Sample[] {
+  return samples.filter((_, index) => index === 0 || index === samples.length - 1 || index % 2 === 1);
+}
+
+/**
+ * Milliseconds that the rest will take at the pace of the last updates, or undefined while there is none to go by. Rough: the pods
+ * that are on their way at the beginning and the end are not told apart.
+ */
+export function timeLeft({ samples }: Progress): number | undefined {
+  const last = samples.at(-1);
+  const first = samples.find(({ updated }) => updated > 0);
+  if (!last || !first || last.updated - first.updated < 3) return undefined;
+  const pace = (last.at - first.at) / (last.updated - first.updated);
+  return last.updated >= last.desired ? undefined : Math.round(pace * (last.desired - last.updated));
+}
+
+/** How many nodes may be without an available pod at a time, or get a second one, while the controller updates (`maxUnavailable`, `maxSurge`). */
+export function budgetOf({ spec }: DaemonSet, desired: number): number {
+  const { maxSurge, maxUnavailable = 1 } = spec.updateStrategy?.rollingUpdate ?? {};
+  const surge = scaled(maxSurge ?? 0, desired);
+  return Math.max(1, surge > 0 ? surge : scaled(maxUnavailable, desired));
+}
+
+/** A number of nodes or a percentage of them, rounded up (DaemonSet controller: UnavailableCount, SurgeCount). */
+function scaled(value: number | string, of: number): number {
+  if (typeof value === 'number') return value;
+  const percent = /^(\d+)%$/.exec(value)?.[1];
+  return percent === undefined ? 0 : Math.ceil((Number(percent) * of) / 100);
+}
+
+/**
+ * The least time that a rollout can take, in milliseconds: the nodes that are left, as many at a time as may be, each for
+ * `minReadySeconds` at least. 0 where nothing is known.
+ */
+export function leastTime(daemonSet: DaemonSet, { desired, updated }: Counts): number {
+  const rounds = Math.ceil((desired - updated) / budgetOf(daemonSet, desired));
+  return Math.max(0, rounds) * (daemonSet.spec.minReadySeconds ?? 0) * 1_000;
+}

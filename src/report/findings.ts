@@ -1,0 +1,90 @@
+/** What a wait has found out, as parts of a summary: causes, the rollout over time, nodes, events and logs. */
+import { explain, nextCommand } from '../daemonset/explain.ts';
+import { type Command, isSuccess, type Result } from '../daemonset/outcome.ts';
+import { formatDuration } from '../duration.ts';
+import { code, details, fence, markdown, truncate } from './text.ts';
+
+const MOST_CAUSES = 10;
+const MOST_NODES = 50;
+const LONGEST_SENTENCE = 500;
+const LONGEST_VALUE = 200;
+/** Points of the diagram. */
+const POINTS = 40;
+/** A rollout that took less needs no diagram, in milliseconds. */
+const SHORTEST_CHART = 3_000;
+/** GitHub's own blue and green, which can be seen on light and on dark. */
+const BLUE = '#2f81f7';
+const GREEN = '#3fb950';
+
+/** Why not every node is right, the most telling first, and what to type next. */
+export function causes({ causes: all = [], daemonSet }: Result): string {
+  if (all.length === 0) return '';
+  const items = all.slice(0, MOST_CAUSES).map((group) => {
+    const sentence = markdown(truncate(explain(group), LONGEST_SENTENCE));
+    const command = nextCommand(group, daemonSet.namespace);
+    return `- ${group.stuck ? '❌' : '⏳'} **${sentence}**${command === undefined ? '' : `<br>Next: ${code(command)}`}`;
+  });
+  const more = all.length > MOST_CAUSES ? [`- and ${all.length - MOST_CAUSES} more`] : [];
+  return ['### What holds it up', '', ...items, ...more].join('\n');
+}
+
+/** The nodes over the time of the wait. */
+export function chart({ samples = [], outcome }: Result, command: Command): string {
+  const [first, last] = [samples[0], samples.at(-1)];
+  if (!first || !last || last.at - first.at < SHORTEST_CHART) return '';
+  const points = Array.from({ length: POINTS }, (_, index) => {
+    const time = first.at + ((last.at - first.at) * index) / (POINTS - 1);
+    return samples.findLast(({ at }) => at <= time) ?? first;
+  });
+  const most = Math.max(...samples.map(({ desired }) => desired), 1);
+  const diagram = [
+    `%%{init: {"themeVariables": {"xyChart": {"plotColorPalette": "${BLUE}, ${GREEN}"}}}}%%`,
+    'xychart-beta',
+    `  x-axis "seconds" 0 --> ${Math.max(1, Math.round((last.at - first.at) / 1_000))}`,
+    `  y-axis "nodes" 0 --> ${most}`,
+    `  line [${points.map(({ updated }) => updated).join(', ')}]`,
+    `  line [${points.map(({ available }) => available).join(', ')}]`,
+  ];
+  const content = `${fence('mermaid', diagram)}\n\nBlue: nodes updated. Green: nodes available, whichever version they run.`;
+  return details(`The rollout over time: ${formatDuration(last.at - first.at)}`, content, !isSuccess(outcome, command));
+}
+
+/** The nodes that are not right, those in most trouble first. */
+export function nodes({ causes: all = [] }: Result): string {
+  const troubled = all.flatMap((group) => group.nodes);
+  if (troubled.length === 0) return '';
+  const rows = troubled.slice(0, MOST_NODES).map(({ node, pod, trouble, marks }) => {
+    const { cause, reason, restarts = 0, exitCode, message: said } = trouble;
+    const what = reason === '' || reason === cause ? cause : `${cause} (${reason})`;
+    const cells = [
+      code(node),
+      code(pod),
+      markdown(what),
+      restarts === 0 ? '' : String(restarts),
+      exitCode === undefined ? '' : String(exitCode),
+    ];
+    return `| ${[...cells, markdown(marks.join(', ')), markdown(truncate(said, LONGEST_VALUE))].join(' | ')} |`;
+  });
+  const more = troubled.length > MOST_NODES ? [`| and ${troubled.length - MOST_NODES} more | | | | | | |`] : [];
+  const head = [
+    '| Node | Pod | What | Restarts | Exit code | The node is | Kubernetes says |',
+    '| :-- | :-- | :-- | --: | --: | :-- | :-- |',
+  ];
+  return details(`Nodes that are not right: ${troubled.length}`, [...head, ...rows, ...more].join('\n'), false);
+}
+
+/** What Kubernetes and the containers say of the examples. */
+export function evidence({ causes: all = [] }: Result): string {
+  const parts = all.flatMap(({ evidence: read, example }) => {
+    if (!read) return [];
+    const where = `${code(example.pod)}${example.node === '' ? '' : ` on ${code(example.node)}`}`;
+    const which = read.previous ? 'before its last restart' : 'now';
+    return [
+      ...(read.events.length > 0 ? [details(`Events of ${where}`, fence('text', read.events), false)] : []),
+      ...(read.log
+        ? [details(`Log of ${where}, container ${code(example.trouble.container ?? '')}, ${which}`, fence('text', read.log), false)]
+        : []),
+    ];
+  });
+  return parts.join('\n\n');
+}

@@ -1,0 +1,102 @@
+import type { CauseGroup, Diagnosis } from '../daemonset/diagnosis.ts';
+import { explain, inBrief, nextCommand } from '../daemonset/explain.ts';
+import type { Rollout } from '../daemonset/rollout.ts';
+import type { Counts } from '../daemonset/types.ts';
+import { formatDuration } from '../duration.ts';
+import type { Log, World } from './world.ts';
+
+/** While nothing moves, the last line is said again after this long, in milliseconds. */
+export const HEARTBEAT = 60_000;
+/** Lines of progress are at least so far apart, and those in which only what pods suffer from is new. Milliseconds. */
+const BETWEEN_LINES = 1_000;
+const BETWEEN_TROUBLES = 10_000;
+/** Nodes that a line of progress names. */
+const MOST_NODES = 3;
+
+/** Of what keeps pods from being available, what is worth a word while it goes on. */
+function troublesInBrief(diagnosis: Diagnosis | undefined): string {
+  const ordinary = new Set(['not-replaced', 'no-pod', 'starting', 'min-ready-seconds', 'terminating']);
+  const troubled = diagnosis?.troubled.filter(({ trouble }) => !ordinary.has(trouble.cause)) ?? [];
+  if (troubled.length === 0) return '';
+  const more = troubled.length > MOST_NODES ? ` and ${troubled.length - MOST_NODES} more` : '';
+  return `unavailable: ${troubled.slice(0, MOST_NODES).map(inBrief).join(', ')}${more}`;
+}
+
+/** Tells how a rollout goes: the words of `kubectl rollout status` at each rung of the ladder, and in between a line a change. */
+export class Teller {
+  readonly #world: World;
+  #rung = '';
+  #told: Counts | undefined;
+  #troubles = '';
+  #line = '';
+  #at = 0;
+  #due: number | undefined;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  say(line: string): void {
+    const { clock, log } = this.#world;
+    if (line !== this.#line || clock.now() - this.#at >= HEARTBEAT) {
+      log.info(line);
+      this.#at = clock.now();
+    }
+    this.#line = line;
+  }
+
+  /** When a line that was held back is to be told; undefined where there is none. */
+  nextAt(): number | undefined {
+    return this.#due;
+  }
+
+  /** @param left milliseconds that the rest will take, where that is known. */
+  progress({ kind, message, counts }: Rollout, diagnosis: Diagnosis | undefined, left: number | undefined): void {
+    const troubles = troublesInBrief(diagnosis);
+    const now = this.#world.clock.now();
+    const before = this.#told;
+    const moved =
+      !before || before.updated !== counts.updated || before.available !== counts.available || before.desired !== counts.desired;
+    const told = (line: string): void => {
+      this.say(line);
+      this.#told = counts;
+      this.#troubles = troubles;
+      this.#rung = kind;
+    };
+    this.#due = undefined;
+    if (kind !== this.#rung || !before) {
+      told(message);
+      return;
+    }
+    const silent = now - this.#at;
+    if (!moved && troubles === this.#troubles) {
+      if (silent >= HEARTBEAT) told(troubles === '' ? message : `${message} ${troubles}`);
+      return;
+    }
+    const wait = moved ? BETWEEN_LINES : BETWEEN_TROUBLES;
+    if (silent < wait) {
+      this.#due = this.#at + wait;
+      return;
+    }
+    const updated = before.updated === counts.updated ? counts.updated : `${before.updated}→${counts.updated}`;
+    const rest = left === undefined ? '' : `; about ${formatDuration(left)} left`;
+    told(
+      `updated ${updated} of ${counts.desired}, available ${counts.available} of ${counts.desired}${troubles === '' ? '' : `, ${troubles}`}${rest}`,
+    );
+  }
+}
+
+/** Why not every node is right, what to type next, and folded what Kubernetes and the container say. */
+export function tellCauses(log: Log, causes: readonly CauseGroup[], namespace: string): void {
+  for (const group of causes) {
+    const command = nextCommand(group, namespace);
+    log.info(`${explain(group)}.${command === undefined ? '' : ` Look: ${command}`}`);
+    const { evidence, example } = group;
+    if (!evidence) continue;
+    if (evidence.events.length > 0) log.group(`Events of pod ${example.pod}`, evidence.events);
+    if (evidence.log) {
+      const which = evidence.previous ? 'before its last restart' : 'now';
+      log.group(`Log of pod ${example.pod}, container ${example.trouble.container}, ${which}`, evidence.log);
+    }
+  }
+}
