@@ -1,4 +1,4 @@
-import type { ControllerRevision, DaemonSet, JsonObject, PodTemplate } from '../../src/daemonset/types.ts';
+import type { ControllerRevision, DaemonSet, JsonObject, ObjectMeta, Pod, PodTemplate } from '../../src/daemonset/types.ts';
 
 export function template(image: string, more: JsonObject = {}): PodTemplate {
   return { metadata: { labels: { app: 'agent' } }, spec: { containers: [{ name: 'agent', image, ...more }] } };
@@ -40,5 +40,26 @@ export function controllerRevision(
     },
     revision,
     data: { spec: { template: { $patch: 'replace', ...stored } } },
+  };
+}
+
+/** A pod of `daemonSet()`, of its generation 3 unless another is given. */
+export function pod(
+  status: Pod['status'] = {},
+  changes: { name?: string; node?: string; generation?: string; metadata?: Partial<ObjectMeta>; spec?: JsonObject } = {},
+): Pod {
+  const { name = 'agent-x', node = 'node-1', generation = '3', metadata = {}, spec = { nodeName: node } } = changes;
+  return {
+    metadata: {
+      name,
+      namespace: 'logging',
+      uid: name,
+      resourceVersion: '1',
+      labels: { 'pod-template-generation': generation },
+      ownerReferences: [{ kind: 'DaemonSet', name: 'agent', uid: 'uid-1', controller: true }],
+      ...metadata,
+    },
+    spec,
+    status,
   };
 }

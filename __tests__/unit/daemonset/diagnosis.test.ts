@@ -1,0 +1,378 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  diagnose,
+  groupCauses,
+  nextVerdictAt,
+  type SeenNode,
+  type SeenPod,
+  type Situation,
+  seeNode,
+  seePod,
+  seeWarnings,
+  stuckOf,
+  type TroubledNode,
+  toleratedOf,
+  type Warning,
+  withWarnings,
+} from '../../../src/daemonset/diagnosis.ts';
+import { CAUSES, type Cause } from '../../../src/daemonset/trouble.ts';
+import type { Event, Pod } from '../../../src/daemonset/types.ts';
+import { daemonSet, pod, template } from '../builders.ts';
+
+const of = daemonSet(template('agent:v2'));
+const wanted = { generation: '3', hash: 'hash3' };
+const time = (ms: number): string => new Date(ms).toISOString();
+const waiting = (reason: string, message = ''): Pod['status'] => ({
+  containerStatuses: [{ name: 'agent', image: 'agent:v2', ready: false, state: { waiting: { reason, message } } }],
+});
+const missing = waiting('ErrImagePull');
+const creating = waiting('ContainerCreating');
+const crashed = (restartCount: number): Pod['status'] => ({
+  containerStatuses: [
+    {
+      name: 'agent',
+      restartCount,
+      state: { waiting: { reason: 'CrashLoopBackOff' } },
+      lastState: { terminated: { exitCode: 1, reason: 'Error' } },
+    },
+  ],
+});
+const unready: Pod['status'] = { containerStatuses: [{ name: 'agent', ready: false, state: { running: {} } }] };
+const readyAt = (ms: number): Pod['status'] => ({ conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: time(ms) }] });
+
+/** A pod after each of some states, one at each time. */
+function see(...states: [at: number, status: Pod['status'], changes?: Parameters<typeof pod>[1]][]): SeenPod {
+  let seen: SeenPod | undefined;
+  for (const [at, status, changes] of states) seen = seePod(seen, pod(status, changes), of, wanted, at);
+  return seen as SeenPod;
+}
+
+const node = (changes: Partial<SeenNode> = {}): SeenNode => ({ ready: true, marks: [], message: '', created: 0, ...changes });
+
+function situation(pods: SeenPod[], changes: Partial<Situation> = {}): Situation {
+  return { pods, nodes: new Map([['node-1', node()]]), rejected: undefined, desired: 1, minReady: 0, start: 0, ...changes };
+}
+
+describe('a pod', () => {
+  test('of another owner is not seen', () => {
+    expect(seePod(undefined, pod(missing, { metadata: { ownerReferences: [] } }), of, wanted, 0)).toBeUndefined();
+  });
+
+  test.each<[string, Record<string, string>, boolean]>([
+    ['its generation', { 'pod-template-generation': '3' }, true],
+    ['its revision', { 'pod-template-generation': '1', 'controller-revision-hash': 'hash3' }, true],
+    ['neither', { 'pod-template-generation': '1', 'controller-revision-hash': 'hash1' }, false],
+    ['nothing at all', {}, false],
+  ])('is of the version or not by %s', (_name, labels, expected) => {
+    expect(see([0, {}, { metadata: { labels } }]).wanted).toBe(expected);
+  });
+
+  test('without a node has the one that it was made for', () => {
+    const affinity = {
+      nodeAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: {
+          nodeSelectorTerms: [{ matchFields: [{ key: 'metadata.name', operator: 'In', values: ['node-7'] }] }],
+        },
+      },
+    };
+    expect(see([0, {}, { spec: { affinity } }]).node).toBe('node-7');
+    expect(see([0, {}, { spec: {} }]).node).toBe('');
+  });
+
+  test.each<[string, SeenPod, number | undefined]>([
+    ['since it was first seen so', see([1, creating], [2, missing], [3, waiting('ImagePullBackOff')], [4, missing]), 2],
+    ['not while it is starting', see([1, creating]), undefined],
+    ['whatever it is unable by', see([1, missing], [2, crashed(1)], [3, crashed(2)]), 1],
+    ['anew after it was ready', see([1, crashed(1)], [2, readyAt(2)], [3, crashed(2)]), 3],
+    ['anew after it was starting', see([1, missing], [2, creating], [3, missing]), 3],
+    ['not when it is ready', see([1, crashed(5)], [2, readyAt(2)]), undefined],
+    ['not when it is evicted', see([1, missing], [2, { phase: 'Failed', reason: 'Evicted' }]), undefined],
+  ])('is unable to start %s', (_name, { since }, expected) => {
+    expect(since).toBe(expected);
+  });
+
+  test('is ready since its condition says so, and not while it is going away', () => {
+    expect(see([9_000, readyAt(5_000)]).readySince).toBe(5_000);
+    expect(see([9_000, { conditions: [{ type: 'Ready', status: 'True' }] }]).readySince).toBe(9_000);
+    expect(see([9_000, readyAt(5_000), { metadata: { deletionTimestamp: 'now' } }]).readySince).toBeUndefined();
+  });
+});
+
+describe('what warnings add', () => {
+  const warning = (reason: string, message: string): Warning => ({ uid: 'agent-x', reason, message, count: 1 });
+  const mount = warning('FailedMount', 'configmap "x" not found');
+  const liveness = warning('Unhealthy', 'Liveness probe failed: 500');
+  const readiness = warning('Unhealthy', 'Readiness probe failed: 503');
+  const sandbox = warning('FailedCreatePodSandBox', 'no network');
+  const all = [warning('FailedMount', 'older'), mount, liveness, warning('Unhealthy', 'Startup probe failed: 500'), readiness, sandbox];
+
+  test.each<[string, Pod['status'], Warning[], Cause | undefined, string]>([
+    ['which volume it waits for, the newest first', creating, all, 'volume-mount', 'configmap "x" not found'],
+    ['why it has no sandbox', creating, [sandbox], 'starting', 'no network'],
+    ['which probe ends it', crashed(3), [liveness], 'probe-failed', 'Liveness probe failed: 500'],
+    ['that it never started up', crashed(3), all, 'probe-failed', 'Startup probe failed: 500'],
+    ['nothing of a crash from a readiness probe', crashed(3), [readiness, mount], 'crash-loop', ''],
+    ['what the readiness probe says', unready, all, 'not-ready', 'Readiness probe failed: 503'],
+    ['nothing of a missing image', missing, all, 'image-pull', ''],
+    ['nothing where it is ready', readyAt(0), all, undefined, ''],
+    ['nothing where there is none', creating, [], 'starting', ''],
+  ])('%s', (_name, status, warnings, cause, message) => {
+    const { trouble } = withWarnings(see([0, status]), warnings, 7);
+    expect(trouble?.cause).toBe(cause);
+    expect(trouble?.message ?? '').toBe(message);
+  });
+
+  test('a pod waits for a volume since that was first read', () => {
+    const once = withWarnings(see([1, creating]), [mount], 5);
+    expect(once.since).toBe(5);
+    expect(withWarnings(once, [mount], 9).since).toBe(5);
+  });
+
+  test('and goes on to wait for it though its status is written again', () => {
+    const known = withWarnings(see([1, creating]), [mount], 5);
+    expect(seePod(known, pod(creating), of, wanted, 9)).toMatchObject({ since: 5, trouble: { cause: 'volume-mount' } });
+  });
+
+  test('but not once its volumes are there, and a large image is pulled', () => {
+    const pulling = { ...creating, conditions: [{ type: 'PodReadyToStartContainers', status: 'True' }] };
+    expect(withWarnings(see([1, pulling]), [mount], 5)).toMatchObject({ since: undefined, trouble: { cause: 'starting' } });
+    const waited = withWarnings(see([1, creating]), [mount], 5);
+    expect(seePod(waited, pod(pulling), of, wanted, 9)).toMatchObject({ since: undefined, trouble: { cause: 'starting' } });
+  });
+
+  test('those of events come the oldest first, whichever time they have', () => {
+    const event = (message: string, more: Partial<Event>): Event => ({
+      metadata: { name: message, namespace: 'logging', uid: message, resourceVersion: '1' },
+      involvedObject: { uid: 'agent-x' },
+      type: 'Warning',
+      reason: 'Failed',
+      message,
+      ...more,
+    });
+    const events = [
+      event('fourth', { series: { count: 9, lastObservedTime: time(4_000) }, count: 1, eventTime: time(1_000) }),
+      event('third', { lastTimestamp: time(3_000), count: 2 }),
+      event('no warning', { type: 'Normal', lastTimestamp: time(0) }),
+      event('second', { lastTimestamp: null, eventTime: time(2_000) }),
+      event('first', {
+        lastTimestamp: null,
+        eventTime: null,
+        metadata: { name: 'x', namespace: 'logging', uid: 'x', resourceVersion: '1', creationTimestamp: time(1_000) },
+      }),
+    ];
+    expect(seeWarnings(events).map(({ message, count }) => [message, count])).toEqual([
+      ['first', 1],
+      ['second', 1],
+      ['third', 2],
+      ['fourth', 9],
+    ]);
+  });
+});
+
+test('a node is ready by its condition, and has marks', () => {
+  const metadata = { name: 'node-1', namespace: '', uid: 'n', resourceVersion: '1', creationTimestamp: time(7_000) };
+  const conditions = [
+    { type: 'Ready', status: 'Unknown', message: 'Kubelet stopped posting node status.' },
+    { type: 'DiskPressure', status: 'True' },
+    { type: 'MemoryPressure', status: 'False' },
+    { type: 'NetworkUnavailable', status: 'True' },
+  ];
+  expect(seeNode({ metadata, spec: { unschedulable: true }, status: { conditions } })).toEqual({
+    ready: false,
+    marks: ['cordoned', 'DiskPressure', 'NetworkUnavailable'],
+    message: 'Kubelet stopped posting node status.',
+    created: 7_000,
+  });
+  expect(seeNode({ metadata })).toMatchObject({ ready: false, marks: [] });
+});
+
+describe('a node', () => {
+  const old: Parameters<typeof pod>[1] = { name: 'agent-old', generation: '2' };
+  const ending: Parameters<typeof pod>[1] = { ...old, metadata: { deletionTimestamp: 'now' } };
+
+  test.each<[string, SeenPod[], Partial<Situation>, Cause | undefined]>([
+    ['with an available pod is right', [see([0, readyAt(0)])], {}, undefined],
+    ['where nodes cannot be looked at too', [see([0, readyAt(0)])], { nodes: undefined }, undefined],
+    ['that is not ready is not', [see([0, readyAt(0)])], { nodes: new Map([['node-1', node({ ready: false })]]) }, 'node-not-ready'],
+    ['whose pod is not ready for long enough', [see([0, readyAt(0)])], { minReady: 10_001 }, 'min-ready-seconds'],
+    ['whose pod was ready for long enough is right', [see([0, readyAt(0)])], { minReady: 10_000 }, undefined],
+    ['whose pod is unable', [see([0, missing])], {}, 'image-pull'],
+    ['with a pod of another version', [see([0, readyAt(0), old])], {}, 'not-replaced'],
+    ['with an unavailable one of another version', [see([0, crashed(9), old])], {}, 'old-pod-unavailable'],
+    ['whose old pod does not go', [see([0, readyAt(0), ending])], {}, 'terminating'],
+    ['whose old pod does not go, with a new one', [see([0, readyAt(0), ending]), see([0, missing])], {}, 'image-pull'],
+    ['with a surplus pod that is available is right', [see([0, readyAt(0), old]), see([0, readyAt(0)])], {}, undefined],
+    ['with a surplus pod that is unable', [see([0, readyAt(0), old]), see([0, missing])], {}, 'image-pull'],
+    ['without a pod', [], {}, 'no-pod'],
+    ['whose pod is not let in', [], { rejected: { message: 'no', since: 3 } }, 'pod-rejected'],
+  ])('%s', (_name, pods, changes, cause) => {
+    const { right, troubled } = diagnose(situation(pods, changes), 10_000);
+    expect(troubled.map(({ trouble }) => trouble.cause)).toEqual(cause === undefined ? [] : [cause]);
+    expect(right).toBe(cause === undefined ? 1 : 0);
+  });
+
+  test('whose pod just became ready is right, though the clock of the cluster is ahead of ours', () => {
+    expect(diagnose(situation([see([10_000, readyAt(12_000)])]), 10_000)).toEqual({ right: 1, troubled: [] });
+  });
+
+  test('that is gone takes its pod with it, and hides no node that has none', () => {
+    const pods = [see([0, readyAt(0)]), see([0, missing, { name: 'agent-y', node: 'node-2' }])];
+    expect(diagnose(situation(pods), 0)).toMatchObject({ right: 1, troubled: [] });
+    expect(diagnose(situation(pods, { desired: 2 }), 0).troubled.map(({ trouble }) => trouble.cause)).toEqual(['no-pod']);
+  });
+
+  test('has the marks of what else it suffers from', () => {
+    const nodes = new Map([['node-1', node({ ready: false, marks: ['cordoned'], message: 'gone', created: 5 })]]);
+    expect(diagnose(situation([see([0, missing])], { nodes }), 0).troubled[0]).toMatchObject({
+      node: 'node-1',
+      pod: 'agent-x',
+      marks: ['NotReady', 'cordoned', 'new'],
+      isNew: true,
+      trouble: { message: 'gone' },
+    });
+  });
+});
+
+describe('stuck', () => {
+  const patience = { grace: 5_000, tolerated: 0 };
+  const stuck = (pods: SeenPod[], changes: Partial<Situation> = {}, now = 5_000): string[] =>
+    stuckOf(diagnose(situation(pods, changes), now), patience, now).map(({ trouble }) => trouble.cause);
+
+  test.each<[string, SeenPod[], Partial<Situation>, Cause[]]>([
+    ['a pod of the version that is unable', [see([0, missing])], {}, ['image-pull']],
+    ['not within the grace', [see([1, missing])], {}, []],
+    ['no pod of another version', [see([0, missing, { generation: '2' }])], {}, []],
+    ['no pod on a node that is not ready', [see([0, missing])], { nodes: new Map([['node-1', node({ ready: false })]]) }, []],
+    ['no pod on a node that joined after the start', [see([0, missing])], { nodes: new Map([['node-1', node({ created: 1 })]]) }, []],
+    ['no pod that was evicted', [see([0, { phase: 'Failed', reason: 'Evicted' }])], {}, []],
+    ['no pod that became ready and crashed again', [see([0, crashed(4)], [1, readyAt(1)], [2, crashed(5)])], {}, []],
+    ['no pod that was restarted twice', [see([0, crashed(2)])], {}, []],
+    ['no pod that only runs', [see([0, unready])], {}, []],
+    ['pods that are not let in', [], { rejected: { message: 'no', since: 0 } }, ['pod-rejected']],
+    ['no pod that just does not exist', [], {}, []],
+    ['a pod where nodes cannot be looked at', [see([0, missing])], { nodes: undefined }, ['image-pull']],
+  ])('%s', (_name, pods, changes, causes) => {
+    expect(stuck(pods, changes)).toEqual(causes);
+  });
+
+  const statuses = [missing, creating, crashed(2), crashed(3), unready, readyAt(0), { phase: 'Failed' }, {}];
+  const anyPod = fc.record({
+    status: fc.constantFrom(...statuses),
+    generation: fc.constantFrom('2', '3'),
+    node: fc.integer({ min: 1, max: 6 }),
+    at: fc.nat(10_000),
+  });
+
+  test('is only what a pod of the version has on a node that is ready and was there, after the grace', () => {
+    fc.assert(
+      fc.property(fc.array(anyPod, { maxLength: 10 }), fc.nat(8), fc.nat(10_000), (all, desired, grace) => {
+        const pods = all.map(({ status, generation, node: on, at }, index) =>
+          see([at, status, { name: `agent-${index}`, generation, node: `node-${on}` }]),
+        );
+        const nodes = new Map([
+          ['node-1', node()],
+          ['node-2', node({ ready: false })],
+          ['node-3', node({ created: 1 })],
+          ['node-4', node()],
+          ['node-5', node({ marks: ['cordoned'] })],
+        ]);
+        const diagnosis = diagnose(situation(pods, { nodes, desired }), 10_000);
+        for (const { node: name, pod: podName } of stuckOf(diagnosis, { grace, tolerated: 0 }, 10_000)) {
+          expect(['node-1', 'node-4', 'node-5']).toContain(name);
+          const its = all[Number(podName.replace('agent-', ''))];
+          expect(its).toMatchObject({ generation: '3' });
+          expect([missing, crashed(3)]).toContainEqual(its?.status);
+          expect(10_000 - (its?.at ?? 0)).toBeGreaterThanOrEqual(grace);
+        }
+      }),
+    );
+  });
+
+  test('may be next when the first grace ends that has not ended yet', () => {
+    const on = (name: string, at: number, status: Pod['status'] = missing): SeenPod => see([at, status, { name, node: name }]);
+    const pods = [on('a', 1_000), on('b', 3_000), on('c', 2_000), on('d', 0, unready)];
+    const diagnosis = diagnose(situation(pods, { nodes: undefined, desired: 4 }), 6_000);
+    expect([0, 6_000, 7_000, 8_000].map((now) => nextVerdictAt(diagnosis, patience, now))).toEqual([6_000, 7_000, 8_000, undefined]);
+  });
+});
+
+test.each<[Parameters<typeof toleratedOf>[0], number, number]>([
+  [{ nodes: 3 }, 2, 3],
+  [{ percent: 10 }, 10, 1],
+  [{ percent: 10 }, 19, 1],
+  [{ percent: 99 }, 1, 0],
+  [{ percent: 100 }, 7, 7],
+  [{ percent: 0 }, 1_000, 0],
+])('tolerated: %j of %d nodes are %d', (tolerance, desired, nodes) => {
+  expect(toleratedOf(tolerance, desired)).toBe(nodes);
+});
+
+describe('causes', () => {
+  const troubledNode: fc.Arbitrary<TroubledNode> = fc
+    .record({
+      cause: fc.constantFrom(...CAUSES),
+      container: fc.constantFrom('agent', 'sidecar'),
+      image: fc.constantFrom('agent:v2', 'sidecar:v1'),
+      restarts: fc.nat(9),
+      node: fc.string(),
+    })
+    .map(({ node: name, ...trouble }) => ({
+      node: name,
+      pod: 'agent-x',
+      trouble: { ...trouble, reason: '', message: '' },
+      since: 0,
+      marks: [],
+      isNew: false,
+    }));
+
+  test('have what is stuck first, and every troubled node exactly once, with the example that restarted most', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(troubledNode, fc.boolean())), (all) => {
+        const troubled = all.map(([one]) => one);
+        const stuck = all.filter(([, is]) => is).map(([one]) => one);
+        const groups = groupCauses({ right: 0, troubled }, stuck);
+        const flags = groups.map((group) => group.stuck);
+        expect(flags).toEqual([...flags].sort((a, b) => Number(b) - Number(a)));
+        const nodes = groups.flatMap((group) => group.nodes);
+        expect(nodes).toHaveLength(troubled.length);
+        expect(new Set(nodes)).toEqual(new Set(troubled));
+        for (const group of groups) {
+          expect(group.nodes).toContain(group.example);
+          for (const one of group.nodes) {
+            expect(stuck.includes(one)).toBe(group.stuck);
+            expect(one.trouble.cause).toBe(group.cause);
+            expect(one.trouble.restarts ?? 0).toBeLessThanOrEqual(group.example.trouble.restarts ?? 0);
+          }
+        }
+      }),
+    );
+  });
+
+  test('tell most first, and of the same the one with more nodes', () => {
+    const one = (cause: Cause, container = 'agent'): TroubledNode => ({
+      node: cause,
+      pod: cause,
+      trouble: { cause, reason: '', message: '', container },
+      since: undefined,
+      marks: [],
+      isNew: false,
+    });
+    const troubled = [
+      one('not-replaced'),
+      one('starting'),
+      one('crash-loop', 'b'),
+      one('crash-loop'),
+      one('crash-loop'),
+      one('oom-killed'),
+    ];
+    const groups = groupCauses({ right: 0, troubled }, []);
+    expect(groups.map(({ cause, nodes }) => [cause, nodes.length])).toEqual([
+      ['oom-killed', 1],
+      ['crash-loop', 2],
+      ['crash-loop', 1],
+      ['starting', 1],
+      ['not-replaced', 1],
+    ]);
+  });
+});

@@ -1,0 +1,255 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { micromark } from 'micromark';
+import { gfm, gfmHtml } from 'micromark-extension-gfm';
+import type { CauseGroup, TroubledNode } from '../../../src/daemonset/diagnosis.ts';
+import type { Result } from '../../../src/daemonset/outcome.ts';
+import type { Sample } from '../../../src/daemonset/progress.ts';
+import type { Cause, Trouble } from '../../../src/daemonset/trouble.ts';
+import { causes, chart, evidence, nodes } from '../../../src/report/findings.ts';
+import { outputsOf } from '../../../src/report/outputs.ts';
+import type { Report } from '../../../src/report/report.ts';
+import { summaryOf } from '../../../src/report/summary.ts';
+
+function group(
+  many: number,
+  trouble: Partial<Trouble> = {},
+  changes: Partial<CauseGroup> & { name?: string; marks?: string[] } = {},
+): CauseGroup {
+  const { name = '', marks = [], ...rest } = changes;
+  const cause: Cause = trouble.cause ?? 'crash-loop';
+  const troubled = Array.from(
+    { length: many },
+    (_, index): TroubledNode => ({
+      node: `node-${index}${name}`,
+      pod: `agent-${index}${name}`,
+      trouble: {
+        cause,
+        reason: 'CrashLoopBackOff',
+        message: 'last words',
+        container: 'agent',
+        image: 'agent:v2',
+        exitCode: 1,
+        restarts: 3,
+        ...trouble,
+      },
+      since: 0,
+      marks,
+      isNew: false,
+    }),
+  );
+  return { cause, stuck: true, nodes: troubled, example: troubled[0] as TroubledNode, ...rest };
+}
+
+const failed: Result = {
+  daemonSet: { namespace: 'logging', name: 'agent' },
+  outcome: 'failed',
+  reason: 'crash-loop',
+  message: 'Too bad.',
+  changed: true,
+  counts: { desired: 10, updated: 5, available: 5 },
+  notes: [],
+};
+
+function report(...results: Partial<Result>[]): Report {
+  return {
+    command: 'rollback',
+    results: results.map((result) => ({ ...failed, ...result })) as [Result, ...Result[]],
+    cluster: { server: 'https://c.example', context: 'prod' },
+    showValues: false,
+    duration: 7_400,
+    warnings: [],
+    help: undefined,
+  };
+}
+
+const count = (text: string, part: RegExp): number => text.match(part)?.length ?? 0;
+const render = (text: string): string => micromark(text, { extensions: [gfm()], htmlExtensions: [gfmHtml()], allowDangerousHtml: true });
+
+describe('in the summary', () => {
+  test('each cause has a sentence and what to type next, the stuck ones marked', () => {
+    const all = [group(2), group(1, { cause: 'not-replaced' }, { stuck: false })];
+    const lines = causes({ ...failed, causes: all }).split('\n');
+    expect(lines[0]).toBe('### What holds it up');
+    expect(lines[2]).toMatch(/^- ❌ \*\*2 pods crash.*<br>Next: <code>kubectl logs .*--previous<\/code>$/);
+    expect(lines[3]).toMatch(/^- ⏳ \*\*1 pod of the other version[^<]*$/);
+    expect(causes({ ...failed, causes: [] })).toBe('');
+    const many = Array.from({ length: 12 }, () => group(1));
+    expect(
+      causes({ ...failed, causes: many })
+        .split('\n')
+        .slice(-1),
+    ).toEqual(['- and 2 more']);
+  });
+
+  test('each troubled node has a row, the first fifty', () => {
+    const table = nodes({
+      ...failed,
+      causes: [group(40), group(30, { cause: 'starting', reason: '', restarts: 0 }, { marks: ['cordoned', 'new'] })],
+    });
+    expect(table).toContain('<summary>Nodes that are not right: 70</summary>');
+    expect(count(table, /^\| <code>/gm)).toBe(50);
+    expect(table).toContain(
+      '| <code>node-0</code> | <code>agent-0</code> | crash&#45;loop &#40;CrashLoopBackOff&#41; | 3 | 1 |  | last words |',
+    );
+    expect(table).toContain('| starting |  | 1 | cordoned, new | last words |');
+    expect(table).toContain('| and 20 more |');
+  });
+
+  test('the example has its events and its log', () => {
+    const read = { events: ['BackOff: again'], log: ['cannot open', 'exit'], previous: true };
+    const text = evidence({
+      ...failed,
+      causes: [group(3, {}, { evidence: read }), group(1, {}, { evidence: { ...read, log: undefined } }), group(1)],
+    });
+    expect(count(text, /<summary>Events of <code>agent-0<\/code> on <code>node-0<\/code><\/summary>/g)).toBe(2);
+    expect(count(text, /<summary>Log of .*, container <code>agent<\/code>, before its last restart<\/summary>/g)).toBe(1);
+    expect(text).toContain('```text\ncannot open\nexit\n```');
+  });
+
+  const bits = [
+    '</details>',
+    '<details>',
+    '\n```\n',
+    '````',
+    '|',
+    '\n\n# x',
+    '<script>',
+    '<img src=x>',
+    '</summary>',
+    '</code>',
+    '-->',
+    '@octocat',
+    '\r',
+  ];
+  const hostile = fc
+    .array(fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom(...bits)), { maxLength: 8 })
+    .map((parts) => parts.join(''));
+
+  test('no text of a cluster breaks out of its place', () => {
+    fc.assert(
+      fc.property(hostile, fc.boolean(), fc.integer({ min: 1, max: 60 }), (any, previous, many) => {
+        const trouble = { reason: any, message: any, container: any, image: any };
+        const read = { events: [any, any], log: any.split('\n'), previous };
+        const summary = summaryOf(report({ causes: [group(many, trouble, { name: any, marks: [any], evidence: read })] }));
+        expect(Buffer.byteLength(summary)).toBeLessThan(1024 * 1024);
+        const html = render(summary);
+        expect([count(html, /<details/g), count(html, /<\/details>/g)]).toEqual([3, 3]);
+        expect(html).not.toMatch(/<(script|img|h1)/);
+        expect(count(html, /<pre><code class="language-text">/g)).toBe(2);
+        expect(count(html, /<pre>/g)).toBe(2);
+        for (const [row] of html.matchAll(/<tr>\n<td[\s\S]*?<\/tr>/g)) if (row.includes('agent-')) expect(count(row, /<td/g)).toBe(7);
+        expect(html.trimEnd()).toMatch(/<p><sub>[^\n]*<\/sub><\/p>$/);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  const log = (bytes: number): string[] => Array.from({ length: bytes / 100 }, (_, index) => `${index} `.padEnd(99, 'ü<`|'));
+  const large = (bytes: number): CauseGroup[] =>
+    Array.from({ length: 4 }, (_, index) =>
+      group(500, { image: `agent:${index}` }, { evidence: { events: log(2_000), log: log(bytes), previous: true } }),
+    );
+
+  test.each<[string, Report]>([
+    ['one DaemonSet', report({ causes: large(400_000) })],
+    [
+      'many',
+      report(
+        ...Array.from({ length: 20 }, (_, index) => ({
+          daemonSet: { namespace: 'logging', name: `agent-${index}` },
+          causes: large(64_000),
+        })),
+      ),
+    ],
+  ])('2,000 troubled nodes and large logs are not too much, of %s', (_name, one) => {
+    const summary = summaryOf(one);
+    expect(Buffer.byteLength(summary)).toBeLessThan(1_000_000);
+    expect(summary).toMatch(/^## ❌ Pods cannot start: /);
+    expect(summary).toContain('Some details are left out');
+    expect(count(summary, /### What holds it up/g)).toBe(one.results.length);
+    expect(count(summary, /\*\*500 pods crash/g)).toBe(4 * one.results.length);
+    expect(count(summary, /<details/g)).toBe(count(summary, /<\/details>/g));
+  });
+
+  test('what fits is whole', () => {
+    const summary = summaryOf(report({ causes: large(64_000) }));
+    expect(summary).not.toContain('left out');
+    expect(count(summary, /<summary>Log of /g)).toBe(4);
+  });
+});
+
+describe('the diagram', () => {
+  const draw = (samples: Sample[]): { lines: number[][]; axes: number[] } => {
+    const text = chart({ ...failed, samples }, 'rollback');
+    expect(text).toContain('```mermaid\n');
+    return {
+      lines: [...text.matchAll(/^ {2}line \[(.*)\]$/gm)].map(([, points = '']) => points.split(', ').map(Number)),
+      axes: [...text.matchAll(/-axis ".*" 0 --> (\d+)$/gm)].map(([, end]) => Number(end)),
+    };
+  };
+
+  test('goes from the first state to the last, through nothing but states', () => {
+    const sample: fc.Arbitrary<Sample> = fc.record({
+      desired: fc.integer({ min: 9, max: 2_000 }),
+      updated: fc.nat(9),
+      available: fc.nat(9),
+      at: fc.nat(1e9),
+    });
+    fc.assert(
+      fc.property(fc.uniqueArray(sample, { minLength: 1, maxLength: 240, selector: ({ at }) => at }), (any) => {
+        const samples = any.sort((a, b) => a.at - b.at);
+        const [first, latest] = [samples[0] as Sample, samples.at(-1) as Sample];
+        const last = { ...latest, at: latest.at + 3_000, updated: 7, available: 8 };
+        const { lines, axes } = draw([...samples, last]);
+        expect(lines.map((points) => points.length)).toEqual([40, 40]);
+        expect(lines.map((points) => points[0])).toEqual([first.updated, first.available]);
+        expect(lines.map((points) => points.at(-1))).toEqual([7, 8]);
+        const known = new Set([...samples, last].map(({ updated, available }) => `${updated}/${available}`));
+        for (const index of lines[0]?.keys() ?? []) expect(known).toContain(`${lines[0]?.[index]}/${lines[1]?.[index]}`);
+        expect(axes).toEqual([Math.round((last.at - first.at) / 1_000), Math.max(...samples.map(({ desired }) => desired))]);
+      }),
+    );
+  });
+
+  const sample = (at: number): Sample => ({ desired: 3, updated: 1, available: 2, at });
+
+  test.each<[string, Sample[]]>([
+    ['nothing was waited for', []],
+    ['it took no time', [sample(5)]],
+    ['it took less than three seconds', [sample(0), sample(2_999)]],
+  ])('is not drawn where %s', (_name, samples) => {
+    expect(chart({ ...failed, samples }, 'rollback')).toBe('');
+  });
+
+  test('is unfolded where it did not end well', () => {
+    const samples = [sample(0), sample(9_000)];
+    expect(chart({ ...failed, samples }, 'rollback')).toMatch(/^<details open>\n<summary>The rollout over time: 9/);
+    expect(chart({ ...failed, outcome: 'rolled-back', samples }, 'rollback')).toMatch(/^<details>\n/);
+  });
+});
+
+test('the output results has the causes', () => {
+  const { results = '' } = outputsOf(
+    report({ causes: [group(2_000, { message: 'last\nwords', init: true }), group(1, { cause: 'no-pod' }, { stuck: false })] }),
+  );
+  expect(results).not.toMatch(/[\r\n]/);
+  const [{ causes: read }] = JSON.parse(results) as [{ causes: object[] }];
+  expect(read).toMatchObject([
+    {
+      cause: 'crash-loop',
+      stuck: true,
+      count: 2_000,
+      pod: 'agent-0',
+      reason: 'CrashLoopBackOff',
+      message: 'last words',
+      container: 'agent',
+      initContainer: true,
+      image: 'agent:v2',
+      exitCode: 1,
+      restarts: 3,
+    },
+    { cause: 'no-pod', stuck: false, count: 1, nodes: ['node-0'] },
+  ]);
+  expect((read[0] as { nodes: string[] }).nodes).toHaveLength(100);
+});
