@@ -198,7 +198,7 @@ async function carryOut({ request, world, known, daemonSet, history }: Look, { f
   const end = await follow(world, known, current, 'restored', {
     wanted: patched.digest,
     ...(renewed && { hash: target.hash }),
-    verifyPods: hasTwin(history, target),
+    verifyPods: hasTwin(history, target) ? 'doubt' : 'no',
     limits: request.limits,
   });
   if (!renewed && end.outcome !== 'deleted') await readHistoryAfter(world, known, current, target);
@@ -243,7 +243,7 @@ function followAsItIs({ request, world, known, daemonSet, history }: Look, at: R
   return follow(world, known, daemonSet, version, {
     wanted: digest(daemonSet.spec.template),
     hash: at.hash,
-    verifyPods: hasTwin(history, at),
+    verifyPods: hasTwin(history, at) ? 'doubt' : 'no',
     limits: request.limits,
   });
 }

@@ -1,6 +1,6 @@
 import { isOwned } from './pods.ts';
 import { type Cause, isHopeless, mayBeHopeless, type Trouble, troubleOf } from './trouble.ts';
-import type { DaemonSet, Event, Node, Pod } from './types.ts';
+import type { Condition, DaemonSet, Event, Node, Pod } from './types.ts';
 
 /** How a pod of the version that is waited for is told from others (DaemonSet controller: IsPodUpdated). */
 export interface Wanted {
@@ -15,6 +15,8 @@ export interface SeenPod {
   name: string;
   node: string;
   wanted: boolean;
+  /** Its volumes are mounted and its sandbox is there (condition `PodReadyToStartContainers`). */
+  prepared: boolean;
   /** Undefined while it is not ready. */
   readySince: number | undefined;
   trouble: Trouble | undefined;
@@ -44,17 +46,33 @@ export interface Warning {
 export function seePod(before: SeenPod | undefined, pod: Pod, daemonSet: DaemonSet, wanted: Wanted, now: number): SeenPod | undefined {
   if (!isOwned(pod.metadata, daemonSet)) return undefined;
   const { name, labels = {} } = pod.metadata;
-  const trouble = troubleOf(pod);
-  const unable = trouble !== undefined && mayBeHopeless(trouble);
-  const ready = pod.status?.conditions?.find(({ type, status }) => type === 'Ready' && status === 'True');
+  const is = (type: string): Condition | undefined => pod.status?.conditions?.find((one) => one.type === type && one.status === 'True');
+  const prepared = is('PodReadyToStartContainers') !== undefined;
+  const plain = troubleOf(pod);
+  // That a volume cannot be mounted is known from events only, and holds until it is.
+  const trouble = plain?.cause === 'starting' && !prepared && before?.trouble?.cause === 'volume-mount' ? before.trouble : plain;
+  const ready = is('Ready');
   return {
     name,
     node: nodeOf(pod),
     wanted: isWanted(labels, wanted),
-    readySince: ready && trouble === undefined ? Date.parse(ready.lastTransitionTime ?? '') || now : undefined,
+    prepared,
+    // The clock of the cluster may be ahead of ours.
+    readySince: ready && trouble === undefined ? Math.min(Date.parse(ready.lastTransitionTime ?? '') || now, now) : undefined,
     trouble,
-    since: unable ? (before?.since ?? now) : undefined,
+    since: sinceOf(trouble, before, now),
   };
+}
+
+/** A container without a readiness probe is ready for a moment at each restart; only one that stays so has recovered. Milliseconds. */
+const STEADY = 10_000;
+
+/** Since when a pod is unable to start. A moment in which it was ready does not count. */
+function sinceOf(trouble: Trouble | undefined, before: SeenPod | undefined, now: number): number | undefined {
+  if (trouble !== undefined && !mayBeHopeless(trouble)) return undefined;
+  const recovered = before?.readySince !== undefined && now - before.readySince >= STEADY;
+  const since = recovered ? undefined : before?.since;
+  return trouble === undefined ? since : (since ?? now);
 }
 
 function isWanted(labels: Readonly<Record<string, string>>, { generation, hash }: Wanted): boolean {
@@ -76,7 +94,7 @@ export function withWarnings(pod: SeenPod, warnings: readonly Warning[], now: nu
   const { trouble } = pod;
   if (!trouble) return pod;
   const last = (pattern: RegExp): Warning | undefined => warnings.findLast(({ reason, message }) => pattern.test(`${reason} ${message}`));
-  const mount = trouble.cause === 'starting' ? last(/^Failed(Mount|AttachVolume|MapVolume) /) : undefined;
+  const mount = trouble.cause === 'starting' && !pod.prepared ? last(/^Failed(Mount|AttachVolume|MapVolume) /) : undefined;
   if (mount) {
     const { reason, message } = mount;
     return { ...pod, trouble: { ...trouble, cause: 'volume-mount', reason, message }, since: pod.since ?? now };
@@ -154,15 +172,17 @@ export function diagnose({ pods, nodes, rejected, desired, minReady, start }: Si
   for (const pod of pods) byNode.set(pod.node, [...(byNode.get(pod.node) ?? []), pod]);
   const troubled: TroubledNode[] = [];
   let right = 0;
+  let missing = desired;
   for (const [name, there] of byNode) {
     const node = nodes?.get(name);
     // One that is gone takes its pod with it, and is not desired any more.
     if (nodes && !node && name !== '' && there.every(({ trouble }) => trouble?.cause !== 'unschedulable')) continue;
+    missing -= 1;
     const available = ({ wanted, readySince }: SeenPod): boolean => wanted && readySince !== undefined && now - readySince >= minReady;
     if (there.some(available) && node?.ready !== false) right += 1;
     else troubled.push(troubleOn(name, there, node, start));
   }
-  for (let missing = desired - byNode.size; missing > 0; missing--) {
+  for (; missing > 0; missing--) {
     const trouble: Trouble = rejected
       ? { cause: 'pod-rejected', reason: 'FailedCreate', message: rejected.message }
       : { cause: 'no-pod', reason: '', message: '' };

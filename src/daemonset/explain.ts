@@ -9,7 +9,7 @@ const LONGEST_MESSAGE = 300;
 /** What a group of nodes has, as a sentence: `7 pods cannot pull the image X: not found (node-3, node-5, …)`. */
 export function explain({ nodes, example }: CauseGroup): string {
   const many = nodes.length;
-  const [pods, have, are] = many === 1 ? ['1 pod', 'has', 'is'] : [`${many} pods`, 'have', 'are'];
+  const [pods, have, are, s] = many === 1 ? ['1 pod', 'has', 'is', 's'] : [`${many} pods`, 'have', 'are', ''];
   const { trouble } = example;
   const { cause, reason, message, image = '', exitCode, restarts = 0 } = trouble;
   const said = message === '' ? '' : `: ${shortened(message)}`;
@@ -29,13 +29,13 @@ export function explain({ nodes, example }: CauseGroup): string {
       case 'start-error':
         return `${pods} cannot start ${container} (${code}${reason})${said}`;
       case 'crash-loop':
-        return `${pods} crash: ${container} ends after each start (${code}${times})${said}`;
+        return `${pods} crash${many === 1 ? 'es' : ''}: ${container} ends after each start (${code}${times})${said}`;
       case 'oom-killed':
-        return `${pods} crash: ${container} needs more memory than its limit (OOMKilled, ${code}${times})`;
+        return `${pods} crash${many === 1 ? 'es' : ''}: ${container} needs more memory than its limit (OOMKilled, ${code}${times})`;
       case 'probe-failed':
         return `${pods} ${are} restarted again and again: the probe of ${container} fails (${times})${said}`;
       case 'volume-mount':
-        return `${pods} wait for a volume${said}`;
+        return `${pods} wait${s} for a volume${said}`;
       case 'unschedulable':
         return `${pods} cannot be scheduled to ${many === 1 ? 'its node' : 'their nodes'}${said}`;
       case 'pod-rejected':
@@ -43,7 +43,7 @@ export function explain({ nodes, example }: CauseGroup): string {
       case 'starting':
         return `${pods} ${are} still starting (${reason})${said}`;
       case 'not-ready':
-        return `${pods} ${many === 1 ? 'runs' : 'run'}, and ${are} not ready${said}`;
+        return `${pods} run${s}, and ${are} not ready${said}`;
       case 'min-ready-seconds':
         return `${pods} ${are} ready, and not yet for minReadySeconds`;
       case 'evicted':
@@ -66,8 +66,8 @@ export function explain({ nodes, example }: CauseGroup): string {
 function pullProblem({ reason, message }: Trouble): string {
   if (reason === 'ErrImageNeverPull') return 'it is not on the node, and imagePullPolicy is Never';
   if (/not found|manifest unknown|NotFound/i.test(message)) return 'not found';
-  if (/unauthorized|denied|forbidden|authentication required|401|403/i.test(message)) return 'access denied (imagePullSecrets?)';
-  if (/toomanyrequests|rate limit|429/i.test(message)) return 'the registry limits the pulls';
+  if (/unauthorized|denied|forbidden|authentication required|HTTP 40[13]/i.test(message)) return 'access denied (imagePullSecrets?)';
+  if (/too ?many ?requests|rate limit|HTTP 429/i.test(message)) return 'the registry limits the pulls';
   if (/timeout|refused|no such host|unreachable|TLS handshake|EOF|reset/i.test(message)) return 'the registry cannot be reached';
   return message === '' ? reason : shortened(message);
 }

@@ -12,35 +12,43 @@ const MOST_SAMPLES = 240;
 export interface Progress {
   /** Oldest first; the first is where the wait began. */
   samples: readonly Sample[];
-  /** When more nodes than ever before were updated, or were updated and available. */
+  /** When more nodes than ever before were updated, or were updated and available, or when fewer than ever before were left to be. */
   progressedAt: number;
   most: { updated: number; sum: number };
+  least: { left: number; lacking: number };
 }
 
 export function begin(counts: Counts, now: number): Progress {
-  return { samples: [{ ...counts, at: now }], progressedAt: now, most: mostOf(counts) };
+  return { samples: [{ ...counts, at: now }], progressedAt: now, most: mostOf(counts), least: leastOf(counts) };
 }
 
 /**
  * Adds a state. A pod that becomes available and unavailable by turns is no progress: only what was never reached before is.
  */
 export function record(progress: Progress, counts: Counts, now: number): Progress {
-  const { samples, most } = progress;
+  const { samples, most, least } = progress;
   const last = samples.at(-1);
   const same = last && last.desired === counts.desired && last.updated === counts.updated && last.available === counts.available;
   if (same) return progress;
   const reached = mostOf(counts);
-  const further = reached.updated > most.updated || reached.sum > most.sum;
+  const { left, lacking } = leastOf(counts);
+  // Nodes may join, which leaves more to do, and leave, with what was done.
+  const further = reached.updated > most.updated || reached.sum > most.sum || left < least.left || lacking < least.lacking;
   const all = [...samples, { ...counts, at: now }];
   return {
     samples: all.length > MOST_SAMPLES ? thinned(all) : all,
     progressedAt: further ? now : progress.progressedAt,
     most: { updated: Math.max(most.updated, reached.updated), sum: Math.max(most.sum, reached.sum) },
+    least: { left: Math.min(least.left, left), lacking: Math.min(least.lacking, lacking) },
   };
 }
 
 function mostOf({ updated, available }: Counts): Progress['most'] {
   return { updated, sum: updated + available };
+}
+
+function leastOf({ desired, updated, available }: Counts): Progress['least'] {
+  return { left: desired - updated, lacking: 2 * desired - updated - available };
 }
 
 /** Every second one is left out; the first and the last stay. */

@@ -10,8 +10,9 @@ export function rolloutOf(daemonSet: DaemonSet): Rollout {
   const [desired, updated, available] = [desiredNumberScheduled ?? 0, updatedNumberScheduled ?? 0, numberAvailable ?? 0];
   const counts: Counts = { desired, updated, available };
 
+  // The counters are of the spec before: how many nodes have this template is not known yet.
   if (observedGeneration < generation) {
-    return { kind: 'unobserved', counts, message: 'Waiting for daemon set spec update to be observed...' };
+    return { kind: 'unobserved', counts: { ...counts, updated: 0 }, message: 'Waiting for daemon set spec update to be observed...' };
   }
   if (updated < desired && daemonSet.spec.updateStrategy?.type === 'OnDelete') {
     return {

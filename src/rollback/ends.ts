@@ -58,23 +58,20 @@ export function endOf(tracked: Tracked, { namespace, name }: DaemonSetName, vers
         reason: reasonOf(tracked),
         message: `The rollout does not go on. ${because(tracked)}${state}. ${goesOn}`,
       };
-    case 'timeout': {
-      const wrong = tracked.wrong
-        ? ` These pods run another template, although the counters are complete: ${tracked.wrong.slice(0, 20).join(', ')}.`
-        : '';
+    case 'timeout':
       return {
         outcome: 'timed-out',
         reason: 'timeout',
-        message: `The rollout was not done in time: ${state}.${wrong} ${because(tracked)}${goesOn}`,
+        message: `The rollout was not done in time: ${state}. ${because(tracked)}${goesOn}`,
       };
-    }
     case 'cancelled':
       return { outcome: 'cancelled', reason: 'cancelled', message: `The job was cancelled during the rollout: ${state}. ${goesOn}` };
   }
 }
 
 /** The most telling cause. */
-function reasonOf({ causes: [first] }: Tracked): Reason {
+function reasonOf({ causes: [first], wrong }: Tracked): Reason {
+  if (wrong) return 'not-replaced';
   return first?.cause ?? 'no-progress';
 }
 
@@ -82,7 +79,12 @@ function reasonOf({ causes: [first] }: Tracked): Reason {
 const MOST_CAUSES = 3;
 
 /** What the nodes have, a sentence each; empty where it is not known. */
-function because({ kind, causes: all }: Tracked): string {
+function because({ kind, causes: all, wrong, daemonSet }: Tracked): string {
+  if (wrong) {
+    const names = wrong.slice(0, MOST_IN_COMMAND).join(' ');
+    const { namespace } = daemonSet.metadata;
+    return `The counters are complete, but ${wrong.length} pods run another template, and the controller takes them for updated. Delete them, and it makes new ones: kubectl delete pod --namespace ${namespace} ${names}. `;
+  }
   const causes = kind === 'failed' ? all.filter(({ stuck }) => stuck) : all;
   const told = causes.slice(0, MOST_CAUSES).map((group) => `${explain(group)}.`);
   const more = causes.length > MOST_CAUSES ? ` And ${causes.length - MOST_CAUSES} other causes.` : '';

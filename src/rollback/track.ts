@@ -65,8 +65,11 @@ export interface TrackOptions {
   wanted: string;
   /** The hash of its ControllerRevision, where that is known. */
   hash?: string;
-  /** The counters may lie: look at the pods before believing them. */
-  verifyPods: boolean;
+  /**
+   * Whether the pods are looked at before the counters are believed: because there is a reason to doubt them, which is said where
+   * the pods may not be looked at, or to be sure, where they may.
+   */
+  verifyPods: 'no' | 'doubt' | 'where-allowed';
   limits: Limits;
   /** Only say how it is now. */
   once?: boolean;
@@ -125,7 +128,6 @@ class Wait {
       const first = await this.#judge();
       if (first) return first;
       if (this.#options.once) return 'not-waited';
-      this.#warnOfTime(leastTime(this.#daemonSet, this.#counts), 'With minReadySeconds and maxUnavailable as they are');
       this.#watching = this.#watch();
       for (;;) {
         await this.#bell.wait(this.#wakeAt() - clock.now(), clock, signal);
@@ -174,7 +176,8 @@ class Wait {
     }
     const rollout = rolloutOf(daemonSet);
     this.#progress = record(this.#progress, rollout.counts, clock.now());
-    if (rollout.kind === 'complete' && (await this.#liePods())) return undefined;
+    if (!this.#options.once) this.#warnOfTime(leastTime(daemonSet, rollout.counts), 'With minReadySeconds and maxUnavailable as they are');
+    if (rollout.kind === 'complete' && (await this.#countersLie())) return this.#verdict(undefined);
     if (rollout.kind === 'on-delete') this.#toReplace = await this.#podsToReplace();
     const diagnosis = this.#observation.diagnosis(rollout.counts);
     this.#tell(rollout, diagnosis);
@@ -212,14 +215,14 @@ class Wait {
   }
 
   /** Where the counters are complete and cannot be trusted: whether pods run something else. */
-  async #liePods(): Promise<boolean> {
-    if (!this.#options.verifyPods) return false;
+  async #countersLie(): Promise<boolean> {
+    const { verifyPods } = this.#options;
+    if (verifyPods === 'no') return false;
     const { clock } = this.#world;
     if (this.#wrong.length > 0 && clock.now() - this.#comparedAt < BETWEEN_COMPARISONS) return true;
     this.#comparedAt = clock.now();
-    const lagging = await this.#podsThatLag(
-      'The history holds the same version twice, so the counters may be wrong, and the pods may not be looked at.',
-    );
+    const doubt = 'The history holds the same version twice, so the counters may be wrong, and the pods may not be looked at.';
+    const lagging = await this.#podsThatLag(verifyPods === 'doubt' ? doubt : undefined);
     this.#wrong = (lagging ?? []).map(({ metadata }) => metadata.name);
     if (this.#wrong.length === 0) return false;
     this.#teller.say(
@@ -233,14 +236,14 @@ class Wait {
     return lagging?.map(({ metadata, spec }) => ({ name: metadata.name, node: String(spec?.['nodeName'] ?? '') }));
   }
 
-  /** The pods that do not run the DaemonSet's template. Without the right to see pods, it is said what they are needed for. */
-  async #podsThatLag(why: string): Promise<Pod[] | undefined> {
+  /** The pods that do not run the DaemonSet's template. Without the right to see pods, it is said what they are needed for, where that is given. */
+  async #podsThatLag(why: string | undefined): Promise<Pod[] | undefined> {
     const { cluster, log, signal } = this.#world;
     try {
       return wrongPods(this.#daemonSet, await cluster.listPods(this.#daemonSet, signal));
     } catch (error) {
       if (!isFailure(error, 'forbidden')) throw error;
-      log.warning(`${why} ${error.message}`);
+      if (why !== undefined) log.warning(`${why} ${error.message}`);
       return undefined;
     }
   }

@@ -84,9 +84,10 @@ describe('a pod', () => {
     ['since it was first seen so', see([1, creating], [2, missing], [3, waiting('ImagePullBackOff')], [4, missing]), 2],
     ['not while it is starting', see([1, creating]), undefined],
     ['whatever it is unable by', see([1, missing], [2, crashed(1)], [3, crashed(2)]), 1],
-    ['anew after it was ready', see([1, crashed(1)], [2, readyAt(2)], [3, crashed(2)]), 3],
+    ['anew after it stayed ready', see([1, crashed(1)], [2, readyAt(2)], [10_002, crashed(2)]), 10_002],
+    ['as before after it was ready for a moment', see([1, crashed(1)], [2, readyAt(2)], [1_000, crashed(2)]), 1],
     ['anew after it was starting', see([1, missing], [2, creating], [3, missing]), 3],
-    ['not when it is ready', see([1, crashed(5)], [2, readyAt(2)]), undefined],
+    ['not when it was never', see([2, readyAt(2)]), undefined],
     ['not when it is evicted', see([1, missing], [2, { phase: 'Failed', reason: 'Evicted' }]), undefined],
   ])('is unable to start %s', (_name, { since }, expected) => {
     expect(since).toBe(expected);
@@ -246,7 +247,8 @@ describe('stuck', () => {
     ['no pod on a node that is not ready', [see([0, missing])], { nodes: new Map([['node-1', node({ ready: false })]]) }, []],
     ['no pod on a node that joined after the start', [see([0, missing])], { nodes: new Map([['node-1', node({ created: 1 })]]) }, []],
     ['no pod that was evicted', [see([0, { phase: 'Failed', reason: 'Evicted' }])], {}, []],
-    ['no pod that became ready and crashed again', [see([0, crashed(4)], [1, readyAt(1)], [2, crashed(5)])], {}, []],
+    ['no pod that is ready', [see([0, crashed(4)], [1, readyAt(1)])], {}, []],
+    ['a pod that is ready for a moment at each restart', [see([0, crashed(4)], [1, readyAt(1)], [2, crashed(5)])], {}, ['crash-loop']],
     ['no pod that was restarted twice', [see([0, crashed(2)])], {}, []],
     ['no pod that only runs', [see([0, unready])], {}, []],
     ['pods that are not let in', [], { rejected: { message: 'no', since: 0 } }, ['pod-rejected']],

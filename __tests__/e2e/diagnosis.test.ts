@@ -1,0 +1,564 @@
+/**
+ * What becomes of a rollout, row by row: a deploy, what happens meanwhile, and what the step must say. Every row that is hopeless ends
+ * within a minute at default settings, and none that recovers ends as a failure.
+ */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { RunningStep, Step } from '../../testbed/step.ts';
+import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
+import { type Any, eventually, expectStep, Fleet, type ManifestOptions, sharedTestbed } from './support.ts';
+
+interface Row {
+  /** What is deployed before, healthy. Default v1. */
+  before?: ManifestOptions;
+  /** The version that is waited for. */
+  deploy: string;
+  options?: ManifestOptions;
+  inputs?: Record<string, string>;
+  /** What happens while the step waits. */
+  meanwhile?(fleet: Fleet, running: RunningStep): Promise<void>;
+  outcome: string;
+  reason: string;
+  /** In the error, or in the log where it succeeds. */
+  says: RegExp;
+  /** Seconds at most from its beginning to the verdict. */
+  within?: number;
+  /** Before it is deployed, and after that before the step. */
+  prepare?(fleet: Fleet): Promise<unknown>;
+  prepareStep?(fleet: Fleet): Promise<unknown>;
+}
+
+const init = (tag: string): ManifestOptions => ({
+  podSpec: { initContainers: [{ name: 'setup', image: `registry.example/setup:${tag}` }] },
+});
+const strategy = (rollingUpdate: object): ManifestOptions => ({ spec: { updateStrategy: { type: 'RollingUpdate', rollingUpdate } } });
+const isWaiting = (running: RunningStep): Promise<string> =>
+  eventually('the wait', running.log, (log) => log.includes('Waiting for daemon set'));
+/** For rows in which nothing is hopeless, and only the deadline ends it. */
+const soon = { 'progress-deadline': '8s' };
+const hopeless = 60;
+
+const rows: Record<string, Row> = {
+  'an image that is missing': {
+    deploy: 'v2-missing',
+    outcome: 'failed',
+    reason: 'image-pull',
+    says: /5 pods cannot pull the image registry\.example\/agent:v2-missing: not found \(node-\d+, /,
+    within: hopeless,
+  },
+  'an image whose name is not valid': {
+    deploy: 'v2-invalid-name',
+    outcome: 'failed',
+    reason: 'invalid-image',
+    says: /5 pods have an image whose name is not valid/,
+    within: hopeless,
+  },
+  'a container that crashes': {
+    deploy: 'v2-crash',
+    inputs: { 'log-lines': '20' },
+    outcome: 'failed',
+    reason: 'crash-loop',
+    says: /5 pods crash: container "agent" ends after each start \(exit code 1, [3-9] restarts\)/,
+    within: hopeless,
+  },
+  'a container that runs out of memory': {
+    deploy: 'v2-oom',
+    outcome: 'failed',
+    reason: 'oom-killed',
+    says: /needs more memory than its limit \(OOMKilled, exit code 137, [3-9] restarts\)/,
+    within: hopeless,
+  },
+  'a liveness probe that fails': {
+    deploy: 'v2-unhealthy',
+    outcome: 'failed',
+    reason: 'probe-failed',
+    says: /restarted again and again: the probe of container "agent" fails .*Liveness probe failed/,
+    within: hopeless,
+  },
+  'a ConfigMap that does not exist': {
+    deploy: 'v2-config-error',
+    outcome: 'failed',
+    reason: 'config-error',
+    says: /5 pods cannot get container "agent" configured: configmap "agent-config" not found/,
+    within: hopeless,
+  },
+  'a command that is not in the image': {
+    deploy: 'v2-run-error',
+    outcome: 'failed',
+    reason: 'start-error',
+    says: /cannot start container "agent" .*executable file not found/,
+    within: hopeless,
+  },
+  'a volume that cannot be mounted': {
+    deploy: 'v2-unmounted',
+    outcome: 'failed',
+    reason: 'volume-mount',
+    says: /5 pods wait for a volume: MountVolume\.SetUp failed for volume "config"/,
+    within: hopeless,
+  },
+  'no room on the nodes': {
+    deploy: 'v2',
+    options: {
+      podSpec: { containers: [{ name: 'agent', image: 'registry.example/agent:v2', resources: { requests: { cpu: '1000' } } }] },
+    },
+    outcome: 'failed',
+    reason: 'unschedulable',
+    says: /5 pods cannot be scheduled to their nodes: .*Insufficient cpu/,
+    within: hopeless,
+  },
+  'pods that admission does not let in': {
+    deploy: 'v2',
+    options: { podSpec: { hostNetwork: true } },
+    prepare: (fleet) => fleet.kubectl(['label', 'namespace', fleet.namespace, 'pod-security.kubernetes.io/enforce=baseline']),
+    outcome: 'failed',
+    reason: 'pod-rejected',
+    says: /\d+ pods cannot be created: .*violates PodSecurity "baseline:latest": host namespaces/,
+    within: hopeless + 10,
+  },
+  'an init container that crashes': {
+    deploy: 'v2',
+    options: init('v2-crash'),
+    outcome: 'failed',
+    reason: 'crash-loop',
+    says: /5 pods crash: init container "setup" ends after each start \(exit code 1, [3-9] restarts\)/,
+    within: hopeless,
+  },
+  'an init container whose image is missing': {
+    deploy: 'v2',
+    options: init('v2-missing'),
+    outcome: 'failed',
+    reason: 'image-pull',
+    says: /5 pods cannot pull the image registry\.example\/setup:v2-missing: not found/,
+    within: hopeless,
+  },
+  'a container that crashes beside one that runs': {
+    deploy: 'v2',
+    options: {
+      maxUnavailable: '100%',
+      podSpec: {
+        containers: [
+          { name: 'agent', image: 'registry.example/agent:v2-crash' },
+          { name: 'sidecar', image: 'registry.example/sidecar:v1' },
+        ],
+      },
+    },
+    outcome: 'failed',
+    reason: 'crash-loop',
+    says: /10 pods crash: container "agent"/,
+    within: hopeless,
+  },
+  'maxUnavailable 1: one broken pod is enough': {
+    deploy: 'v2-missing',
+    options: strategy({ maxUnavailable: 1 }),
+    outcome: 'failed',
+    reason: 'image-pull',
+    says: /1 pod cannot pull the image .* \(node-\d+\)\. 1 of 10 nodes have the deployed version, 9 are available/,
+    within: hopeless,
+  },
+  'maxUnavailable in percent': {
+    deploy: 'v2-missing',
+    options: strategy({ maxUnavailable: '30%' }),
+    outcome: 'failed',
+    reason: 'image-pull',
+    says: /3 pods cannot pull the image/,
+    within: hopeless,
+  },
+  'maxSurge: the old pods stay available': {
+    before: strategy({ maxUnavailable: 0, maxSurge: 2 }),
+    deploy: 'v2-missing',
+    options: strategy({ maxUnavailable: 0, maxSurge: 2 }),
+    outcome: 'failed',
+    reason: 'image-pull',
+    says: /2 pods cannot pull the image/,
+    within: hopeless,
+  },
+  'an image that can be pulled the second time': {
+    deploy: 'v2-flaky-pull',
+    outcome: 'complete',
+    reason: 'complete',
+    says: /successfully rolled out/,
+  },
+  'a ConfigMap that the kubelet has not seen yet': {
+    deploy: 'v2-cache-sync',
+    outcome: 'complete',
+    reason: 'complete',
+    says: /successfully rolled out/,
+  },
+  'a container that crashes once': { deploy: 'v2-flaky', outcome: 'complete', reason: 'complete', says: /successfully rolled out/ },
+  'a container that is ready after a while': {
+    deploy: 'v2-slow',
+    outcome: 'complete',
+    reason: 'complete',
+    says: /successfully rolled out/,
+  },
+  'pods that are evicted': {
+    deploy: 'v2-slow',
+    meanwhile: async (fleet, running) => {
+      await isWaiting(running);
+      const { items } = await fleet.json('get', 'pods');
+      const [pod] = items.filter(({ spec }: Any) => spec.containers[0].image.endsWith('slow'));
+      const status = { status: { phase: 'Failed', reason: 'Evicted', message: 'The node was low on resource: memory.' } };
+      await fleet.kubectl(['patch', 'pod', pod.metadata.name, '--subresource=status', '--type=merge', '-p', JSON.stringify(status)]);
+    },
+    outcome: 'complete',
+    reason: 'complete',
+    says: /successfully rolled out/,
+  },
+  'minReadySeconds: ready is not yet available': {
+    deploy: 'v2',
+    options: { maxUnavailable: '100%', spec: { minReadySeconds: 8 } },
+    inputs: { 'progress-deadline': '6s' },
+    outcome: 'complete',
+    reason: 'complete',
+    says: /successfully rolled out/,
+  },
+  'a container that never becomes ready: only the deadline ends it': {
+    deploy: 'v2-hang',
+    inputs: { ...soon, 'failure-grace': '2s' },
+    outcome: 'stalled',
+    reason: 'not-ready',
+    says: /5 pods run, and are not ready: Readiness probe failed: HTTP probe failed with statuscode: 503/,
+    within: 15,
+  },
+  'an init container that never ends': {
+    deploy: 'v2',
+    options: init('v2-hang'),
+    inputs: { ...soon, 'failure-grace': '2s' },
+    outcome: 'stalled',
+    reason: 'starting',
+    says: /5 pods are still starting \(PodInitializing\)/,
+    within: 15,
+  },
+  'fail-fast: false waits for the deadline, and names the cause all the same': {
+    deploy: 'v2-missing',
+    inputs: { ...soon, 'fail-fast': 'false' },
+    outcome: 'stalled',
+    reason: 'image-pull',
+    says: /5 pods cannot pull the image/,
+    within: 15,
+  },
+  'progress-deadline: 0 waits for the timeout, and names the cause all the same': {
+    deploy: 'v2-hang',
+    inputs: { 'progress-deadline': '0', timeout: '9s' },
+    outcome: 'timed-out',
+    reason: 'timeout',
+    says: /5 pods run, and are not ready/,
+    within: 15,
+  },
+  'a timeout before anything was looked at': {
+    deploy: 'v2-missing',
+    inputs: { timeout: '3s' },
+    outcome: 'timed-out',
+    reason: 'timeout',
+    says: /5 pods cannot pull the image/,
+    within: 8,
+  },
+  'pods of another version that were relabelled when a twin was removed': {
+    deploy: 'v2',
+    options: { strategy: 'OnDelete' },
+    inputs: soon,
+    prepareStep: async (fleet) => {
+      await eventually(
+        'its ControllerRevision',
+        () => fleet.history(),
+        (history) => history[2] === 'v2',
+      );
+      await relabel(fleet);
+    },
+    outcome: 'stalled',
+    reason: 'not-replaced',
+    says: /10 pods run another template, and the controller takes them for updated\. .*kubectl delete pod --namespace \S+ agent-/,
+    within: 20,
+  },
+  OnDelete: {
+    deploy: 'v2',
+    options: { strategy: 'OnDelete' },
+    outcome: 'pending',
+    reason: 'on-delete',
+    says: /kubectl delete pod/,
+    within: 10,
+  },
+  'no node that matches': {
+    deploy: 'v2',
+    options: { podSpec: { nodeSelector: { disk: 'none' } } },
+    outcome: 'complete',
+    reason: 'complete',
+    says: /No node matches the DaemonSet/,
+    within: 20,
+  },
+  'a DaemonSet that is deleted meanwhile': {
+    deploy: 'v2-missing',
+    meanwhile: async (fleet, running) => {
+      await isWaiting(running);
+      await fleet.kubectl(['delete', 'daemonset/agent']);
+    },
+    outcome: 'deleted',
+    reason: 'deleted',
+    says: /was deleted during the rollout/,
+    within: 20,
+  },
+  'another template meanwhile': {
+    deploy: 'v2-missing',
+    meanwhile: async (fleet, running) => {
+      await isWaiting(running);
+      await fleet.deploy('v3');
+    },
+    outcome: 'superseded',
+    reason: 'template-changed',
+    says: /Somebody changed the template/,
+    within: 20,
+  },
+};
+
+/** Makes the controller take the pods of v1 for those of the version that is current: it removes a twin, and relabels them all. */
+async function relabel(fleet: Fleet): Promise<void> {
+  const current = await fleet.revision(2);
+  await fleet.storeRevision('agent-twin', current, (copy) => {
+    copy.revision = 3;
+  });
+  // The controller looks when something of the DaemonSet changes.
+  await fleet.kubectl(['label', 'daemonset/agent', 'look=again']);
+  await eventually(
+    'the counters to be wrong',
+    () => fleet.daemonSet(),
+    ({ status }) => status.updatedNumberScheduled === 10,
+  );
+}
+
+async function play(
+  { before = {}, prepare, prepareStep, deploy, options = {}, inputs = {}, meanwhile }: Row,
+  fleet: Fleet,
+): Promise<{ step: Step; seconds: number }> {
+  await fleet.rollOut('v1', { maxUnavailable: '100%', ...before });
+  await prepare?.(fleet);
+  await fleet.deploy(deploy, options);
+  await prepareStep?.(fleet);
+  const began = Date.now();
+  const running = fleet.start({ command: 'status', ...inputs });
+  await meanwhile?.(fleet, running);
+  const step = await running.done;
+  return { step, seconds: (Date.now() - began) / 1_000 };
+}
+
+function expectRow({ outcome, reason, says, within }: Row, { step, seconds }: { step: Step; seconds: number }): void {
+  expectStep(step, { outputs: { outcome, reason, changed: 'false' } });
+  const error = step.log.match(/^::error .*$/gm)?.join('\n');
+  expect(error ?? step.log).toMatch(says);
+  if (within !== undefined) expect(seconds).toBeLessThan(within);
+}
+
+// The rows mostly wait, each in a namespace of its own: many at the same time.
+describe('a rollout of', () => {
+  const played = new Map<string, Promise<{ step: Step; seconds: number }>>();
+  const fleets: Fleet[] = [];
+
+  beforeAll(() => {
+    let previous: Promise<unknown> = Promise.resolve();
+    const names = Object.keys(rows);
+    // Six lanes, so that what is measured is the step and not the machine.
+    const lanes = Array.from({ length: 6 }, () => Promise.resolve() as Promise<unknown>);
+    names.forEach((name, index) => {
+      const lane = index % lanes.length;
+      previous = lanes[lane] as Promise<unknown>;
+      const run = previous.then(async () => {
+        const fleet = await Fleet.create();
+        fleets.push(fleet);
+        const result = await play(rows[name] as Row, fleet);
+        await fleet.remove();
+        return result;
+      });
+      run.catch(() => {});
+      played.set(name, run);
+      lanes[lane] = run.catch(() => {});
+    });
+  });
+  afterAll(async () => {
+    await Promise.allSettled(fleets.map((fleet) => fleet.remove()));
+  });
+
+  test.each(Object.keys(rows))(
+    '%s',
+    async (name) => {
+      expectRow(rows[name] as Row, await (played.get(name) as Promise<{ step: Step; seconds: number }>));
+    },
+    600_000,
+  );
+
+  test('a container that crashes has its log, its events and what to type in the summary and in the log', async () => {
+    const { step } = await (played.get('a container that crashes') as Promise<{ step: Step }>);
+    for (const text of [step.log, step.summary]) {
+      expect(text).toContain('cannot open the log directory');
+      expect(text).toMatch(/Back-off restarting failed container agent/);
+      expect(text.replace(/&#\d+;/g, (entity) => String.fromCodePoint(Number(entity.slice(2, -1))))).toMatch(
+        /kubectl logs --namespace \S+ agent-\w+ --container agent --previous/,
+      );
+    }
+    const [{ causes }] = JSON.parse(step.outputs['results'] ?? '') as Any[];
+    expect(causes[0]).toMatchObject({ cause: 'crash-loop', stuck: true, count: 5, container: 'agent', exitCode: 1, initContainer: false });
+    expect(causes[0].nodes).toHaveLength(5);
+  });
+});
+
+describe('nodes', () => {
+  let testbed: Testbed;
+  let fleet: Fleet;
+  beforeAll(async () => {
+    testbed = await startTestbed({ nodes: 5 });
+  });
+  afterAll(() => testbed.stop());
+  beforeEach(async () => {
+    fleet = await Fleet.create({ testbed });
+  });
+  afterEach(async () => {
+    await fleet.remove();
+    await fleet.kubectl(['annotate', 'nodes', '--all', 'testbed/not-ready-']);
+  });
+
+  /** A DaemonSet that stays on nodes that are not ready, as network plugins do. */
+  const everywhere: ManifestOptions = {
+    maxUnavailable: 1,
+    podSpec: { terminationGracePeriodSeconds: 1, tolerations: [{ operator: 'Exists' }] },
+  };
+  const breakNode = async (name: string): Promise<void> => {
+    await fleet.kubectl(['annotate', 'node', name, 'testbed/not-ready=true']);
+    await eventually(
+      'its pod to be unavailable',
+      () => fleet.daemonSet(),
+      ({ status }) => status.numberUnavailable === 1,
+    );
+  };
+
+  test('one that is not ready is named as the cause, and is no failure of the version', async () => {
+    await fleet.rollOut('v1', everywhere);
+    await breakNode('node-3');
+    await fleet.deploy('v2', everywhere);
+    const step = await fleet.rollback({ command: 'status', 'failure-grace': '2s', 'progress-deadline': '10s' });
+    expectStep(step, { code: 1, outputs: { outcome: 'stalled', reason: 'node-not-ready' } });
+    expect(step.log).toMatch(/::error .*1 node is not ready.* \(node-3\)/);
+  });
+
+  test('one that is not ready can be tolerated, and is told', async () => {
+    await fleet.rollOut('v1', { ...everywhere, maxUnavailable: 2 });
+    await breakNode('node-3');
+    await fleet.deploy('v2', { ...everywhere, maxUnavailable: 2 });
+    const step = await fleet.rollback({ command: 'status', 'failure-grace': '3s', 'tolerate-unavailable': '20%' });
+    expectStep(step, { code: 0, outputs: { outcome: 'complete' } });
+    expect(step.summary).toContain('Tolerated, by tolerate&#45;unavailable');
+    expect(step.log).toMatch(/^1 node is not ready.* \(node-3\)\. Look: kubectl describe node node-3$/m);
+    expect(step.outputs['results']).toContain('node-3');
+  });
+
+  test('a bad version and a node that is not ready are told apart, the more telling first', async () => {
+    await fleet.rollOut('v1', { ...everywhere, maxUnavailable: '100%' });
+    await breakNode('node-2');
+    await fleet.deploy('v2-missing', { ...everywhere, maxUnavailable: '100%' });
+    const step = await fleet.rollback({ command: 'status', 'failure-grace': '3s' });
+    expectStep(step, { code: 1, outputs: { outcome: 'failed', reason: 'image-pull' } });
+    const [{ causes }] = JSON.parse(step.outputs['results'] ?? '') as Any[];
+    expect(causes.map(({ cause, stuck, count, nodes }: Any) => [cause, stuck, count, nodes.includes('node-2')])).toEqual([
+      ['image-pull', true, 4, false],
+      ['node-not-ready', false, 1, true],
+    ]);
+  });
+
+  test('a version that is broken on more nodes than are tolerated fails all the same', async () => {
+    await fleet.rollOut('v1', { maxUnavailable: 2 });
+    await fleet.deploy('v2-missing', { maxUnavailable: 2 });
+    const step = await fleet.rollback({ command: 'status', 'failure-grace': '3s', 'tolerate-unavailable': '1' });
+    expectStep(step, { code: 1, outputs: { outcome: 'failed', reason: 'image-pull' } });
+  });
+
+  test('one that joins is waited for as long as it makes headway, and is no reason to fail', async () => {
+    await fleet.rollOut('v1', { maxUnavailable: '100%' });
+    await fleet.deploy('v2-slow', { maxUnavailable: 1 });
+    const running = fleet.start({ command: 'status', 'failure-grace': '3s' });
+    await isWaiting(running);
+    await testbed.addNodes(1);
+    expectStep(await running.done, { code: 0, outputs: { outcome: 'complete' } });
+  });
+
+  test('one that leaves is not waited for', async () => {
+    await testbed.addNodes(1);
+    const { items } = await fleet.json('get', 'nodes');
+    const last =
+      items
+        .map(({ metadata }: Any) => metadata.name as string)
+        .sort((a: string, b: string) => a.length - b.length || a.localeCompare(b))
+        .at(-1) ?? '';
+    await fleet.rollOut('v1', { maxUnavailable: '100%' });
+    await fleet.deploy('v2-slow', { maxUnavailable: 1 });
+    const running = fleet.start({ command: 'status', 'failure-grace': '3s' });
+    await isWaiting(running);
+    await fleet.kubectl(['delete', 'node', last]);
+    expectStep(await running.done, { code: 0, outputs: { outcome: 'complete' } });
+  });
+});
+
+describe('without the right to look', () => {
+  let fleet: Fleet;
+  beforeEach(async () => {
+    fleet = await Fleet.create({ testbed: sharedTestbed() });
+    await fleet.rollOut('v1');
+    await fleet.deploy('v2-crash');
+  });
+  afterEach(() => fleet.remove());
+
+  const bare: [string, string, string[]][] = [
+    ['apps', 'daemonsets', ['get', 'watch']],
+    ['apps', 'controllerrevisions', ['list']],
+  ];
+  const inputs = { command: 'status', 'failure-grace': '4s', 'progress-deadline': '12s', 'log-lines': '5' };
+
+  test('at pods: stalled without a cause, and the rule that would tell', async () => {
+    const step = await fleet.rollback({ ...inputs, kubeconfig: await fleet.kubeconfigOf(bare) });
+    expectStep(step, { code: 1, outputs: { outcome: 'stalled', reason: 'no-progress' } });
+    expect(step.log).toMatch(/^::warning::Which pods hold the rollout up cannot be told\. .*resources: \["pods"\], verbs: \["list"\]/m);
+  });
+
+  test('at anything but pods: failed with the cause, and a line for each rule that would tell more', async () => {
+    const kubeconfig = await fleet.kubeconfigOf([...bare, ['', 'pods', ['list']]]);
+    const step = await fleet.rollback({ ...inputs, kubeconfig, 'progress-deadline': '60s' });
+    expectStep(step, { code: 1, outputs: { outcome: 'failed', reason: 'crash-loop' } });
+    for (const rule of [
+      '"pods"], verbs: ["watch"]',
+      '"nodes"], verbs: ["list"]',
+      '"events"], verbs: ["list"]',
+      '"pods/log"], verbs: ["get"]',
+    ])
+      expect(step.log.split('\n').filter((line) => line.startsWith('::warning::') && line.includes(rule))).toHaveLength(1);
+  });
+});
+
+describe('a rollback', () => {
+  let fleet: Fleet;
+  beforeEach(async () => {
+    fleet = await Fleet.create();
+  });
+  afterEach(() => fleet.remove());
+
+  test('is not failed by the crashing pods that it removes', async () => {
+    await fleet.rollOut('v1');
+    await fleet.getStuck('v2-crash', { maxUnavailable: '100%' });
+    const step = await fleet.rollback({ 'failure-grace': '0' });
+    expectStep(step, { code: 0, outputs: { outcome: 'rolled-back' } });
+  });
+
+  test('to a version that cannot start either ends as failed, and says so', async () => {
+    await fleet.rollOut('v1');
+    await fleet.deploy('v2-missing');
+    await fleet.deploy('v3');
+    const step = await fleet.rollback({ 'to-revision': '2', 'failure-grace': '4s' });
+    expectStep(step, { code: 1, outputs: { outcome: 'failed', reason: 'image-pull', changed: 'true', 'new-revision': '4' } });
+    expect(step.summary).toMatch(/^## ❌ Pods cannot start: DaemonSet /);
+  });
+
+  test('warns at the start where the timeout cannot suffice', async () => {
+    for (const tag of ['v1', 'v2']) await fleet.rollOut(tag, { maxUnavailable: '100%' });
+    const patch = { spec: { minReadySeconds: 60, updateStrategy: { rollingUpdate: { maxUnavailable: 1 } } } };
+    await fleet.kubectl(['patch', 'daemonset/agent', '--type=merge', '-p', JSON.stringify(patch)]);
+    const step = await fleet.rollback({ timeout: '4s' });
+    expectStep(step, { code: 1, outputs: { outcome: 'timed-out', changed: 'true' } });
+    expect(step.log).toMatch(
+      /^::warning::With minReadySeconds and maxUnavailable as they are, the rest takes about 10m 00s, and the timeout leaves \d/m,
+    );
+  });
+});
