@@ -224,7 +224,7 @@ describe('the wait', () => {
     await fleet.rollOut('v1');
     await fleet.deploy('v2-hang', { maxUnavailable: '100%' });
     await fleet.rollOut('v3', { maxUnavailable: '100%' });
-    const step = await fleet.rollback({ 'to-revision': '2', timeout: '75s' });
+    const step = await fleet.rollback({ 'to-revision': '2', timeout: '85s' });
     expectStep(step, { code: 1, outputs: { outcome: 'timed-out' } });
     expect(step.log.match(/0 of 10 updated pods are available\.\.\./g)).toHaveLength(2);
     expect(fleet.requests().filter((request) => request === 'watch daemonsets')).toHaveLength(1);

@@ -51,6 +51,7 @@ export function templateWriter({ metadata }: DaemonSet): string | undefined {
     const spec = fieldsV1?.['f:spec'];
     return typeof spec === 'object' && spec !== null && 'f:template' in spec;
   });
-  const [last] = writers.sort((a, b) => (b.time ?? '').localeCompare(a.time ?? ''));
+  // Times are in seconds; of those in the same second the server lists the later manager last.
+  const last = writers.sort((a, b) => (a.time ?? '').localeCompare(b.time ?? '')).at(-1);
   return last?.manager === undefined ? undefined : `${last.manager}${last.time ? ` at ${last.time}` : ''}`;
 }

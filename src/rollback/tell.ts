@@ -45,9 +45,9 @@ export class Teller {
     this.#line = line;
   }
 
-  /** When a line that was held back is to be told; undefined where there is none. */
-  nextAt(): number | undefined {
-    return this.#due;
+  /** When a line that was held back is to be told, or the last one again. */
+  nextAt(): number {
+    return this.#due ?? this.#at + HEARTBEAT;
   }
 
   /** @param left milliseconds that the rest will take, where that is known. */
