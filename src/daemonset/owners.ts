@@ -46,8 +46,9 @@ function safe(name: string): string {
 }
 
 /** Who wrote the template last, as the server recorded it: `manager at time`. Undefined where it recorded nothing. */
-export function templateWriter({ metadata }: DaemonSet): string | undefined {
-  const writers = (metadata.managedFields ?? []).filter(({ fieldsV1 }) => {
+export function templateWriter({ metadata }: DaemonSet, except?: string): string | undefined {
+  const writers = (metadata.managedFields ?? []).filter(({ manager, fieldsV1 }) => {
+    if (manager === except) return false;
     const spec = fieldsV1?.['f:spec'];
     return typeof spec === 'object' && spec !== null && 'f:template' in spec;
   });

@@ -1,3 +1,4 @@
+import { FIELD_MANAGER } from '../cluster/cluster.ts';
 import { explain } from '../daemonset/explain.ts';
 import type { End, PodOnNode, Reason, Result } from '../daemonset/outcome.ts';
 import { templateWriter } from '../daemonset/owners.ts';
@@ -31,7 +32,7 @@ export function endOf(tracked: Tracked, { namespace, name }: DaemonSetName, vers
         message: `Not done yet: ${state}. This step did not wait (wait: false). ${goesOn}`,
       };
     case 'superseded': {
-      const writer = templateWriter(tracked.daemonSet);
+      const writer = templateWriter(tracked.daemonSet, FIELD_MANAGER);
       return {
         outcome: 'superseded',
         reason: 'template-changed',
