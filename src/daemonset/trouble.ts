@@ -1,8 +1,7 @@
 import type { Condition, ContainerStatus, Pod } from './types.ts';
 
-/** Why a node does not run a version, or not available, in one word for machines. Each has its section in docs/troubleshooting.md. */
-export const CAUSES = [
-  // a pod of this version cannot start, on any node
+/** Causes that no waiting cures: the version, its configuration or the room for it has to change. */
+const INCURABLE = [
   'image-pull',
   'invalid-image',
   'config-error',
@@ -13,6 +12,11 @@ export const CAUSES = [
   'volume-mount',
   'unschedulable',
   'pod-rejected',
+] as const;
+
+/** Why a node does not run a version, or not available, in one word for machines. Each has its section in docs/troubleshooting.md. */
+export const CAUSES = [
+  ...INCURABLE,
   // it may start yet
   'starting',
   'not-ready',
@@ -46,19 +50,7 @@ export interface Trouble {
   runsSince?: number;
 }
 
-/** Causes that no waiting cures: the version, its configuration or the room for it has to change. */
-const HOPELESS: ReadonlySet<Cause> = new Set([
-  'image-pull',
-  'invalid-image',
-  'config-error',
-  'start-error',
-  'crash-loop',
-  'oom-killed',
-  'probe-failed',
-  'volume-mount',
-  'unschedulable',
-  'pod-rejected',
-]);
+const HOPELESS: ReadonlySet<Cause> = new Set(INCURABLE);
 
 /** A container that crashes counts from this many restarts on: one or two crashes may be a dependency that starts at the same time. */
 const RESTARTS = 3;

@@ -1,7 +1,6 @@
 import { isFailure } from '../cluster/cluster.ts';
 import {
   type CauseGroup,
-  type Diagnosis,
   groupCauses,
   nextVerdictAt,
   stuckOf,
@@ -177,16 +176,15 @@ class Wait {
     const rollout = rolloutOf(daemonSet);
     this.#progress = record(this.#progress, rollout.counts, clock.now());
     if (!this.#options.once) this.#warnOfTime(leastTime(daemonSet, rollout.counts), 'With minReadySeconds and maxUnavailable as they are');
-    if (rollout.kind === 'complete' && (await this.#countersLie())) return this.#verdict(undefined);
+    if (rollout.kind === 'complete' && (await this.#countersLie())) return this.#verdict();
     if (rollout.kind === 'on-delete') this.#toReplace = await this.#podsToReplace();
-    const diagnosis = this.#observation.diagnosis(rollout.counts);
-    this.#tell(rollout, diagnosis);
+    this.#tell(rollout);
     if (rollout.kind === 'complete' || rollout.kind === 'on-delete') return rollout.kind;
-    return this.#options.once ? undefined : this.#verdict(diagnosis);
+    return this.#options.once ? undefined : this.#verdict();
   }
 
   /** Whether it is time to end although not every node is right. */
-  async #verdict(diagnosis: Diagnosis | undefined): Promise<'complete' | 'failed' | 'stalled' | undefined> {
+  async #verdict(): Promise<'complete' | 'failed' | 'stalled' | undefined> {
     const { clock, signal } = this.#world;
     const { limits } = this.#options;
     const counts = this.#counts;
@@ -197,18 +195,17 @@ class Wait {
     if (idle >= LULL && due !== undefined && now >= due) await this.#observation.lookAtWarnings(signal);
 
     const patience = { grace: limits.failureGrace, tolerated: toleratedOf(limits.tolerateUnavailable, counts.desired) };
-    let seen = this.#observation.diagnosis(counts) ?? diagnosis;
+    let seen = this.#observation.diagnosis(counts);
     const overdue = limits.progressDeadline > 0 && idle >= limits.progressDeadline + this.#minReady;
     const mayFail = limits.failFast && seen !== undefined && stuckOf(seen, patience, now).length > patience.tolerated;
     const mayDo = seen !== undefined && idle >= limits.failureGrace;
     if (mayFail || mayDo || overdue) await this.#observation.lookAtNodes(signal, mayFail || overdue ? NODES_AGE : HEARTBEAT);
-    seen = this.#observation.diagnosis(counts) ?? seen;
+    seen = this.#observation.diagnosis(counts);
 
     this.#stuck = seen ? stuckOf(seen, patience, clock.now()) : [];
     if (seen && idle >= limits.failureGrace && counts.desired > 0) {
       const lacking = seen.troubled.filter(({ isNew }) => !isNew).length;
-      const young = seen.troubled.length - lacking;
-      if (lacking <= patience.tolerated && (lacking > 0 || young > 0)) return 'complete';
+      if (lacking <= patience.tolerated && seen.troubled.length > 0) return 'complete';
     }
     if (limits.failFast && this.#stuck.length > patience.tolerated) return 'failed';
     return overdue ? 'stalled' : undefined;
@@ -248,9 +245,9 @@ class Wait {
     }
   }
 
-  #tell(rollout: Rollout, diagnosis: Diagnosis | undefined): void {
+  #tell(rollout: Rollout): void {
     const left = timeLeft(this.#progress);
-    this.#teller.progress(rollout, diagnosis, left);
+    this.#teller.progress(rollout, this.#observation.diagnosis(rollout.counts), left);
     if (left !== undefined && this.#world.clock.now() - this.#begun >= 2 * LULL) this.#warnOfTime(left, 'At this pace');
   }
 
