@@ -89,12 +89,16 @@ function nodeOf({ spec = {} }: Pod): string {
   return named?.[1] ?? '';
 }
 
+/** Reasons of a warning that a pod has to wait for a volume: of the kubelet, and of the attach-detach controller. */
+export const VOLUME_WARNINGS = ['FailedMount', 'FailedAttachVolume', 'FailedMapVolume'] as const;
+
 /** The same pod after warnings about it were read: why it is still starting, and what ended it. */
 export function withWarnings(pod: SeenPod, warnings: readonly Warning[], now: number): SeenPod {
   const { trouble } = pod;
   if (!trouble) return pod;
   const last = (pattern: RegExp): Warning | undefined => warnings.findLast(({ reason, message }) => pattern.test(`${reason} ${message}`));
-  const mount = trouble.cause === 'starting' && !pod.prepared ? last(/^Failed(Mount|AttachVolume|MapVolume) /) : undefined;
+  const unprepared = trouble.cause === 'starting' && !pod.prepared;
+  const mount = unprepared ? warnings.findLast(({ reason }) => (VOLUME_WARNINGS as readonly string[]).includes(reason)) : undefined;
   if (mount) {
     const { reason, message } = mount;
     return { ...pod, trouble: { ...trouble, cause: 'volume-mount', reason, message }, since: pod.since ?? now };
@@ -103,7 +107,7 @@ export function withWarnings(pod: SeenPod, warnings: readonly Warning[], now: nu
   if (probe) return { ...pod, trouble: { ...trouble, cause: 'probe-failed', message: probe.message } };
   const unready = trouble.cause === 'not-ready' ? last(/^Unhealthy Readiness probe (failed|errored)/) : undefined;
   if (unready) return { ...pod, trouble: { ...trouble, message: unready.message } };
-  const sandbox = trouble.cause === 'starting' ? last(/^(FailedCreatePodSandBox|NetworkNotReady) /) : undefined;
+  const sandbox = unprepared ? last(/^(FailedCreatePodSandBox|NetworkNotReady) /) : undefined;
   return sandbox ? { ...pod, trouble: { ...trouble, reason: sandbox.reason, message: sandbox.message } } : pod;
 }
 
@@ -243,7 +247,7 @@ export function nextVerdictAt({ troubled }: Diagnosis, { grace }: Patience, now:
 /** Nodes that have the same trouble. */
 export interface CauseGroup {
   cause: Cause;
-  /** Waiting does not help. */
+  /** Waiting does not help: at least one of the nodes has had it for too long. */
   stuck: boolean;
   nodes: TroubledNode[];
   /** The one to look at: of several the one with the most restarts. */
@@ -284,20 +288,22 @@ const ORDER: readonly Cause[] = [
   'not-replaced',
 ];
 
-/** The troubled nodes by what they have, the most telling first. */
+/** The troubled nodes by what they have, the most telling first. Where one of a group is stuck, the others are on the way there. */
 export function groupCauses({ troubled }: Diagnosis, stuck: readonly TroubledNode[]): CauseGroup[] {
   const groups = new Map<string, CauseGroup>();
   for (const one of troubled) {
     const { cause, container = '', image = '' } = one.trouble;
-    const isStuck = stuck.includes(one);
-    const key = JSON.stringify([cause, container, image, isStuck]);
-    const group = groups.get(key);
-    if (!group) groups.set(key, { cause, stuck: isStuck, nodes: [one], example: one });
-    else {
-      group.nodes.push(one);
-      if ((one.trouble.restarts ?? 0) > (group.example.trouble.restarts ?? 0)) group.example = one;
-    }
+    const key = JSON.stringify([cause, container, image]);
+    const group = groups.get(key) ?? { cause, stuck: false, nodes: [], example: one };
+    groups.set(key, group);
+    group.nodes.push(one);
+    group.stuck ||= stuck.includes(one);
+    if ((one.trouble.restarts ?? 0) > (group.example.trouble.restarts ?? 0)) group.example = one;
   }
-  const weight = ({ cause, stuck: isStuck }: CauseGroup): number => (isStuck ? 0 : 100) + ORDER.indexOf(cause);
-  return [...groups.values()].sort((a, b) => weight(a) - weight(b) || b.nodes.length - a.nodes.length);
+  return mostTellingFirst([...groups.values()]);
+}
+
+export function mostTellingFirst(groups: readonly CauseGroup[]): CauseGroup[] {
+  const weight = ({ cause, stuck }: CauseGroup): number => (stuck ? 0 : 100) + ORDER.indexOf(cause);
+  return groups.toSorted((a, b) => weight(a) - weight(b) || b.nodes.length - a.nodes.length);
 }

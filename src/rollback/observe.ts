@@ -4,11 +4,13 @@ import {
   type Diagnosis,
   diagnose,
   type Evidence,
+  mostTellingFirst,
   type SeenNode,
   type SeenPod,
   seeNode,
   seePod,
   seeWarnings,
+  VOLUME_WARNINGS,
   type Wanted,
   withWarnings,
 } from '../daemonset/diagnosis.ts';
@@ -146,11 +148,11 @@ export class Observation {
     if (this.#warningsAt > 0) this.#warningsAge = Math.min(this.#warningsAge * 2, LONGEST_WARNINGS_AGE);
     this.#warningsAt = now;
     try {
-      const [mounts, ours] = await Promise.all([
-        cluster.listWarnings(namespace, { reason: 'FailedMount' }, signal),
+      const [ours, ...mounts] = await Promise.all([
         cluster.listWarnings(namespace, { 'involvedObject.uid': uid, reason: 'FailedCreate' }, signal),
+        ...VOLUME_WARNINGS.map((reason) => cluster.listWarnings(namespace, { reason }, signal)),
       ]);
-      const warnings = Map.groupBy(seeWarnings(mounts), (warning) => warning.uid);
+      const warnings = Map.groupBy(seeWarnings(mounts.flat()), (warning) => warning.uid);
       for (const [id, pod] of this.#pods) this.#pods.set(id, withWarnings(pod, warnings.get(id) ?? [], now));
       const rejection = seeWarnings(ours).at(-1);
       this.#rejected = rejection && { message: rejection.message, since: this.#rejected?.since ?? now };
@@ -164,7 +166,7 @@ export class Observation {
   async evidence(groups: CauseGroup[], logLines: number, signal: AbortSignal): Promise<CauseGroup[]> {
     const read = async (group: CauseGroup, index: number): Promise<CauseGroup> =>
       index < MOST_EXAMPLES && group.example.pod !== '' ? { ...group, ...(await this.#readAbout(group, logLines, signal)) } : group;
-    return Promise.all(groups.map(read));
+    return mostTellingFirst(await Promise.all(groups.map(read)));
   }
 
   async #readAbout({ cause, example }: CauseGroup, logLines: number, signal: AbortSignal): Promise<Partial<CauseGroup>> {

@@ -341,14 +341,29 @@ describe('causes', () => {
         expect(new Set(nodes)).toEqual(new Set(troubled));
         for (const group of groups) {
           expect(group.nodes).toContain(group.example);
+          expect(group.nodes.some((one) => stuck.includes(one))).toBe(group.stuck);
           for (const one of group.nodes) {
-            expect(stuck.includes(one)).toBe(group.stuck);
             expect(one.trouble.cause).toBe(group.cause);
             expect(one.trouble.restarts ?? 0).toBeLessThanOrEqual(group.example.trouble.restarts ?? 0);
           }
         }
       }),
     );
+  });
+
+  test('name all nodes with the same trouble as soon as one of them is stuck', () => {
+    const one = (node: string, restarts: number): TroubledNode => ({
+      node,
+      pod: node,
+      trouble: { cause: 'crash-loop', reason: '', message: '', container: 'agent', restarts },
+      since: 0,
+      marks: [],
+      isNew: false,
+    });
+    const troubled = [one('node-1', 2), one('node-2', 3), one('node-3', 1)];
+    expect(groupCauses({ right: 0, troubled }, troubled.slice(1, 2))).toEqual([
+      { cause: 'crash-loop', stuck: true, nodes: troubled, example: troubled[1] },
+    ]);
   });
 
   test('tell most first, and of the same the one with more nodes', () => {
