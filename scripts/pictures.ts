@@ -23,9 +23,14 @@ try {
   await untilStuck();
   await take('dry-run', ['light'], { 'dry-run': 'true' });
   await take('rolled-back', ['light', 'dark'], {});
-  deploy('v4-hang');
-  rollOut('v5');
-  await take('timed-out', ['light'], { 'to-revision': '5', timeout: '3s' });
+  // Gates: what a version has that cannot start, one that never gets ready, and one that takes longer.
+  deploy('v4-crash');
+  await take('failed', ['light', 'dark'], { command: 'status', 'log-lines': '20' });
+  deploy('v5-hang');
+  await take('stalled', ['light', 'dark'], { command: 'status', 'progress-deadline': '20s' });
+  rollOut('v6');
+  deploy('v7-slow', 1);
+  await take('timed-out', ['light', 'dark'], { command: 'status', timeout: '30s' });
 } finally {
   await camera.close();
   await testbed.stop();
@@ -51,7 +56,7 @@ async function take(name: string, schemes: ('light' | 'dark')[], inputs: Record<
   }
 }
 
-function deploy(tag: string): void {
+function deploy(tag: string, maxUnavailable = 4): void {
   kubectl(
     ['apply', '--filename=-'],
     JSON.stringify({
@@ -60,7 +65,7 @@ function deploy(tag: string): void {
       metadata: { name: 'log-agent', namespace: 'logging', annotations: { 'kubernetes.io/change-cause': `log-agent ${tag}` } },
       spec: {
         selector: { matchLabels: { app: 'log-agent' } },
-        updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 4 } },
+        updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable } },
         template: {
           metadata: { labels: { app: 'log-agent' } },
           spec: {

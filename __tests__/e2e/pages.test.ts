@@ -65,6 +65,16 @@ describe('a summary', () => {
     expect(refused.text).toMatch(/1\s+agent-\w+\s+\d+s\s+deploy v1\s+registry\.example\/agent:v1/);
   });
 
+  test('of a rollout that does not finish draws it, and tells what holds it up', async () => {
+    await fleet.deploy('v4-slow', { maxUnavailable: 1 });
+    const { summary } = await fleet.rollback({ command: 'status', timeout: '12s' });
+    expect(summary).toMatch(/```mermaid\n.*\nxychart/);
+    const { text } = await lookAt(summary);
+    expect(text).toMatch(/❌ Timed out: DaemonSet .*What holds it up.*not ready.*The rollout over time: 1\d\.\d s.*seconds/s);
+    expect(text).not.toContain('xychart');
+    expect((await lookAt(summary, { unfold: true })).text).toMatch(/Node\s+Pod\s+What\s+Restarts.*not-replaced/s);
+  });
+
   test('holds no markup that came from the cluster', async () => {
     const cause =
       '</details><img src=x onerror=alert(1)><b>bold</b> [link](https://evil.example) ![x](https://evil.example/x) @octocat | `x` www.evil.example';

@@ -300,8 +300,12 @@ export function groupCauses({ troubled }: Diagnosis, stuck: readonly TroubledNod
     group.stuck ||= stuck.includes(one);
     if ((one.trouble.restarts ?? 0) > (group.example.trouble.restarts ?? 0)) group.example = one;
   }
+  for (const { nodes } of groups.values()) nodes.sort((a, b) => byNumber(a.node, b.node));
   return mostTellingFirst([...groups.values()]);
 }
+
+/** `node-2` before `node-10`. */
+const { compare: byNumber } = new Intl.Collator('en', { numeric: true });
 
 export function mostTellingFirst(groups: readonly CauseGroup[]): CauseGroup[] {
   const weight = ({ cause, stuck }: CauseGroup): number => (stuck ? 0 : 100) + ORDER.indexOf(cause);

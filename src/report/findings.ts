@@ -16,6 +16,12 @@ const SHORTEST_CHART = 3_000;
 const BLUE = '#2f81f7';
 const GREEN = '#3fb950';
 
+/** Flat and without a ground of its own, as GitHub's dark theme and Mermaid's differ. Pixels. */
+const LOOK = {
+  xyChart: { width: 700, height: 280 },
+  themeVariables: { xyChart: { backgroundColor: 'transparent', plotColorPalette: `${BLUE}, ${GREEN}` } },
+};
+
 /** Why not every node is right, the most telling first, and what to type next. */
 export function causes({ causes: all = [], daemonSet }: Result): string {
   if (all.length === 0) return '';
@@ -28,17 +34,18 @@ export function causes({ causes: all = [], daemonSet }: Result): string {
   return ['### What holds it up', '', ...items, ...more].join('\n');
 }
 
-/** The nodes over the time of the wait. */
+/** The nodes over the time of the wait, where anything changed in it. */
 export function chart({ samples = [], outcome }: Result, command: Command): string {
   const [first, last] = [samples[0], samples.at(-1)];
   if (!first || !last || last.at - first.at < SHORTEST_CHART) return '';
+  if (samples.every(({ updated, available }) => updated === first.updated && available === first.available)) return '';
   const points = Array.from({ length: POINTS }, (_, index) => {
     const time = first.at + ((last.at - first.at) * index) / (POINTS - 1);
     return samples.findLast(({ at }) => at <= time) ?? first;
   });
   const most = Math.max(...samples.map(({ desired }) => desired), 1);
   const diagram = [
-    `%%{init: {"themeVariables": {"xyChart": {"plotColorPalette": "${BLUE}, ${GREEN}"}}}}%%`,
+    `%%{init: ${JSON.stringify(LOOK)}}%%`,
     'xychart-beta',
     `  x-axis "seconds" 0 --> ${Math.max(1, Math.round((last.at - first.at) / 1_000))}`,
     `  y-axis "nodes" 0 --> ${most}`,

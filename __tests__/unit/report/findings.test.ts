@@ -192,7 +192,7 @@ describe('the diagram', () => {
   test('goes from the first state to the last, through nothing but states', () => {
     const sample: fc.Arbitrary<Sample> = fc.record({
       desired: fc.integer({ min: 9, max: 2_000 }),
-      updated: fc.nat(9),
+      updated: fc.nat(6),
       available: fc.nat(9),
       at: fc.nat(1e9),
     });
@@ -212,18 +212,19 @@ describe('the diagram', () => {
     );
   });
 
-  const sample = (at: number): Sample => ({ desired: 3, updated: 1, available: 2, at });
+  const sample = (at: number, updated = 1): Sample => ({ desired: 3, updated, available: 2, at });
 
   test.each<[string, Sample[]]>([
     ['nothing was waited for', []],
     ['it took no time', [sample(5)]],
-    ['it took less than three seconds', [sample(0), sample(2_999)]],
+    ['it took less than three seconds', [sample(0), sample(2_999, 2)]],
+    ['nothing moved', [sample(0), sample(4_000), sample(9_000)]],
   ])('is not drawn where %s', (_name, samples) => {
     expect(chart({ ...failed, samples }, 'rollback')).toBe('');
   });
 
   test('is unfolded where it did not end well', () => {
-    const samples = [sample(0), sample(9_000)];
+    const samples = [sample(0), sample(9_000, 2)];
     expect(chart({ ...failed, samples }, 'rollback')).toMatch(/^<details open>\n<summary>The rollout over time: 9/);
     expect(chart({ ...failed, outcome: 'rolled-back', samples }, 'rollback')).toMatch(/^<details>\n/);
   });
