@@ -1,5 +1,5 @@
 /**
- * Makes the bundle: src/index.ts → build/index.js (one file, only what is used) → dist/index.js (by ncc).
+ * Makes the bundle: src/index.ts → build/index.js (one file, only what is used) → dist/index.js (by ncc), and dist/post.js beside it.
  *
  * ncc cannot prune the Kubernetes client library, which says nothing of side effects and drags in every generated
  * model; so esbuild, told that it has none, resolves and prunes first. `--check` compares with the committed
@@ -30,6 +30,14 @@ const prune: Plugin = {
   },
 };
 
+/** The post step takes the bundle as it is. */
+const besideBundle: Plugin = {
+  name: 'beside the bundle',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/index\.ts$/ }, () => ({ path: './index.js', external: true }));
+  },
+};
+
 async function bundle(into: string): Promise<void> {
   const { metafile } = await build({
     absWorkingDir: root,
@@ -52,6 +60,16 @@ async function bundle(into: string): Promise<void> {
   const options = ['--out', 'dist', '--minify', '--no-cache', '--quiet', '--target', 'es2022'];
   execFileSync(process.execPath, [ncc, 'build', 'pruned/index.js', ...options], { cwd: into, stdio: ['ignore', 'ignore', 'inherit'] });
   writeFileSync(join(into, 'dist', 'licenses.txt'), licenses(metafile));
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['src/post.ts'],
+    outfile: join(into, 'dist', 'post.js'),
+    bundle: true,
+    format: 'esm',
+    target: 'node24',
+    plugins: [besideBundle],
+    logLevel: 'warning',
+  });
 }
 
 /** The licences of the packages that have code in the bundle. */

@@ -1,0 +1,41 @@
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import type { Recorded } from '../../src/daemonset/guard.ts';
+import { forget, keep, keptFrom, recall } from '../../src/records.ts';
+
+const records: Recorded[] = [{ kind: 'absent', daemonSet: { namespace: 'logging', name: 'agent' } }];
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'rollback-daemonset-records-'));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('records are kept in a file of which only the owner may know, until they are forgotten', () => {
+  const kept = keep(records, folder);
+  expect(recall(kept)).toEqual(records);
+  // Windows knows no modes.
+  if (process.platform !== 'win32') expect(statSync(kept.path).mode & 0o777).toBe(0o600);
+  expect(keptFrom(JSON.stringify(kept))).toEqual(kept);
+  forget(kept);
+  expect(readdirSync(folder)).toEqual([]);
+  expect(recall(kept)).toBeUndefined();
+  forget(kept);
+});
+
+test('two guards of a job do not share a file', () => {
+  expect(keep(records, folder).path).not.toBe(keep(records, folder).path);
+});
+
+test('records that somebody changed are none', () => {
+  const kept = keep(records, folder);
+  writeFileSync(kept.path, '[]');
+  expect(recall(kept)).toBeUndefined();
+});
+
+test.each([undefined, '', 'null', '{}', '{"path":1,"sha256":"x"}', 'x'])('the state %j is none of ours', (state) => {
+  expect(keptFrom(state)).toBeUndefined();
+});
