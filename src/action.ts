@@ -6,7 +6,7 @@ import { history } from './commands/history.ts';
 import { rollback } from './commands/rollback.ts';
 import { status } from './commands/status.ts';
 import { type Result, worstOf } from './daemonset/outcome.ts';
-import { inWords } from './daemonset/target.ts';
+import { inWords, isRelative } from './daemonset/target.ts';
 import type { AskedDaemonSets } from './daemonset/types.ts';
 import { currentRun, documentation, isPrivateRepository } from './github.ts';
 import { InputError, type Request, readInputs } from './inputs.ts';
@@ -116,7 +116,8 @@ function purposeOf(request: Request): string {
   const { expectedRevision: expected } = request;
   if (request.command === 'status') return `wait for the rollout${expected ? ` of ${inWords(expected)}` : ''}`;
   const from = `${request.dryRun ? 'dry run, ' : ''}from ${expected ? inWords(expected) : 'the current revision'}`;
-  return request.toRevision.kind === 'previous' ? `${from} to the previous one` : `${from} to ${inWords(request.toRevision)}`;
+  const { toRevision: to } = request;
+  return `${from} to ${!isRelative(to) ? inWords(to) : to.kind === 'previous' ? 'the previous one' : 'the last good one'}`;
 }
 
 function nothingYet(): Result {

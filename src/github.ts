@@ -6,7 +6,8 @@ export function currentRun(): Run | undefined {
   if (!Number.isSafeInteger(context.runId)) return undefined;
   try {
     const { owner, repo } = context.repo;
-    return { repository: `${owner}/${repo}`, id: String(context.runId) };
+    const repository = `${owner}/${repo}`;
+    return { repository, id: String(context.runId), url: `${context.serverUrl}/${repository}/actions/runs/${context.runId}` };
   } catch {
     return undefined;
   }

@@ -89,7 +89,7 @@ export function readInputs(environment: Readonly<Record<string, string | undefin
       'it is given but empty. Is the secret missing, or not available to this workflow (a fork, an environment)? To use $KUBECONFIG or ~/.kube/config, leave the input out.',
     );
   for (const [name, otherwise] of [
-    ['to-revision', 'To go back to the newest other version, write "previous".'],
+    ['to-revision', 'To go back to the newest other version, write "previous"; to the newest that is known to be good, "last-good".'],
     ['expected-revision', 'To go on whatever is current, write "any".'],
   ] as const) {
     if (raw(name) === '') wrong(name, `it is given but empty. Did the step that hands it over run, and set that output? ${otherwise}`);
@@ -110,10 +110,13 @@ export function readInputs(environment: Readonly<Record<string, string | undefin
     showValues: boolean('show-values'),
     execPlugins: readPlugins(get('exec-plugins')),
   };
+  const asked = get('to-revision');
   const toRevision: AskedRevision =
-    get('to-revision') === 'previous' ? { kind: 'previous' } : readRevision('to-revision', get('to-revision'), 'nor "previous", ', wrong);
+    asked === 'previous' || asked === 'last-good'
+      ? { kind: asked }
+      : readRevision('to-revision', asked, '"previous", "last-good", ', wrong);
   const expectedRevision =
-    get('expected-revision') === 'any' ? undefined : readRevision('expected-revision', get('expected-revision'), 'nor "any", ', wrong);
+    get('expected-revision') === 'any' ? undefined : readRevision('expected-revision', get('expected-revision'), '"any", ', wrong);
   const revision = get('revision') === '' ? undefined : readRevision('revision', get('revision'), '', wrong);
   if (revision && command && command !== 'history')
     wrong('revision', 'it shows a revision with command: history, and means nothing else. To go back to a revision, set to-revision.');

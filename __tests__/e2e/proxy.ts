@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { dump, load } from 'js-yaml';
 import type { Any, Fleet } from './support.ts';
 
-export type Kind = 'get' | 'list' | 'dry-run' | 'patch' | 'watch';
+export type Kind = 'get' | 'list' | 'dry-run' | 'patch' | 'mark' | 'watch';
 
 /** What the proxy does with a request instead of passing it on, or with its answer. `count` is 1 for the first of its kind. */
 export type Fault = (
@@ -39,6 +39,9 @@ export class FaultyProxy {
     const { testbed, namespace } = fleet;
     await fleet.kubectl(['create', 'serviceaccount', 'ci']);
     await fleet.kubectl(['create', 'rolebinding', 'ci', '--clusterrole=admin', `--serviceaccount=${namespace}:ci`]);
+    // Not even the role admin may write ControllerRevisions.
+    await fleet.kubectl(['create', 'role', 'marks', '--verb=patch', '--resource=controllerrevisions.apps']);
+    await fleet.kubectl(['create', 'rolebinding', 'marks', '--role=marks', `--serviceaccount=${namespace}:ci`]);
     const token = (await fleet.kubectl(['create', 'token', 'ci'])).trim();
     // The API server's own certificate, which is good for 127.0.0.1.
     const [cert, key] = ['serving.crt', 'serving.key'].map((name) => readFileSync(join(testbed.directory, name)));
@@ -105,6 +108,7 @@ export class FaultyProxy {
 }
 
 function kindOf({ method, url = '' }: IncomingMessage): Kind {
+  if (method === 'PATCH' && url.includes('controllerrevisions')) return 'mark';
   if (method === 'PATCH') return url.includes('dryRun=All') ? 'dry-run' : 'patch';
   if (url.includes('watch=true')) return 'watch';
   return url.includes('controllerrevisions') || url.includes('/pods') ? 'list' : 'get';

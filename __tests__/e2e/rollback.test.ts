@@ -9,7 +9,7 @@ beforeEach(async () => {
 afterEach(() => fleet.remove());
 
 describe('rolls back', () => {
-  test('a stuck rollout to the previous revision: template, numbers, change-cause, one write, five requests', async () => {
+  test('a stuck rollout to the previous revision: template, numbers, change-cause, one write, and six requests with the mark', async () => {
     await fleet.rollOut('v1');
     await fleet.rollOut('v2', { annotations: { team: 'observability' } });
     await fleet.getStuck('v3-crash', { annotations: { team: 'observability' } });
@@ -53,9 +53,16 @@ describe('rolls back', () => {
       await eventually(
         'the audit log',
         () => fleet.requests(),
-        (all) => all.length >= 5,
+        (all) => all.length >= 6,
       ),
-    ).toEqual(['get daemonsets', 'list controllerrevisions', 'patch daemonsets dryRun', 'patch daemonsets', 'watch daemonsets']);
+    ).toEqual([
+      'get daemonsets',
+      'list controllerrevisions',
+      'patch daemonsets dryRun',
+      'patch daemonsets',
+      'watch daemonsets',
+      'patch controllerrevisions',
+    ]);
     expect(step.summary).toContain('Revision 3 → 4, which restores revision 2');
     expect(step.summary).toContain('| 2 | **4** (current) |');
     expect(step.summary).not.toContain('>v3-crash<');

@@ -291,6 +291,12 @@ export class Fleet {
       .map(({ verb, objectRef, requestURI }) => `${verb} ${objectRef.resource}${requestURI.includes('dryRun=All') ? ' dryRun' : ''}`);
   }
 
+  /** How often we set or withdrew the mark of a ControllerRevision. */
+  marks(): number {
+    return this.requests().filter((request) => request === 'patch controllerrevisions').length;
+  }
+
+  /** How often we changed the DaemonSet. */
   writes(): number {
     return this.requests().filter((request) => request === 'patch daemonsets').length;
   }

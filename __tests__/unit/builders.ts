@@ -1,3 +1,4 @@
+import { GOOD } from '../../src/daemonset/mark.ts';
 import type { ControllerRevision, DaemonSet, JsonObject, ObjectMeta, Pod, PodTemplate } from '../../src/daemonset/types.ts';
 
 export function template(image: string, more: JsonObject = {}): PodTemplate {
@@ -25,7 +26,7 @@ export function daemonSet(
 export function controllerRevision(
   revision: number,
   stored: PodTemplate,
-  changes: { name?: string; uid?: string; cause?: string } = {},
+  changes: { name?: string; uid?: string; cause?: string; good?: string } = {},
 ): ControllerRevision {
   const name = changes.name ?? `agent-${revision}`;
   return {
@@ -35,7 +36,10 @@ export function controllerRevision(
       uid: `uid-${name}`,
       resourceVersion: '1',
       labels: { 'controller-revision-hash': name.replace('agent-', 'hash') },
-      ...(changes.cause !== undefined && { annotations: { 'kubernetes.io/change-cause': changes.cause } }),
+      annotations: {
+        ...(changes.cause !== undefined && { 'kubernetes.io/change-cause': changes.cause }),
+        ...(changes.good !== undefined && { [GOOD]: changes.good }),
+      },
       ownerReferences: [{ kind: 'DaemonSet', name: 'agent', uid: changes.uid ?? 'uid-1', controller: true }],
     },
     revision,

@@ -66,6 +66,7 @@ describe('readInputs', () => {
       { command: 'history', 'show-values': 'true' },
       { command: 'history', showValues: true },
     ],
+    [{ 'to-revision': 'last-good' }, { toRevision: { kind: 'last-good' } }],
     [{ 'to-revision': '7' }, { toRevision: { kind: 'number', number: 7 } }],
     [{ 'to-revision': 'agent-5fb484bc78' }, { toRevision: { kind: 'name', name: 'agent-5fb484bc78' } }],
     [{ timeout: '90' }, { timeout: 90_000 }],

@@ -98,6 +98,16 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer }: Cli
         signal,
       })) as unknown as DaemonSet;
     },
+    async annotateControllerRevision({ namespace, name, uid }, annotations, signal) {
+      await http.json({
+        method: 'PATCH',
+        path: `${collection('apps/v1', namespace, 'controllerrevisions')}/${encodeURIComponent(name)}`,
+        query: { fieldManager: FIELD_MANAGER },
+        type: 'application/merge-patch+json',
+        body: { metadata: { uid, annotations } },
+        signal,
+      });
+    },
     async *watchDaemonSet(from, signal) {
       const states = watch<DaemonSet>(http, {
         collection: collection('apps/v1', from.metadata.namespace, 'daemonsets'),

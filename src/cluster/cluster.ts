@@ -35,6 +35,15 @@ export interface Cluster {
   listPods(daemonSet: DaemonSet, signal: AbortSignal): Promise<Pod[]>;
   /** Applies a JSON patch, or with `dryRun` only asks what it would give. */
   patchDaemonSet(daemonSet: DaemonSetName, patch: PatchOperation[], options: { dryRun: boolean }, signal: AbortSignal): Promise<DaemonSet>;
+  /**
+   * Sets annotations of a ControllerRevision, or where they are null removes them; what else it has stays.
+   * `conflict` when another object has its name now.
+   */
+  annotateControllerRevision(
+    revision: { namespace: string; name: string; uid: string },
+    annotations: Record<string, string | null>,
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Every state of a DaemonSet after the given one, until it is deleted or the signal is aborted. */
   watchDaemonSet(from: DaemonSet, signal: AbortSignal): AsyncIterable<DaemonSetEvent>;
   /** The pods that match a DaemonSet's selector, whoever owns them, and every change of them. Without their containers' specifications. */

@@ -70,6 +70,8 @@ function explainInvalid(status: Status): ClusterError {
   }
   // A failed "test" of a JSON patch: something was changed in between.
   if (causes.length === 0) return new ClusterError('conflict', status.message ?? 'The patch does not fit the object.');
+  // A patch may name the object that it is for, as the controllers' own do.
+  if (causes.some(({ field }) => field === 'metadata.uid')) return new ClusterError('conflict', status.message ?? 'It is another object.');
   const list = causes.map(({ field, message }) => `${field ?? ''}: ${message ?? ''}`).join('; ');
   return new ClusterError('invalid-template', `The API server does not accept the template of that revision: ${list}`);
 }

@@ -19,6 +19,8 @@ export interface Call {
   method: 'GET' | 'PATCH';
   path: string;
   query?: Record<string, string>;
+  /** What a patch is. */
+  type?: 'application/json-patch+json' | 'application/merge-patch+json';
   body?: Json;
   signal: AbortSignal;
 }
@@ -158,7 +160,10 @@ export class Http {
             ...options.headers,
             Accept: 'application/json, */*',
             'User-Agent': 'rollback-daemonset',
-            ...(body !== undefined && { 'Content-Type': 'application/json-patch+json', 'Content-Length': Buffer.byteLength(body) }),
+            ...(body !== undefined && {
+              'Content-Type': call.type ?? 'application/json-patch+json',
+              'Content-Length': Buffer.byteLength(body),
+            }),
           },
         },
         (response) => {

@@ -21,11 +21,12 @@ export const PERMISSIONS: readonly Permission[] = [
     purpose: 'find those that match a selector, and name those that exist when one is not found',
   },
   { apiGroup: 'apps', resource: 'controllerrevisions', verb: 'list', purpose: 'read its history' },
+  { apiGroup: 'apps', resource: 'controllerrevisions', verb: 'patch', purpose: 'mark the versions that were seen running everywhere' },
   {
     apiGroup: '',
     resource: 'pods',
     verb: 'list',
-    purpose: 'look at the pods where counters cannot be trusted, or the rollout does not go on',
+    purpose: 'look at the pods where counters cannot be trusted, the rollout does not go on, or no version is marked as good',
   },
   { apiGroup: '', resource: 'pods', verb: 'watch', purpose: 'see at once that a pod cannot start' },
   { apiGroup: '', resource: 'pods/log', verb: 'get', purpose: 'show why a container crashed' },

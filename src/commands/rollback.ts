@@ -1,7 +1,7 @@
 import { type Mark, markFor } from '../daemonset/mark.ts';
 import type { End, HistoryEntry, Result } from '../daemonset/outcome.ts';
 import { ownersOf } from '../daemonset/owners.ts';
-import { alreadyThere, intend, type Plan, planFor } from '../daemonset/plan.ts';
+import { alreadyThere, intend, needsPods, type Plan, planFor, planWithout } from '../daemonset/plan.ts';
 import { type History, hasTwin, historyOf, nextNumber, type Revision } from '../daemonset/revision.ts';
 import { rolloutOf } from '../daemonset/rollout.ts';
 import type { AskedRevision, NamedRevision } from '../daemonset/target.ts';
@@ -22,6 +22,8 @@ import {
 } from '../rollback/ends.ts';
 import { failureOf, interrupted } from '../rollback/failure.ts';
 import { find } from '../rollback/find.ts';
+import { markGood, withdrawGood } from '../rollback/good.ts';
+import { readPodCounts } from '../rollback/history.ts';
 import { type Job, jobsFor, type Known, learnFrom, resultOf } from '../rollback/jobs.ts';
 import { isServerSideApplied, preview, restore, yieldOwnership } from '../rollback/patch.ts';
 import { settle } from '../rollback/settle.ts';
@@ -105,7 +107,7 @@ async function decide(request: RollbackRequest, { found, known, world }: Job, be
     }
     if (plan.kind === 'refused') return refusal(plan.refusal.reason, plan.refusal.message);
     known.changed = plan.kind === 'resume';
-    known.notes = plan.kind === 'restore' ? passedOver(plan) : [];
+    known.notes = plan.kind === 'restore' ? [...passedOver(plan), ...(plan.target.why === undefined ? [] : [plan.target.why])] : [];
     if (plan.kind === 'restore') {
       known.target = plan.target;
       known.changes = plan.changes;
@@ -115,7 +117,9 @@ async function decide(request: RollbackRequest, { found, known, world }: Job, be
 }
 
 async function makePlan({ request, world, daemonSet, history }: Look): Promise<Plan | 'moved'> {
-  const intent = intend(daemonSet, history, request.toRevision, world.run, request.expectedRevision);
+  const { toRevision } = request;
+  const pods = needsPods(daemonSet, history, toRevision) ? await readPodCounts(world, daemonSet, history) : undefined;
+  const intent = intend(daemonSet, history, toRevision, world.run, request.expectedRevision, pods);
   if (intent.kind !== 'candidates') return intent;
   for (const revision of intent.candidates) {
     if (alreadyThere(daemonSet, revision)) continue;
@@ -126,14 +130,7 @@ async function makePlan({ request, world, daemonSet, history }: Look): Promise<P
     if (plan) return plan;
     world.log.info(`Revision ${candidate.number} (${candidate.name}) would change nothing.`);
   }
-  if (request.toRevision.kind !== 'previous') return { kind: 'unchanged', at: intent.from };
-  return {
-    kind: 'refused',
-    refusal: {
-      reason: 'no-previous-revision',
-      message: 'There is nothing to go back to: to the API server every other revision in the history means what runs now.',
-    },
-  };
+  return planWithout(toRevision, intent.from);
 }
 
 type Restore = Extract<Plan, { kind: 'restore' }>;
@@ -165,6 +162,7 @@ function announce({ request, world: { log }, known, daemonSet, history }: Look, 
   log.info(
     `${what} from revision ${from.number} (${from.name}) to revision ${target.number} (${target.name}): ${target.images.join(', ')}`,
   );
+  if (target.why) log.info(target.why);
   log.group(`Template: ${differences(changes)}`, changeLines(changes, request.showValues));
   if (known.history) log.group(`History: ${history.revisions.length} revisions`, historyLines(known.history));
   for (const owner of ownersOf(daemonSet)) log.warning(owner);
@@ -184,6 +182,7 @@ async function carryOut({ request, world, known, daemonSet, history }: Look, { f
   log.info(
     `daemonset.apps/${known.daemonSet.name} rolled back: revision ${from.number} → ${known.newRevision}, which restores revision ${target.number}`,
   );
+  await withdrawGood(world, known.daemonSet.namespace, history, { left: from, restored: target });
   let current = patched.daemonSet;
   if (isServerSideApplied(daemonSet)) current = await yieldOwnership(world, current);
 
@@ -201,7 +200,8 @@ async function carryOut({ request, world, known, daemonSet, history }: Look, { f
     verifyPods: hasTwin(history, target) ? 'doubt' : 'no',
     limits: request.limits,
   });
-  if (!renewed && end.outcome !== 'deleted') await readHistoryAfter(world, known, current, target);
+  const restored = renewed ? target : end.outcome === 'deleted' ? undefined : await readHistoryAfter(world, known, current, target);
+  if (restored && known.everywhere) await markGood(world, known.daemonSet.namespace, restored);
   return end.outcome === 'rolled-back' ? { ...end, message: restoredMessage(known) } : end;
 }
 
@@ -233,19 +233,22 @@ async function resume(look: Look, at: Revision, mark: Mark): Promise<End> {
   world.log.info(`${said}; nothing is written again.`);
   known.notes.push(`${said}; this attempt wrote nothing and waited for the same rollout.`);
   if (request.dryRun) return { outcome: 'dry-run', reason: 'resumed', message: `${said}: nothing would be written.` };
+  if (left) await withdrawGood(world, known.daemonSet.namespace, history, { left, restored: at });
   if (!request.wait) return notWaited(known);
   const end = await followAsItIs(look, at, 'restored');
   return end.outcome === 'rolled-back' ? { ...end, reason: 'resumed', message: restoredMessage(known) } : end;
 }
 
 /** Waits where nothing is written: for the template that was read. */
-function followAsItIs({ request, world, known, daemonSet, history }: Look, at: Revision, version: Version): Promise<End> {
-  return follow(world, known, daemonSet, version, {
+async function followAsItIs({ request, world, known, daemonSet, history }: Look, at: Revision, version: Version): Promise<End> {
+  const end = await follow(world, known, daemonSet, version, {
     wanted: digest(daemonSet.spec.template),
     hash: at.hash,
     verifyPods: hasTwin(history, at) ? 'doubt' : 'no',
     limits: request.limits,
   });
+  if (known.everywhere) await markGood(world, known.daemonSet.namespace, at);
+  return end;
 }
 
 /** Waits for the rollout. Its good end is `rolled-back`, without words yet. */
@@ -271,17 +274,22 @@ function recordHistoryAfter(known: Known, { revisions }: History, restored: Revi
   ];
 }
 
-/** The controller made a new ControllerRevision, or chose among twins: only a look tells which. */
-async function readHistoryAfter({ cluster, signal, log }: World, known: Known, daemonSet: DaemonSet, target: Revision): Promise<void> {
+/** The controller made a new ControllerRevision, or chose among twins: only a look tells which. Undefined where it does not. */
+async function readHistoryAfter(
+  { cluster, signal, log }: World,
+  known: Known,
+  daemonSet: DaemonSet,
+  target: Revision,
+): Promise<Revision | undefined> {
   try {
     const history = historyOf(daemonSet, await cluster.listControllerRevisions(daemonSet, signal));
-    if (!history.current) return;
+    if (!history.current) return undefined;
     const { number, name } = history.current;
     known.newRevision = number;
     known.controllerRevision = name;
     known.renewed = name === target.name;
     recordHistoryAfter(known, history, history.current, number);
-    if (known.renewed) return;
+    if (known.renewed) return history.current;
     const why =
       history.current.digest === target.digest
         ? 'It means the same, but the API server spells it otherwise than when that was stored.'
@@ -289,7 +297,9 @@ async function readHistoryAfter({ cluster, signal, log }: World, known: Known, d
     known.notes.push(
       `Revision ${number} is a new ControllerRevision (${name}), not the one that was revision ${target.number} (${target.name}). ${why}`,
     );
+    return history.current;
   } catch (error) {
     log.debug(`The history afterwards could not be read: ${(error as Error).message}`);
+    return undefined;
   }
 }

@@ -7,6 +7,7 @@ import { digest } from '../daemonset/template.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
 import { endOf, noNodeMatches, notObserved, refusal } from '../rollback/ends.ts';
 import { find } from '../rollback/find.ts';
+import { markGood } from '../rollback/good.ts';
 import { readHistory } from '../rollback/history.ts';
 import { type Job, jobsFor, learnFrom, resultOf } from '../rollback/jobs.ts';
 import { settle } from '../rollback/settle.ts';
@@ -23,7 +24,7 @@ export interface StatusRequest {
   limits: Limits;
 }
 
-/** The gate: find → settle → track, of all at the same time. Nothing is written. @throws ClusterError as `locate` does. */
+/** The gate: find → settle → track, of all at the same time. Nothing is written but the mark of what runs everywhere. @throws ClusterError as `locate` does. */
 export async function status(request: StatusRequest, world: World): Promise<Result[]> {
   const jobs = await jobsFor(world, request.daemonSets);
   return Promise.all(jobs.map((job) => resultOf(job, gate(request, job))));
@@ -58,6 +59,7 @@ async function gate({ expectedRevision, wait, limits }: StatusRequest, { found, 
   });
   learnFrom(tracked, known, world);
   if (tracked.kind !== 'complete') return endOf(tracked, found.name, 'deployed');
+  if (wait && current && tracked.everywhere) await markGood(world, found.name.namespace, current);
   const { desired, available } = tracked.counts;
   if (desired === 0) world.log.warning(noNodeMatches(tracked.daemonSet));
   const what = current ? `revision ${current.number} (${current.name})` : 'the deployed version';

@@ -1,6 +1,6 @@
 import type { Revision } from './revision.ts';
 import { digest } from './template.ts';
-import type { DaemonSet } from './types.ts';
+import type { DaemonSet, ObjectMeta } from './types.ts';
 
 /** Where the mark stands. It is read from the DaemonSet only: the controller copies annotations into new ControllerRevisions. */
 export const LAST_ROLLBACK = 'rollback-daemonset/last-rollback';
@@ -8,7 +8,7 @@ export const LAST_ROLLBACK = 'rollback-daemonset/last-rollback';
 /** Where a ControllerRevision is marked as one that was seen running everywhere. */
 export const GOOD = 'rollback-daemonset/good';
 
-/** When a version was seen running everywhere, and by which run. */
+/** When a version was first seen running everywhere, and by which run. */
 export interface GoodMark {
   /** RFC 3339. */
   time: string;
@@ -16,20 +16,34 @@ export interface GoodMark {
   run?: string;
 }
 
-/** The mark on a ControllerRevision. Text that is no mark of ours counts as none. */
-export function readGood(annotations: Readonly<Record<string, string>> | undefined): GoodMark | undefined {
+/** The text of the mark on the ControllerRevision of that name. */
+export function goodText(name: string, run: Run | undefined, time: Date): string {
+  const mark: GoodMark & { name: string } = { name, time: time.toISOString(), ...(run && { run: run.url }) };
+  return JSON.stringify(mark);
+}
+
+/**
+ * The mark on a ControllerRevision. Text that is no mark of ours counts as none, and so does the mark of another ControllerRevision:
+ * the controller copies the annotations of the DaemonSet into new ones, whatever somebody may have put there.
+ */
+export function readGood({ name, annotations }: Pick<ObjectMeta, 'name' | 'annotations'>): GoodMark | undefined {
   const mark = parsed(annotations?.[GOOD]);
   if (typeof mark !== 'object' || mark === null) return undefined;
-  const { time, run } = mark as Record<string, unknown>;
-  if (typeof time !== 'string' || !Number.isFinite(Date.parse(time))) return undefined;
-  return { time, ...(typeof run === 'string' && { run }) };
+  const { name: marked, time, run } = mark as Record<string, unknown>;
+  if (marked !== name || typeof time !== 'string' || !TIME.test(time) || !Number.isFinite(Date.parse(time))) return undefined;
+  return { time, ...(typeof run === 'string' && ADDRESS.test(run) && { run }) };
 }
+
+const TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
+const ADDRESS = /^https?:\/\/\S{1,500}$/;
 
 /** A run of a workflow. All attempts of a run have the same id. */
 export interface Run {
   /** `owner/name`. */
   repository: string;
   id: string;
+  /** The address of its page. */
+  url: string;
 }
 
 /** One end of a rollback. `digest` decides; number and name are for display. */

@@ -44,6 +44,7 @@ export const REASONS = [
   'not-observed',
   'being-deleted',
   'no-previous-revision',
+  'no-known-good',
   'revision-not-found',
   'ambiguous-revision',
   'already-rolled-back',
@@ -114,6 +115,8 @@ export interface Result extends End {
   };
   /** The revision that was asked to be shown in full, and what would change if it were restored. */
   shown?: { revision: Revision; changes: TemplateChange[] };
+  /** Every node that should run the version was seen to have it available, none was tolerated, and there are such nodes. */
+  everywhere?: boolean;
   /** The ControllerRevision of the restored version is the one that it had before, under a new number; else the controller made another. */
   renewed?: boolean;
   /** The pods that somebody has to delete before the rollout is done (OnDelete). */

@@ -1,14 +1,15 @@
 import { diffTemplates, type TemplateChange } from './diff.ts';
+import { type Candidate, knownGood } from './last-good.ts';
 import { isOurs, type Mark, type Run, readMark, stands } from './mark.ts';
-import type { Refusal } from './outcome.ts';
+import type { PodCounts, Refusal } from './outcome.ts';
 import type { History, Revision } from './revision.ts';
-import { type AskedRevision, chooseTarget, inWords, isCalled, type NamedRevision } from './target.ts';
+import { type AskedRevision, chooseTarget, inWords, isCalled, isRelative, type NamedRevision, type RelativeRevision } from './target.ts';
 import { sameTemplate } from './template.ts';
 import type { DaemonSet, PodTemplate } from './types.ts';
 
 /** What is to be tried, before the server was asked. */
 export type Intent =
-  | { kind: 'candidates'; from: Revision; candidates: Revision[]; passedOver: Revision[] }
+  | { kind: 'candidates'; from: Revision; candidates: Candidate[]; passedOver: Revision[] }
   /** This run has restored already: wait for it again, write nothing. */
   | { kind: 'resume'; at: Revision; mark: Mark }
   | { kind: 'refused'; refusal: Refusal };
@@ -18,7 +19,7 @@ export type Plan =
   | {
       kind: 'restore';
       from: Revision;
-      target: Revision;
+      target: Candidate;
       passedOver: Revision[];
       merged: PodTemplate;
       validated: boolean;
@@ -35,6 +36,7 @@ export type Plan =
  * version that was left. The same run (a re-run of a failed job) resumes; any other is refused. A named revision is always honoured.
  *
  * @param expected what has to be current, else it is refused. A re-run of the same run expects what its first attempt has left.
+ * @param pods where `needsPods` says so, as far as they may be looked at.
  */
 export function intend(
   daemonSet: DaemonSet,
@@ -42,6 +44,7 @@ export function intend(
   asked: AskedRevision,
   run: Run | undefined,
   expected?: NamedRevision,
+  pods?: PodCounts,
 ): Intent {
   const { current } = history;
   if (daemonSet.metadata.deletionTimestamp) {
@@ -53,19 +56,29 @@ export function intend(
       'No ControllerRevision holds the current template yet: the DaemonSet controller has not recorded it. Is kube-controller-manager running? Try again, or name the revision with to-revision once it has.',
     );
   }
-  const mark = readMark(daemonSet);
-  const standing = mark && stands(mark, daemonSet) ? mark : undefined;
+  const standing = standingMark(daemonSet);
   const ours = standing && isOurs(standing, run) ? standing : undefined;
   if (expected && !isCalled(current, expected) && !(ours && wasLeft(ours, history, expected))) {
     return refused('unexpected-revision', unexpected(expected, current));
   }
-  if (asked.kind === 'previous' && standing) {
+  if (isRelative(asked) && standing) {
     return ours
       ? { kind: 'resume', at: current, mark: ours }
-      : refused('already-rolled-back', alreadyRolledBack(standing, current, history));
+      : refused('already-rolled-back', alreadyRolledBack(asked, standing, current, history));
   }
-  const target = chooseTarget(history, asked);
+  const target = chooseTarget(history, asked, pods);
   return target.kind === 'refused' ? target : { ...target, from: current };
+}
+
+/** Whether only the pods tell which version is meant: `last-good` is asked for, and no version is marked. */
+export function needsPods(daemonSet: DaemonSet, history: History, asked: AskedRevision): boolean {
+  return asked.kind === 'last-good' && !standingMark(daemonSet) && knownGood(history).length === 0;
+}
+
+/** The mark of a rollback whose template is still the DaemonSet's. */
+function standingMark(daemonSet: DaemonSet): Mark | undefined {
+  const mark = readMark(daemonSet);
+  return mark && stands(mark, daemonSet) ? mark : undefined;
 }
 
 function wasLeft({ left }: Mark, { revisions }: History, expected: NamedRevision): boolean {
@@ -80,14 +93,14 @@ export function unexpected(expected: NamedRevision, current: Revision | undefine
   return `The DaemonSet is at revision ${current.number} (${current.name}), and not at ${inWords(expected)}, which expected-revision asks for. Somebody deployed or rolled back in between: look at what runs now before you go on.`;
 }
 
-function alreadyRolledBack(mark: Mark, current: Revision, history: History): string {
+function alreadyRolledBack(asked: RelativeRevision, mark: Mark, current: Revision, history: History): string {
   const by = mark.run ? ` by run ${mark.run}${mark.repository ? ` of ${mark.repository}` : ''}` : '';
   const older = chooseTarget(history, { kind: 'previous' });
   const others = older.kind === 'candidates' ? older.candidates.filter((revision) => revision.digest !== mark.left.digest) : [];
   const left = history.revisions.find((revision) => revision.digest === mark.left.digest);
   return [
     `It was rolled back already${by} at ${mark.time}: revision ${current.number} (${current.name}) restored what was revision ${mark.restored.revision} then, and still stands.`,
-    left ? `Its "previous" is revision ${left.number} (${left.name}), the one that was left.` : '',
+    left && asked.kind === 'previous' ? `Its "previous" is revision ${left.number} (${left.name}), the one that was left.` : '',
     others[0]
       ? `To go back further, set to-revision to a name: ${others[0].name} is revision ${others[0].number}.`
       : 'If another revision is meant, set to-revision to its name.',
@@ -114,7 +127,7 @@ export interface Preview {
 export function planFor(
   daemonSet: DaemonSet,
   from: Revision,
-  candidate: Revision,
+  candidate: Candidate,
   passedOver: Revision[],
   preview: Preview,
 ): Plan | undefined {
@@ -128,6 +141,17 @@ export function planFor(
     validated: preview.validated,
     changes: diffTemplates(daemonSet.spec.template, preview.template),
   };
+}
+
+/** The plan where no candidate changes anything: what is named is there then, and of what is not, there is none. */
+export function planWithout(asked: AskedRevision, at: Revision): Plan {
+  if (!isRelative(asked)) return { kind: 'unchanged', at };
+  return asked.kind === 'previous'
+    ? refused(
+        'no-previous-revision',
+        'There is nothing to go back to: to the API server every other revision in the history means what runs now.',
+      )
+    : refused('no-known-good', 'To the API server every version that is known to be good means what runs now.');
 }
 
 function refused(reason: Refusal['reason'], message: string): { kind: 'refused'; refusal: Refusal } {

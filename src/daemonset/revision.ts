@@ -1,5 +1,5 @@
 import { type GoodMark, readGood } from './mark.ts';
-import { digest, imagesOf, sameTemplate, storedTemplate } from './template.ts';
+import { digest, imagesOf, sameButForRestart, sameTemplate, storedTemplate } from './template.ts';
 import type { ControllerRevision, DaemonSet, PodTemplate } from './types.ts';
 
 /** Where Kubernetes' own tools keep why a version was rolled out. */
@@ -11,6 +11,7 @@ export interface Revision {
   number: number;
   /** The ControllerRevision's name, which does not change. */
   name: string;
+  uid: string;
   /** Label `controller-revision-hash` of its pods. */
   hash: string;
   changeCause: string | undefined;
@@ -50,11 +51,12 @@ export function historyOf(daemonSet: DaemonSet, controllerRevisions: ControllerR
 function toRevision({ metadata, revision, data }: ControllerRevision): Revision[] {
   const template = storedTemplate(data);
   if (!template) return [];
-  const good = readGood(metadata.annotations);
+  const good = readGood(metadata);
   return [
     {
       number: revision,
       name: metadata.name,
+      uid: metadata.uid,
       hash: metadata.labels?.['controller-revision-hash'] ?? '',
       changeCause: metadata.annotations?.[CHANGE_CAUSE],
       created: metadata.creationTimestamp,
@@ -69,6 +71,11 @@ function toRevision({ metadata, revision, data }: ControllerRevision): Revision[
 /** Whether another revision means the same as this one, so that counters cannot tell their pods apart. */
 export function hasTwin(history: History, revision: Revision): boolean {
   return history.revisions.some((other) => other.name !== revision.name && other.digest === revision.digest);
+}
+
+/** Whether two revisions are one version: they mean the same, but for the time of a `kubectl rollout restart`. */
+export function isSameVersion(one: Revision, other: Revision): boolean {
+  return sameButForRestart(one.template, other.template);
 }
 
 /**

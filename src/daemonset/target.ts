@@ -1,6 +1,6 @@
-import type { Refusal } from './outcome.ts';
-import type { History, Revision } from './revision.ts';
-import { sameButForRestart } from './template.ts';
+import { type Candidate, knownGood } from './last-good.ts';
+import type { PodCounts, Refusal } from './outcome.ts';
+import { type History, isSameVersion, type Revision } from './revision.ts';
 
 /** A revision by what it is called. */
 export type NamedRevision =
@@ -8,8 +8,18 @@ export type NamedRevision =
   /** A ControllerRevision's name or its hash. */
   | { kind: 'name'; name: string };
 
+/** A revision by how it stands to the current one. */
+export interface RelativeRevision {
+  kind: 'previous' | 'last-good';
+}
+
 /** What `to-revision` asks for. */
-export type AskedRevision = { kind: 'previous' } | NamedRevision;
+export type AskedRevision = RelativeRevision | NamedRevision;
+
+/** Whether what is asked for is another one after each rollback. */
+export function isRelative(asked: AskedRevision): asked is RelativeRevision {
+  return asked.kind === 'previous' || asked.kind === 'last-good';
+}
 
 /** Whether a revision is called so. */
 export function isCalled({ number, name, hash }: Pick<Revision, 'number' | 'name' | 'hash'>, asked: NamedRevision): boolean {
@@ -23,7 +33,7 @@ export function inWords(asked: NamedRevision): string {
 
 export type Target =
   /** Try them in this order: the first that changes the DaemonSet is the one. */
-  { kind: 'candidates'; candidates: Revision[]; passedOver: Revision[] } | { kind: 'refused'; refusal: Refusal };
+  { kind: 'candidates'; candidates: Candidate[]; passedOver: Revision[] } | { kind: 'refused'; refusal: Refusal };
 
 /**
  * Which revisions are meant.
@@ -31,14 +41,19 @@ export type Target =
  * `previous` is the newest version other than the current one, by meaning: `kubectl rollout undo` takes the
  * second highest number, which may be the same template in other bytes, or differ only in the time of a
  * `kubectl rollout restart`. Such revisions are passed over.
+ *
+ * `last-good` is the newest marked version other than the current one; where none is marked, the one that has most Ready pods.
+ *
+ * @param pods for `last-good`; undefined where they were not needed, or may not be looked at.
  */
-export function chooseTarget(history: History, asked: AskedRevision): Target {
-  return asked.kind === 'previous' ? choosePrevious(history) : chooseNamed(history, asked);
+export function chooseTarget(history: History, asked: AskedRevision, pods?: PodCounts): Target {
+  if (!isRelative(asked)) return chooseNamed(history, asked);
+  return asked.kind === 'previous' ? choosePrevious(history) : chooseLastGood(history, pods);
 }
 
 function choosePrevious({ revisions, current }: History): Target {
   const others = revisions.filter(({ name }) => name !== current?.name);
-  const candidates = others.filter(({ template }) => !current || !sameButForRestart(template, current.template));
+  const candidates = others.filter((revision) => !current || !isSameVersion(revision, current));
   if (candidates.length === 0) {
     const why =
       others.length === 0
@@ -48,6 +63,16 @@ function choosePrevious({ revisions, current }: History): Target {
   }
   const passedOver = others.filter((revision) => !candidates.includes(revision) && revision.number > (candidates[0]?.number ?? 0));
   return { kind: 'candidates', candidates, passedOver };
+}
+
+function chooseLastGood(history: History, pods: PodCounts | undefined): Target {
+  const candidates = knownGood(history, pods);
+  if (candidates.length > 0) return { kind: 'candidates', candidates, passedOver: [] };
+  const running = pods ? 'has a Ready pod' : 'is known to have Ready pods, since the pods may not be looked at';
+  return refused(
+    'no-known-good',
+    `No version other than the current one is known to be good: none is marked, and none ${running}. Set to-revision to the one that is meant. ${listed(history.revisions)}`,
+  );
 }
 
 function chooseNamed({ revisions }: History, asked: NamedRevision): Target {

@@ -34,7 +34,7 @@ const VERDICTS: Readonly<Record<Outcome, string>> = {
 };
 
 /** Refusals that end with a choice: the history is there to choose from. */
-const TO_CHOOSE: ReadonlySet<string> = new Set(['revision-not-found', 'ambiguous-revision', 'already-rolled-back']);
+const TO_CHOOSE: ReadonlySet<string> = new Set(['revision-not-found', 'ambiguous-revision', 'already-rolled-back', 'no-known-good']);
 
 type Name = (text: string) => string;
 const plain: Name = (text) => text;

@@ -36,10 +36,11 @@ export async function resultOf({ known }: Job, work: Promise<End>): Promise<Resu
 
 /** What a wait has found out, whatever its end. */
 export function learnFrom(tracked: Tracked, known: Known, { log }: World): void {
-  const { counts, samples, causes, toReplace } = tracked;
+  const { counts, samples, causes, everywhere, toReplace } = tracked;
   tellCauses(log, causes, known.daemonSet.namespace);
   known.counts = counts;
   known.samples = samples;
+  known.everywhere = everywhere;
   if (causes.length > 0) known.causes = causes;
   if (toReplace) known.toReplace = toReplace;
   const note = toleratedNote(tracked);

@@ -53,6 +53,8 @@ export interface Tracked {
   samples: readonly Sample[];
   /** What the nodes have that do not run the version, or not available; the most telling first. */
   causes: CauseGroup[];
+  /** Every node that should run the version has it available, none was tolerated, and there are such nodes. */
+  everywhere: boolean;
   /** Pods that run something else although the counters are complete. */
   wrong?: string[];
   /** With the update strategy OnDelete: the pods that wait for somebody to delete them. Undefined where they may not be seen. */
@@ -103,6 +105,8 @@ class Wait {
   #progress: Progress;
   #comparedAt = 0;
   #wrong: string[] = [];
+  /** The counters are in doubt, and the pods may not be looked at. */
+  #doubtful = false;
   #toReplace: PodOnNode[] | undefined;
   #stuck: TroubledNode[] = [];
   #warnedOfTime = false;
@@ -220,6 +224,7 @@ class Wait {
     this.#comparedAt = clock.now();
     const doubt = 'The history holds the same version twice, so the counters may be wrong, and the pods may not be looked at.';
     const lagging = await this.#podsThatLag(verifyPods === 'doubt' ? doubt : undefined);
+    this.#doubtful = verifyPods === 'doubt' && lagging === undefined;
     this.#wrong = (lagging ?? []).map(({ metadata }) => metadata.name);
     if (this.#wrong.length === 0) return false;
     this.#teller.say(
@@ -293,6 +298,7 @@ class Wait {
       counts,
       samples: [...this.#progress.samples, { ...counts, at: this.#world.clock.now() }],
       causes,
+      everywhere: done && counts.desired > 0 && this.#wrong.length === 0 && !this.#doubtful,
       ...(this.#wrong.length > 0 && { wrong: this.#wrong }),
       ...(this.#toReplace && { toReplace: this.#toReplace }),
     };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { LAST_ROLLBACK, markFor, readMark, stands } from '../../../src/daemonset/mark.ts';
-import { alreadyThere, intend, planFor } from '../../../src/daemonset/plan.ts';
+import { alreadyThere, intend, needsPods, planFor, planWithout } from '../../../src/daemonset/plan.ts';
 import { historyOf, nextNumber, type Revision } from '../../../src/daemonset/revision.ts';
 import { chooseTarget, type NamedRevision } from '../../../src/daemonset/target.ts';
 import { digest } from '../../../src/daemonset/template.ts';
@@ -11,7 +11,7 @@ const v1 = template('agent:v1');
 const v2 = template('agent:v2');
 const v3 = template('agent:v3');
 const previous = { kind: 'previous' } as const;
-const run = { repository: 'o/r', id: '7' };
+const run = { repository: 'o/r', id: '7', url: 'https://github.example/o/r/actions/runs/7' };
 const numbers = (target: ReturnType<typeof chooseTarget>): number[] | string =>
   target.kind === 'candidates' ? target.candidates.map(({ number }) => number) : target.refusal.reason;
 
@@ -127,6 +127,14 @@ describe('mark', () => {
     expect(intent(of, asked, by)).toBe(expected);
   });
 
+  test('last-good is as relative as previous', () => {
+    const lastGood = { kind: 'last-good' } as const;
+    expect(intent(marked(v2), lastGood, run)).toBe('resume');
+    expect(intent(marked(v2), lastGood, { ...run, id: '8' })).toBe('already-rolled-back');
+    expect([marked(v2), marked(v3)].map((of) => needsPods(of, historyOf(of, stored), lastGood))).toEqual([false, true]);
+    expect(needsPods(marked(v3), past, previous)).toBe(false);
+  });
+
   test('reads what it wrote, and nothing else', () => {
     expect(readMark(marked(v2))).toEqual(mark);
     fc.assert(
@@ -215,6 +223,16 @@ describe('the plan', () => {
       }),
     );
   });
+});
+
+test.each([
+  [previous, 'no-previous-revision'],
+  [{ kind: 'last-good' } as const, 'no-known-good'],
+  [{ kind: 'number', number: 1 } as const, 'unchanged'],
+])('where nothing would change, %j is %s', (asked, expected) => {
+  const [at] = historyOf(daemonSet(v1), [controllerRevision(1, v1)]).revisions as [Revision];
+  const plan = planWithout(asked, at);
+  expect(plan.kind === 'refused' ? plan.refusal.reason : plan.kind).toBe(expected);
 });
 
 test('without a ControllerRevision of the current template nothing is chosen', () => {

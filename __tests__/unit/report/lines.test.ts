@@ -46,6 +46,7 @@ describe('changeLines', () => {
 const revision = (number: number, changeCause?: string, more: Partial<Revision> = {}): Revision => ({
   number,
   name: `agent-${'x'.repeat(number)}`,
+  uid: `uid-${number}`,
   hash: 'h',
   changeCause,
   created: new Date(number * 3_600_000).toISOString(),

@@ -10,6 +10,7 @@ import { template } from '../builders.ts';
 const revision = (number: number, text = ''): Revision => ({
   number,
   name: `agent-${number}${text}`,
+  uid: `uid-${number}`,
   hash: 'h',
   changeCause: `cause ${number}${text}`,
   created: undefined,
