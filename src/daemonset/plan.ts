@@ -1,7 +1,7 @@
 import { diffTemplates, type TemplateChange } from './diff.ts';
 import { type Candidate, knownGood } from './last-good.ts';
 import { isOurs, type Mark, type Run, readMark, stands } from './mark.ts';
-import type { PodCounts, Refusal } from './outcome.ts';
+import type { End, PodCounts, Refusal } from './outcome.ts';
 import type { History, Revision } from './revision.ts';
 import { type AskedRevision, chooseTarget, inWords, isCalled, isRelative, type NamedRevision, type RelativeRevision } from './target.ts';
 import { sameTemplate } from './template.ts';
@@ -12,7 +12,9 @@ export type Intent =
   | { kind: 'candidates'; from: Revision; candidates: Candidate[]; passedOver: Revision[] }
   /** This run has restored already: wait for it again, write nothing. */
   | { kind: 'resume'; at: Revision; mark: Mark }
-  | { kind: 'refused'; refusal: Refusal };
+  | { kind: 'refused'; refusal: Refusal }
+  /** It is left as it is, which is no refusal. */
+  | { kind: 'ended'; end: End };
 
 /** What is to happen to one DaemonSet, decided before anything is written. */
 export type Plan =
@@ -27,7 +29,8 @@ export type Plan =
     }
   | { kind: 'unchanged'; at: Revision }
   | { kind: 'resume'; at: Revision; mark: Mark }
-  | { kind: 'refused'; refusal: Refusal };
+  | { kind: 'refused'; refusal: Refusal }
+  | { kind: 'ended'; end: End };
 
 /**
  * From a settled DaemonSet and its history to what should be tried.
