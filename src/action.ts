@@ -1,26 +1,41 @@
+import { tmpdir } from 'node:os';
 import { clusterOver } from './cluster/client.ts';
 import { sleep } from './cluster/http.ts';
 import { connectionFrom } from './cluster/kubeconfig.ts';
 import { masksFor } from './cluster/secrets.ts';
+import { guard, putBack } from './commands/guard.ts';
 import { history } from './commands/history.ts';
 import { rollback } from './commands/rollback.ts';
 import { status } from './commands/status.ts';
+import type { Recorded } from './daemonset/guard.ts';
 import { type Result, worstOf } from './daemonset/outcome.ts';
-import { inWords, isRelative } from './daemonset/target.ts';
-import type { AskedDaemonSets } from './daemonset/types.ts';
 import { currentRun, documentation, isPrivateRepository } from './github.ts';
 import { InputError, type Request, readInputs } from './inputs.ts';
+import { nameOf, placeOf, purposeOf } from './opening.ts';
+import { forget, keep, keptFrom, recall } from './records.ts';
 import type { Report } from './report/report.ts';
 import type { Writer } from './report/write.ts';
 import { failureOf } from './rollback/failure.ts';
-import { type Clock, Interruption, type World } from './rollback/world.ts';
+import { type Clock, Interruption, type Term, type World } from './rollback/world.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** `post` comes at the end of the job, to a guard whose job has failed or was cancelled. */
+export type Stage = 'main' | 'post';
+
 const clock: Clock = { now: () => Date.now(), sleep };
 
+/** What a step has at hand. */
+interface Step {
+  environment: Environment;
+  /** Aborted when the job is cancelled. */
+  cancel: AbortSignal;
+  writer: Writer;
+  report: Report;
+}
+
 /** The whole step: read inputs, connect, run the command, report. Whatever happens, it is reported. */
-export async function run(environment: Environment, cancel: AbortSignal, writer: Writer): Promise<void> {
+export async function run(stage: Stage, environment: Environment, cancel: AbortSignal, writer: Writer): Promise<void> {
   const started = clock.now();
   const report: Report = {
     command: 'rollback',
@@ -35,7 +50,8 @@ export async function run(environment: Environment, cancel: AbortSignal, writer:
     const request = readInputs(environment, isPrivateRepository());
     report.command = request.command;
     report.showValues = request.showValues;
-    const [first, ...others] = await connectAndRun(request, environment, cancel, writer, report);
+    const step: Step = { environment, cancel, writer, report };
+    const [first, ...others] = await (stage === 'main' ? main(request, step) : post(request, step));
     if (first) report.results = [first, ...others];
   } catch (error) {
     report.results = [{ ...report.results[0], ...(error instanceof InputError ? mistakes(error) : failureOf(error, false)) }];
@@ -45,83 +61,92 @@ export async function run(environment: Environment, cancel: AbortSignal, writer:
   await writer.write(report);
 }
 
-async function connectAndRun(
+function main(request: Request, step: Step): Promise<Result[]> {
+  const { environment, writer } = step;
+  return connected(request, purposeOf(request), step, (world, renew) => {
+    switch (request.command) {
+      case 'rollback':
+        return rollback(request, world);
+      case 'status':
+        return status(request, world, renew);
+      case 'history':
+        return history(request, world);
+      case 'guard':
+        return guard(request, world, (records) => writer.save('guard', keep(records, environment['RUNNER_TEMP'] || tmpdir())));
+    }
+  });
+}
+
+/** What the runner leaves to the last steps of a job that was cancelled is five minutes for all. Milliseconds. */
+const LIMIT_AFTER_CANCEL = 240_000;
+
+/** A guard's job has ended badly. */
+async function post(request: Request, step: Step): Promise<Result[]> {
+  const kept = keptFrom(step.environment['STATE_guard']);
+  const records = kept && recall(kept);
+  if (kept) forget(kept);
+  if (request.command !== 'guard' || !records) return [{ ...nothingYet(), ...recordLost() }];
+  const cancelled = request.jobStatus === 'cancelled';
+  if (cancelled && !request.onCancel) return records.map(leftAfterCancel);
+  const named = { kind: 'named', daemonSets: records.map(({ daemonSet }) => daemonSet) } as const;
+  const timeout = cancelled ? Math.min(request.timeout, LIMIT_AFTER_CANCEL) : request.timeout;
+  const why = `the job ${cancelled ? 'was cancelled' : 'has failed'}: put back what was recorded, where this job changed it`;
+  return connected({ ...request, daemonSets: named, timeout }, why, step, (world) => putBack(request, records, world));
+}
+
+/** Connects to the cluster, and works until the time is up. */
+async function connected(
   request: Request,
-  environment: Environment,
-  cancel: AbortSignal,
-  writer: Writer,
-  report: Report,
+  purpose: string,
+  { environment, cancel, writer, report }: Step,
+  work: (world: World, renew: () => Term) => Promise<Result[]>,
 ): Promise<Result[]> {
   const connection = connectionFrom({ source: request.kubeconfig, context: request.context, plugins: request.execPlugins, environment });
   writer.mask(connection.secrets);
   connection.plugins.onSecret = (secrets) => writer.mask(masksFor(secrets));
   const { server, context } = connection;
   report.cluster = { server, context };
-  report.results[0].daemonSet = nameOf(request.daemonSets, connection.namespace);
-  writer.info(`Server ${server}, context ${context}, ${placeOf(request.daemonSets, connection.namespace)}: ${purposeOf(request)}`);
+  report.results[0].daemonSet = nameOf(request.daemonSets, connection.namespace) ?? nothingYet().daemonSet;
+  writer.info(`Server ${server}, context ${context}, ${placeOf(request.daemonSets, connection.namespace)}: ${purpose}`);
   for (const warning of connection.warnings) writer.warning(warning);
 
-  const deadline = new AbortController();
-  const timer = setTimeout(() => deadline.abort(new Interruption('timeout')), request.timeout);
   const cluster = clusterOver(connection, {
     onWarning: (text) => writer.warning(text),
     onAnswer: (text) => writer.debug(text),
   });
-  const world: World = {
-    cluster,
-    clock,
-    log: writer,
-    run: currentRun(),
-    signal: AbortSignal.any([cancel, deadline.signal]),
-    deadline: clock.now() + request.timeout,
+  const timers: NodeJS.Timeout[] = [];
+  const renew = (): Term => {
+    const deadline = new AbortController();
+    timers.push(setTimeout(() => deadline.abort(new Interruption('timeout')), request.timeout));
+    return { signal: AbortSignal.any([cancel, deadline.signal]), deadline: clock.now() + request.timeout };
   };
   try {
-    switch (request.command) {
-      case 'rollback':
-        return await rollback(request, world);
-      case 'status':
-        return await status(request, world);
-      case 'history':
-        return await history(request, world);
-    }
+    return await work({ cluster, clock, log: writer, run: currentRun(), ...renew() }, renew);
   } finally {
-    clearTimeout(timer);
+    for (const timer of timers) clearTimeout(timer);
     cluster.close();
   }
 }
 
-/** The DaemonSet that is meant, where it is one that was named. */
-function nameOf(asked: AskedDaemonSets, namespace: string): Result['daemonSet'] {
-  const [only, ...others] = asked.kind === 'named' ? asked.daemonSets : [];
-  return only && others.length === 0 ? { namespace: only.namespace ?? namespace, name: only.name } : nothingYet().daemonSet;
-}
-
-/** Where the DaemonSets are that are meant, and which. */
-function placeOf(asked: AskedDaemonSets, ofContext: string): string {
-  if (asked.kind === 'selected') {
-    const namespace = asked.namespace ?? ofContext;
-    return `${namespace === '*' ? 'all namespaces' : `namespace ${namespace}`}, DaemonSets that match ${asked.selector}`;
-  }
-  const all = asked.daemonSets.map(({ namespace = ofContext, name }) => ({ namespace, name }));
-  const namespaces = [...new Set(all.map(({ namespace }) => namespace))];
-  const kind = all.length === 1 ? 'DaemonSet' : 'DaemonSets';
-  return namespaces.length === 1
-    ? `namespace ${namespaces[0]}, ${kind} ${all.map(({ name }) => name).join(', ')}`
-    : `${kind} ${all.map(({ namespace, name }) => `${namespace}/${name}`).join(', ')}`;
-}
-
-/** From where to where, as far as it is known before the first request. */
-function purposeOf(request: Request): string {
-  if (request.command === 'history') return request.revision ? `show ${inWords(request.revision)}` : 'list the revisions';
-  const { expectedRevision: expected } = request;
-  if (request.command === 'status') return `wait for the rollout${expected ? ` of ${inWords(expected)}` : ''}`;
-  const from = `${request.dryRun ? 'dry run, ' : ''}from ${expected ? inWords(expected) : 'the current revision'}`;
-  const { toRevision: to } = request;
-  return `${from} to ${!isRelative(to) ? inWords(to) : to.kind === 'previous' ? 'the previous one' : 'the last good one'}`;
-}
-
 function nothingYet(): Result {
   return { daemonSet: { namespace: '', name: '' }, outcome: 'error', reason: 'internal', message: '', changed: false, notes: [] };
+}
+
+function recordLost(): Pick<Result, 'outcome' | 'reason' | 'message'> {
+  return {
+    outcome: 'refused',
+    reason: 'record-lost',
+    message: 'What the guard recorded before the deploy is gone, or was changed since, so nothing was written. Look at what runs now.',
+  };
+}
+
+function leftAfterCancel(recorded: Recorded): Result {
+  const was =
+    recorded.kind === 'absent'
+      ? 'There was no DaemonSet before the job.'
+      : `Recorded was revision ${recorded.revision.number} (${recorded.revision.name}); to go back to it, roll back to that name.`;
+  const message = `The job was cancelled, and rollback-on-cancel is not set, so the DaemonSet was not looked at, and nothing was written. ${was}`;
+  return { ...nothingYet(), daemonSet: recorded.daemonSet, outcome: 'cancelled', reason: 'cancelled', message };
 }
 
 function mistakes(error: InputError): Pick<Result, 'outcome' | 'reason' | 'message'> {

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { run } from './action.ts';
 import { Writer } from './report/write.ts';
 import { Interruption } from './rollback/world.ts';
@@ -6,6 +7,10 @@ const cancel = new AbortController();
 // A cancelled job gets SIGINT, and 7.5 s later SIGTERM.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => cancel.abort(new Interruption('cancelled')));
 
-await run(process.env, cancel.signal, new Writer(process.env));
+// The post step of a guard is the same program. It can set no outputs.
+const isPost = basename(process.argv[1] ?? '') === 'post.js';
+const { GITHUB_OUTPUT: _none, ...withoutOutputs } = process.env;
+const environment = isPost ? withoutOutputs : process.env;
+await run(isPost ? 'post' : 'main', environment, cancel.signal, new Writer(environment));
 // All is told. Should anything still be open, it must not hold up the job.
 setTimeout(() => process.exit(), 5_000).unref();

@@ -1,16 +1,17 @@
 import type { PluginPolicy } from './cluster/exec-plugin.ts';
+import type { GuardRequest } from './commands/guard.ts';
 import type { HistoryRequest } from './commands/history.ts';
 import type { RollbackRequest } from './commands/rollback.ts';
 import type { StatusRequest } from './commands/status.ts';
 import type { Tolerance } from './daemonset/diagnosis.ts';
 import { COMMANDS, type Command } from './daemonset/outcome.ts';
-import type { AskedRevision, NamedRevision } from './daemonset/target.ts';
+import type { AskedRevision, NamedRevision, RelativeRevision } from './daemonset/target.ts';
 import type { AskedDaemonSets } from './daemonset/types.ts';
 import { parseDuration } from './duration.ts';
 import type { Limits } from './rollback/track.ts';
 
 /** What the step is asked to do, checked. */
-export type Request = (RollbackRequest | StatusRequest | HistoryRequest) & {
+export type Request = (RollbackRequest | StatusRequest | HistoryRequest | GuardRequest) & {
   kubeconfig: string;
   /** Undefined: the current context. */
   context: string | undefined;
@@ -27,7 +28,7 @@ export const DEFAULTS = {
   namespace: '',
   kubeconfig: 'auto',
   context: '',
-  'to-revision': 'previous',
+  'to-revision': 'auto',
   'expected-revision': 'any',
   'change-cause': '',
   revision: '',
@@ -37,10 +38,16 @@ export const DEFAULTS = {
   'fail-fast': 'true',
   'failure-grace': '30s',
   'tolerate-unavailable': '0',
+  'rollback-on-failure': 'false',
+  'rollback-on-timeout': 'false',
+  'rollback-on-cancel': 'false',
+  'rollback-if-ambiguous': 'false',
   'dry-run': 'false',
   'show-values': 'false',
   'log-lines': 'auto',
   'exec-plugins': 'aws, aws-iam-authenticator, gke-gcloud-auth-plugin, kubelogin, kubectl-oidc_login, doctl, oci, tsh',
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of the workflow, as in action.yml
+  'job-status': '${{ job.status }}',
 } as const;
 
 export type InputName = keyof typeof DEFAULTS;
@@ -92,7 +99,9 @@ export function readInputs(environment: Readonly<Record<string, string | undefin
     ['to-revision', 'To go back to the newest other version, write "previous"; to the newest that is known to be good, "last-good".'],
     ['expected-revision', 'To go on whatever is current, write "any".'],
   ] as const) {
-    if (raw(name) === '') wrong(name, `it is given but empty. Did the step that hands it over run, and set that output? ${otherwise}`);
+    // A guard is there before the step that hands it over.
+    if (raw(name) === '' && !(name === 'expected-revision' && command === 'guard'))
+      wrong(name, `it is given but empty. Did the step that hands it over run, and set that output? ${otherwise}`);
   }
   const timeout = readTimeout(get('timeout'), wrong);
   const limits: Limits = {
@@ -110,29 +119,58 @@ export function readInputs(environment: Readonly<Record<string, string | undefin
     showValues: boolean('show-values'),
     execPlugins: readPlugins(get('exec-plugins')),
   };
-  const asked = get('to-revision');
-  const toRevision: AskedRevision =
-    asked === 'previous' || asked === 'last-good'
-      ? { kind: asked }
-      : readRevision('to-revision', asked, '"previous", "last-good", ', wrong);
-  const expectedRevision =
-    get('expected-revision') === 'any' ? undefined : readRevision('expected-revision', get('expected-revision'), '"any", ', wrong);
+  const toRevision = readTarget(get('to-revision'), command === 'status' ? 'last-good' : 'previous', wrong);
+  const expectedRevision = ['any', ''].includes(raw('expected-revision') ?? 'any')
+    ? undefined
+    : readRevision('expected-revision', get('expected-revision'), '"any", ', wrong);
   const revision = get('revision') === '' ? undefined : readRevision('revision', get('revision'), '', wrong);
   if (revision && command && command !== 'history')
     wrong('revision', 'it shows a revision with command: history, and means nothing else. To go back to a revision, set to-revision.');
   const [wait, dryRun] = [boolean('wait'), boolean('dry-run')];
+  const only = (name: InputName, owner: Command): boolean => {
+    const value = boolean(name);
+    if (value && command && command !== owner) wrong(name, `it belongs to command: ${owner}, and means nothing with command: ${command}.`);
+    return value;
+  };
+  const [onFailure, onTimeout] = [only('rollback-on-failure', 'status'), only('rollback-on-timeout', 'status')];
+  const [onCancel, ifAmbiguous] = [only('rollback-on-cancel', 'guard'), only('rollback-if-ambiguous', 'guard')];
+  if (onTimeout && !onFailure && command === 'status')
+    wrong('rollback-on-timeout', 'it adds to rollback-on-failure. Set that to true as well.');
+  if (onFailure && !wait && command === 'status')
+    wrong('rollback-on-failure', 'without waiting nothing can be known to have failed. Leave wait out, or this.');
   if (mistakes.length > 0) throw new InputError(mistakes);
 
   const chosen: Command = command ?? 'rollback';
+  const changeCause = get('change-cause') || undefined;
   switch (chosen) {
-    case 'rollback': {
-      const changeCause = get('change-cause') || undefined;
+    case 'rollback':
       return { command: chosen, ...common, toRevision, expectedRevision, changeCause, wait, dryRun, limits };
-    }
     case 'status':
-      return { command: chosen, ...common, expectedRevision, wait, limits };
+      return {
+        command: chosen,
+        ...common,
+        expectedRevision,
+        wait,
+        limits,
+        ...(onFailure && { rollback: { toRevision, changeCause, onTimeout } }),
+      };
     case 'history':
       return { command: chosen, ...common, revision };
+    case 'guard': {
+      const jobStatus = get('job-status');
+      return {
+        command: chosen,
+        ...common,
+        expected: expectedRevision,
+        changeCause,
+        wait,
+        dryRun,
+        limits,
+        onCancel,
+        ifAmbiguous,
+        jobStatus,
+      };
+    }
   }
 }
 
@@ -178,6 +216,14 @@ function listed(text: string): string[] {
 /** A DNS subdomain name (RFC 1123), as Kubernetes wants its names. */
 function isName(text: string): boolean {
   return text.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(text);
+}
+
+/** @param auto what is meant where nothing is asked for. */
+function readTarget(text: string, auto: RelativeRevision['kind'], wrong: Wrong): AskedRevision {
+  if (text === 'auto') return { kind: auto };
+  return text === 'previous' || text === 'last-good'
+    ? { kind: text }
+    : readRevision('to-revision', text, '"previous", "last-good", ', wrong);
 }
 
 /** @param words what may be given besides, for the message. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const BUNDLE = fileURLToPath(new URL('../dist/index.js', import.meta.url));
+const DIST = fileURLToPath(new URL('../dist/', import.meta.url));
 
 /** What a step left behind. */
 export interface Step {
@@ -13,6 +13,8 @@ export interface Step {
   /** Without the lines that a runner takes away: what it has to mask. */
   log: string;
   outputs: Record<string, string>;
+  /** What it left for its post step. */
+  state: Record<string, string>;
   /** GitHub-flavoured Markdown. */
   summary: string;
 }
@@ -26,21 +28,24 @@ export interface RunningStep {
 }
 
 /**
- * Starts dist/index.js as a runner does: inputs and files in the environment, in which nothing else is but `environment`.
+ * Starts the action as a runner does: inputs and files in the environment, in which nothing else is but `environment`.
  *
  * @param onLine gets each line of the log when it is printed.
+ * @param left what the step has left for its post step, which is started then.
  */
 export function startStep(
   inputs: Record<string, string>,
   environment: Record<string, string | undefined> = {},
   onLine: (line: string) => void = () => {},
+  left?: Step['state'],
 ): RunningStep {
   const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-step-'));
   const output = join(directory, 'output');
   const summary = join(directory, 'summary');
-  for (const file of [output, summary]) writeFileSync(file, '');
+  const state = join(directory, 'state');
+  for (const file of [output, summary, state]) writeFileSync(file, '');
   const { PATH = '' } = process.env;
-  const child = spawn(process.execPath, [BUNDLE], {
+  const child = spawn(process.execPath, [join(DIST, left ? 'post.js' : 'index.js')], {
     env: {
       PATH,
       HOME: directory,
@@ -48,8 +53,10 @@ export function startStep(
       GITHUB_RUN_ID: '1',
       ...environment,
       ...Object.fromEntries(Object.entries(inputs).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value])),
+      ...Object.fromEntries(Object.entries(left ?? {}).map(([name, value]) => [`STATE_${name}`, value])),
       GITHUB_OUTPUT: output,
       GITHUB_STEP_SUMMARY: summary,
+      GITHUB_STATE: state,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -67,7 +74,8 @@ export function startStep(
       end({
         code,
         log: text(lines.filter((line) => !isMask(line))),
-        outputs: parseOutputs(readFileSync(output, 'utf8')),
+        outputs: valuesOf(readFileSync(output, 'utf8')),
+        state: valuesOf(readFileSync(state, 'utf8')),
         summary: readFileSync(summary, 'utf8'),
       });
       rmSync(directory, { recursive: true, force: true });
@@ -76,7 +84,8 @@ export function startStep(
   return { process: child, log: () => text(lines), done };
 }
 
-function parseOutputs(text: string): Record<string, string> {
+/** A file of outputs or state, as @actions/core writes it. */
+function valuesOf(text: string): Record<string, string> {
   return Object.fromEntries(
     [...text.matchAll(/^(\S+?)<<(ghadelimiter_\S+)\n([\s\S]*?)\n\2$/gm)].map(([, name = '', , value = '']) => [name, value]),
   );

@@ -277,6 +277,20 @@ export class Fleet {
     return this.start(inputs, environment).done;
   }
 
+  /** The post step of a step that has left this. */
+  post(left: Step['state'], inputs: Record<string, string> = {}, environment: Record<string, string> = {}): RunningStep {
+    const { kubeconfig } = this.testbed;
+    const all = {
+      kubeconfig,
+      daemonset: `${this.namespace}/${this.name}`,
+      timeout: '100s',
+      command: 'guard',
+      'job-status': 'failure',
+      ...inputs,
+    };
+    return startStep(all, environment, () => {}, left);
+  }
+
   /** Our requests on this namespace and those of others, from the audit log: `get daemonsets`, `patch daemonsets dryRun`, … */
   requests(...others: Fleet[]): string[] {
     const namespaces = [this, ...others].map(({ namespace }) => `"namespace":"${namespace}"`);

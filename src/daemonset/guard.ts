@@ -1,4 +1,5 @@
-import type { Refusal } from './outcome.ts';
+import type { Outcome, Reason } from './outcome.ts';
+import type { Intent } from './plan.ts';
 import { TEMPLATE_GENERATION } from './pods.ts';
 import { CHANGE_CAUSE, type History, type Revision } from './revision.ts';
 import { inWords, isCalled, type NamedRevision } from './target.ts';
@@ -39,16 +40,6 @@ function templateGenerationOf({ metadata }: DaemonSet): number | undefined {
   return /^\d+$/.test(text) ? Number(text) : undefined;
 }
 
-/** What a guard makes of a job that failed. */
-export type Return =
-  /** Restore this one, in the place of `from`. */
-  | { kind: 'restore'; from: Revision; target: Revision }
-  /** The job did not change it. */
-  | { kind: 'unchanged'; message: string }
-  /** Somebody else may have changed it. */
-  | { kind: 'superseded'; message: string }
-  | { kind: 'refused'; refusal: Refusal };
-
 export interface GuardTerms {
   /** The revision that the job deployed, where it says so. */
   expected: NamedRevision | undefined;
@@ -62,7 +53,7 @@ export interface GuardTerms {
  * The change is the job's when the template was changed exactly once since it was recorded, or when the job has said which revision it
  * deployed, and that is current. Whatever else happened, somebody else may rely on it.
  */
-export function returnTo(daemonSet: DaemonSet, history: History, recorded: Present, { expected, ifAmbiguous }: GuardTerms): Return {
+export function returnTo(daemonSet: DaemonSet, history: History, recorded: Present, { expected, ifAmbiguous }: GuardTerms): Intent {
   const { current } = history;
   const { revision } = recorded;
   const was = `revision ${revision.number} (${revision.name})`;
@@ -75,20 +66,20 @@ export function returnTo(daemonSet: DaemonSet, history: History, recorded: Prese
   if (daemonSet.metadata.deletionTimestamp) return refused('being-deleted', 'The DaemonSet is being deleted.');
   const { template } = daemonSet.spec;
   if (digest(template) === revision.digest) {
-    return { kind: 'unchanged', message: `Nothing was written: the DaemonSet has the template that the guard recorded, ${was}.` };
+    return left('unchanged', 'not-changed', `Nothing was written: the DaemonSet has the template that the guard recorded, ${was}.`);
   }
   if (sameButForRestart(template, revision.template)) {
-    return { kind: 'unchanged', message: `Nothing was written: the pods were only restarted since the guard recorded ${was}.` };
+    return left('unchanged', 'not-changed', `Nothing was written: the pods were only restarted since the guard recorded ${was}.`);
   }
   if (!current) {
     return refused('not-observed', 'No ControllerRevision holds the current template yet: the DaemonSet controller has not recorded it.');
   }
   const changes = changesSince(daemonSet, recorded);
   const isOurs = changes === 1 || (expected !== undefined && isCalled(current, expected));
-  if (!isOurs && !ifAmbiguous) return { kind: 'superseded', message: doubt(changes, current, expected, was) };
+  if (!isOurs && !ifAmbiguous) return left('superseded', 'ambiguous-change', doubt(changes, current, expected, was));
   const stored = history.revisions.filter(({ digest }) => digest === revision.digest);
   const { number, name, hash } = stored.find(({ name }) => name === revision.name) ?? stored[0] ?? revision;
-  return { kind: 'restore', from: current, target: { ...revision, number, name, hash } };
+  return { kind: 'candidates', from: current, candidates: [{ ...revision, number, name, hash }], passedOver: [] };
 }
 
 /** How often the template was changed since, where that is known. */
@@ -111,6 +102,10 @@ function doubt(changes: number | undefined, current: Revision, expected: NamedRe
   ].join(' ');
 }
 
-function refused(reason: Refusal['reason'], message: string): Return {
+function left(outcome: Outcome, reason: Reason, message: string): Intent {
+  return { kind: 'ended', end: { outcome, reason, message } };
+}
+
+function refused(reason: Reason, message: string): Intent {
   return { kind: 'refused', refusal: { reason, message } };
 }

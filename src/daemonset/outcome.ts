@@ -6,7 +6,7 @@ import { CAUSES } from './trouble.ts';
 import type { Counts, DaemonSetName } from './types.ts';
 
 /** What a step can be asked for: the values of the input `command`. */
-export const COMMANDS = ['rollback', 'status', 'history'] as const;
+export const COMMANDS = ['rollback', 'status', 'history', 'guard'] as const;
 
 export type Command = (typeof COMMANDS)[number];
 
@@ -17,6 +17,8 @@ export const OUTCOMES = [
   'dry-run',
   'complete',
   'listed',
+  'recorded',
+  'absent',
   'pending',
   'refused',
   'failed',
@@ -40,6 +42,10 @@ export const REASONS = [
   'not-waited',
   'on-delete',
   'listed',
+  'recorded',
+  'absent',
+  'created',
+  'not-changed',
   // a guard said no
   'not-observed',
   'being-deleted',
@@ -50,11 +56,13 @@ export const REASONS = [
   'already-rolled-back',
   'unexpected-revision',
   'another-refused',
+  'record-lost',
   // the wait ended otherwise; failed and stalled have the most telling cause
   ...CAUSES,
   'no-progress',
   'timeout',
   'template-changed',
+  'ambiguous-change',
   'deleted',
   'recreated',
   'cancelled',
@@ -125,6 +133,8 @@ export interface Result extends End {
   causes?: CauseGroup[];
   /** How the rollout went while it was waited for, the oldest state first. */
   samples?: readonly Sample[];
+  /** After a gate: how the rollback ended that followed. The numbers are its numbers then. */
+  rollback?: End;
   /** What a person should know besides. */
   notes: string[];
 }
@@ -147,11 +157,11 @@ export interface HistoryEntry {
   images: string[];
 }
 
-const SUCCESSES: ReadonlySet<Outcome> = new Set(['rolled-back', 'unchanged', 'dry-run', 'complete', 'listed']);
+const SUCCESSES: ReadonlySet<Outcome> = new Set(['rolled-back', 'unchanged', 'dry-run', 'complete', 'listed', 'recorded', 'absent']);
 
 /** Whether a step that ended so succeeds. What is still pending is good enough for a rollback, and not for a gate. */
 export function isSuccess(outcome: Outcome, command: Command): boolean {
-  return SUCCESSES.has(outcome) || (outcome === 'pending' && command === 'rollback');
+  return SUCCESSES.has(outcome) || (outcome === 'pending' && (command === 'rollback' || command === 'guard'));
 }
 
 /** From the worst to the best. */
@@ -167,8 +177,10 @@ const BY_WEIGHT: readonly Outcome[] = [
   'pending',
   'rolled-back',
   'dry-run',
+  'absent',
   'complete',
   'unchanged',
+  'recorded',
   'listed',
 ];
 

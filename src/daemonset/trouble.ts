@@ -144,7 +144,7 @@ export function isHopeless({ cause, restarts = 0, runsSince }: Trouble, since: n
 }
 
 /** Whether a cause is of the kind that may pass by itself unless it persists. */
-export function mayBeHopeless({ cause }: Trouble): boolean {
+export function mayBeHopeless({ cause }: Pick<Trouble, 'cause'>): boolean {
   return HOPELESS.has(cause);
 }
 

@@ -23,7 +23,7 @@ const LOOK = {
 };
 
 /** Why not every node is right, the most telling first, and what to type next. */
-export function causes({ causes: all = [], daemonSet }: Result): string {
+export function causes({ causes: all = [], daemonSet, rollback }: Result): string {
   if (all.length === 0) return '';
   const items = all.slice(0, MOST_CAUSES).map((group) => {
     const sentence = markdown(truncate(explain(group), LONGEST_SENTENCE));
@@ -31,7 +31,7 @@ export function causes({ causes: all = [], daemonSet }: Result): string {
     return `- ${group.stuck ? '❌' : '⏳'} **${sentence}**${command === undefined ? '' : `<br>Next: ${code(command)}`}`;
   });
   const more = all.length > MOST_CAUSES ? [`- and ${all.length - MOST_CAUSES} more`] : [];
-  return ['### What holds it up', '', ...items, ...more].join('\n');
+  return [`### ${rollback ? 'What broke' : 'What holds it up'}`, '', ...items, ...more].join('\n');
 }
 
 /** The nodes over the time of the wait, where anything changed in it. */

@@ -82,7 +82,7 @@ function briefEntryOf({ daemonSet, outcome, reason, changed, old, target, newRev
 }
 
 function entryOf(result: Result): object {
-  const { message, target, counts, renewed, toReplace, causes = [], notes } = result;
+  const { message, target, counts, renewed, toReplace, causes = [], rollback, notes } = result;
   return {
     ...briefEntryOf(result),
     message: oneLine(message),
@@ -94,6 +94,7 @@ function entryOf(result: Result): object {
     renewed: renewed ?? null,
     toReplace: toReplace ?? [],
     causes: causes.map(causeOf),
+    rollback: rollback ?? null,
     notes,
   };
 }

@@ -23,6 +23,8 @@ const VERDICTS: Readonly<Record<Outcome, string>> = {
   complete: 'Rolled out',
   pending: 'Rollback written, nodes still to follow',
   listed: 'Revisions',
+  recorded: 'Recorded',
+  absent: 'Nothing to go back to',
   refused: 'Refused, nothing was written',
   failed: 'Pods cannot start',
   stalled: 'Stalled',
@@ -81,10 +83,16 @@ function compose(report: Report, leftOut: number): string {
 /** The headline: how it ended, and for which DaemonSet, whose name `name` marks as such, or for how many. */
 export function verdictOf({ command, results }: Pick<Report, 'command' | 'results'>, name: Name = plain): string {
   const worst = worstOf(results);
-  const verdict = verdictOn(worst.outcome, command);
+  const verdict = `${verdictOn(worst.outcome, command)}${afterwards(worst)}`;
   if (results.length === 1) return worst.daemonSet.name === '' ? verdict : `${verdict}: DaemonSet ${name(full(worst.daemonSet))}`;
   const many = results.filter(({ outcome }) => outcome === worst.outcome).length;
   return `${verdict}: ${many === results.length ? '' : `${many} of `}${results.length} DaemonSets`;
+}
+
+/** What a gate has done about it. */
+function afterwards({ rollback }: Result): string {
+  if (!rollback) return '';
+  return isSuccess(rollback.outcome, 'rollback') ? ', rolled back' : ', and not rolled back';
 }
 
 /** Of several: which ended how, in one sentence each. */
@@ -190,7 +198,8 @@ function particulars(report: Report, result: Result, without: ReadonlySet<Partic
 }
 
 /** What was there and what is now, with the images that tell people which version is meant. */
-function versions({ outcome, old, target, newRevision }: Result): string {
+function versions({ outcome: end, rollback, old, target, newRevision }: Result): string {
+  const { outcome } = rollback ?? { outcome: end };
   if (!old || !target || old.name === target.name) return '';
   const row = (name: string, number: string, { images, changeCause }: Revision): string =>
     `| ${name} | ${number} | ${images.map(code).join('<br>')} | ${cause(changeCause)} |`;

@@ -52,6 +52,11 @@ export class Writer {
     for (const secret of secrets) core.setSecret(secret);
   }
 
+  /** For the post step of this step. It is printed in debug logs. */
+  save(name: string, value: unknown): void {
+    core.saveState(name, value);
+  }
+
   /** Outputs, summary and verdict. The step fails unless the outcome is a success. */
   async write(report: Report): Promise<void> {
     const { command, results, duration, help } = report;

@@ -53,3 +53,8 @@ export async function find({ cluster, signal }: World, daemonSet: DaemonSetName)
     );
   }
 }
+
+/** Whether that is the error of a DaemonSet, or its namespace, that does not exist. */
+export function isMissing(error: unknown): error is ClusterError {
+  return isFailure(error, 'not-found');
+}

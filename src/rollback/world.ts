@@ -19,17 +19,21 @@ export interface Log {
   debug(line: string): void;
 }
 
+/** How long there is time. */
+export interface Term {
+  /** Aborted with an `Interruption` when the job is cancelled or the time is up. */
+  signal: AbortSignal;
+  /** When the time is up, in milliseconds since the epoch. */
+  deadline: number;
+}
+
 /** Everything that a step needs of the outside. */
-export interface World {
+export interface World extends Term {
   cluster: Cluster;
   clock: Clock;
   log: Log;
   /** Undefined outside of GitHub Actions. */
   run: Run | undefined;
-  /** Aborted with an `Interruption` when the job is cancelled or the time is up. */
-  signal: AbortSignal;
-  /** When the time is up, in milliseconds since the epoch. */
-  deadline: number;
 }
 
 /** Why the work was stopped from outside. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { type GuardTerms, recordOf, returnTo } from '../../../src/daemonset/guard.ts';
+import type { Intent } from '../../../src/daemonset/plan.ts';
 import { TEMPLATE_GENERATION } from '../../../src/daemonset/pods.ts';
 import { CHANGE_CAUSE, type History, historyOf, type Revision } from '../../../src/daemonset/revision.ts';
 import type { DaemonSet, PodTemplate } from '../../../src/daemonset/types.ts';
@@ -13,6 +14,8 @@ const restarted: PodTemplate = {
   ...v1,
   metadata: { labels: { app: 'agent' }, annotations: { 'kubectl.kubernetes.io/restartedAt': 'now' } },
 };
+const endOf = (intent: Intent): string =>
+  intent.kind === 'refused' ? intent.refusal.reason : intent.kind === 'ended' ? intent.end.outcome : intent.kind;
 const plain: GuardTerms = { expected: undefined, ifAmbiguous: false };
 
 function at(current: PodTemplate, generation: number | string, changes: Partial<DaemonSet['metadata']> = {}): DaemonSet {
@@ -53,44 +56,43 @@ describe('after a job that failed', () => {
   const numbered = (number: number): GuardTerms => ({ ...plain, expected: { kind: 'number', number } });
 
   test.each<[string, DaemonSet, PodTemplate[], GuardTerms, string]>([
-    ['one change is the job’s', at(v2, 6), [v1, v2], plain, 'restore'],
-    ['one change, whatever else of the spec', at(v2, 6, { generation: 99 }), [v1, v2], plain, 'restore'],
+    ['one change is the job’s', at(v2, 6), [v1, v2], plain, 'candidates'],
+    ['one change, whatever else of the spec', at(v2, 6, { generation: 99 }), [v1, v2], plain, 'candidates'],
     ['no change', at(v1, 5), [v1], plain, 'unchanged'],
     ['changed and changed back', at(v1, 7), [v1, v2], plain, 'unchanged'],
     ['only restarted', at(restarted, 6), [v1, restarted], plain, 'unchanged'],
     ['two changes may be somebody else’s', at(v3, 7), [v1, v2, v3], plain, 'superseded'],
-    ['two changes, the last one named by its name', at(v3, 7), [v1, v2, v3], named('agent-3'), 'restore'],
-    ['two changes, the last one named by its hash', at(v3, 7), [v1, v2, v3], named('hash3'), 'restore'],
-    ['two changes, the last one named by its number', at(v3, 7), [v1, v2, v3], numbered(3), 'restore'],
+    ['two changes, the last one named by its name', at(v3, 7), [v1, v2, v3], named('agent-3'), 'candidates'],
+    ['two changes, the last one named by its hash', at(v3, 7), [v1, v2, v3], named('hash3'), 'candidates'],
+    ['two changes, the last one named by its number', at(v3, 7), [v1, v2, v3], numbered(3), 'candidates'],
     ['two changes, another one named', at(v3, 7), [v1, v2, v3], named('agent-2'), 'superseded'],
-    ['one change is enough, though another is named', at(v2, 6), [v1, v2], named('agent-9'), 'restore'],
-    ['two changes, and it is wanted all the same', at(v3, 7), [v1, v2, v3], { ...plain, ifAmbiguous: true }, 'restore'],
+    ['one change is enough, though another is named', at(v2, 6), [v1, v2], named('agent-9'), 'candidates'],
+    ['two changes, and it is wanted all the same', at(v3, 7), [v1, v2, v3], { ...plain, ifAmbiguous: true }, 'candidates'],
     ['a count that was lost', at(v2, ''), [v1, v2], plain, 'superseded'],
     ['a count that goes back', at(v2, 4), [v1, v2], plain, 'superseded'],
-    ['the ControllerRevision is gone: the template was recorded', at(v2, 6), [v3, v2], plain, 'restore'],
+    ['the ControllerRevision is gone: the template was recorded', at(v2, 6), [v3, v2], plain, 'candidates'],
     ['another object of that name', at(v2, 1, { uid: 'uid-2' }), [], { ...plain, ifAmbiguous: true }, 'recreated'],
     ['on its way out', at(v2, 6, { deletionTimestamp: 'now' }), [v1, v2], plain, 'being-deleted'],
     ['a current template that no ControllerRevision holds', at(v2, 6), [v1], plain, 'not-observed'],
   ])('%s', (_name, now, stored, terms, expected) => {
     const answer = returnTo(now, past(now, ...stored), recorded, terms);
-    expect(answer.kind === 'refused' ? answer.refusal.reason : answer.kind).toBe(expected);
-    if (answer.kind !== 'restore') return;
-    expect(answer.target.template).toEqual(v1);
-    expect(answer.target.changeCause).toBe('deploy 5');
+    expect(endOf(answer)).toBe(expected);
+    if (answer.kind !== 'candidates') return;
+    expect(answer.candidates).toEqual([expect.objectContaining({ template: v1, changeCause: 'deploy 5' })]);
     expect(answer.from.template).toEqual(now.spec.template);
   });
 
   test('a ControllerRevision that was renumbered has its number of now', () => {
     const now = at(v2, 6);
     const history = historyOf(now, [controllerRevision(7, v1, { name: 'agent-1' }), controllerRevision(8, v2)]);
-    expect(returnTo(now, history, recorded, plain)).toMatchObject({ kind: 'restore', target: { number: 7, name: 'agent-1' } });
+    expect(returnTo(now, history, recorded, plain)).toMatchObject({ candidates: [{ number: 7, name: 'agent-1' }] });
   });
 
   test('what may be somebody else’s is told with both revisions, and what to do', () => {
     const now = at(v3, 7);
     const answer = returnTo(now, past(now, v1, v2, v3), recorded, named('agent-2'));
     expect(answer).toMatchObject({
-      message: expect.stringMatching(/changed 2 times .*"agent-2".*Revision 3 .*agent-3.*recorded was revision 1/),
+      end: { message: expect.stringMatching(/changed 2 times .*"agent-2".*Revision 3 .*agent-3.*recorded was revision 1/) },
     });
   });
 
@@ -107,8 +109,8 @@ describe('after a job that failed', () => {
           const history = past(now, ...stored);
           const terms = expected === undefined ? plain : numbered(expected);
           const answer = returnTo(now, history, recorded, terms);
-          if (answer.kind !== 'restore') return;
-          expect(answer.target.digest).toBe(recorded.revision.digest);
+          if (answer.kind !== 'candidates') return;
+          expect(answer.candidates.map((one) => one.digest)).toEqual([recorded.revision.digest]);
           expect(generation === 6 || history.current?.number === expected).toBe(true);
           expect([v2, v3]).toContain(current);
         },

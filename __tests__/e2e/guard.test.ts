@@ -1,0 +1,252 @@
+/** A guard: what runs is recorded before a deploy, and put back when the job fails; where that is not certain, nothing is written. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Step } from '../../testbed/step.ts';
+import { type Any, eventually, expectStep, Fleet } from './support.ts';
+
+let fleet: Fleet;
+let temp: string;
+beforeEach(async () => {
+  temp = mkdtempSync(join(tmpdir(), 'rollback-daemonset-guard-'));
+  fleet = await Fleet.create();
+});
+afterEach(async () => {
+  await fleet.remove();
+  rmSync(temp, { recursive: true, force: true });
+});
+
+const fast = { maxUnavailable: '100%' };
+
+function guard(inputs: Record<string, string> = {}): Promise<Step> {
+  return fleet.start({ command: 'guard', ...inputs }, { RUNNER_TEMP: temp }).done;
+}
+
+const kept = ({ state }: Step): { path: string; sha256: string } => JSON.parse(state['guard'] ?? '') as { path: string; sha256: string };
+
+/** The last line of a post step is in an annotation, since it can set no outputs. */
+function expectPost(step: Step, ends: RegExp, writes: number): void {
+  expectStep(step, { outputs: {} });
+  expect(step.outputs).toEqual({});
+  expect(step.log).toMatch(ends);
+  expect(fleet.writes()).toBe(writes);
+}
+
+describe('records', () => {
+  test('what runs, in a file of which only the owner may know, and nothing is written to the cluster', async () => {
+    await fleet.rollOut('v1');
+    await fleet.rollOut('v2');
+    const step = await guard();
+    const { name } = (await fleet.revision(2)).metadata;
+    expectStep(step, {
+      code: 0,
+      outputs: { outcome: 'recorded', reason: 'recorded', changed: 'false', 'old-revision': '2', 'controller-revision': name },
+    });
+    expect(step.summary).toMatch(/^## ✅ Recorded: DaemonSet /);
+    expect(fleet.requests()).toEqual(['get daemonsets', 'list controllerrevisions']);
+    const { path } = kept(step);
+    expect(path.startsWith(temp)).toBe(true);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    const [recorded] = JSON.parse(readFileSync(path, 'utf8')) as Any[];
+    expect(recorded).toMatchObject({ kind: 'recorded', uid: (await fleet.daemonSet()).metadata.uid, templateGeneration: 2 });
+    expect(recorded.revision.template).toEqual((await fleet.daemonSet()).spec.template);
+    expect(JSON.stringify(step.state)).not.toContain('registry.example');
+  });
+
+  test('with a warning that it has not been rolled out', async () => {
+    await fleet.rollOut('v1');
+    await fleet.getStuck('v2-crash');
+    const step = await guard();
+    expectStep(step, { code: 0, outputs: { outcome: 'recorded' } });
+    expect(step.log).toMatch(/^::warning::What runs now has not been rolled out: \d+ of 10 nodes have it/m);
+  });
+
+  test('that there is none yet', async () => {
+    const step = await guard();
+    expectStep(step, { code: 0, outputs: { outcome: 'absent', reason: 'absent', 'old-revision': '' } });
+    expect(step.log).toMatch(/^::warning::There is no DaemonSet "agent"/m);
+  });
+});
+
+describe('when the job has failed', () => {
+  let before: Step;
+  beforeEach(async () => {
+    await fleet.rollOut('v1', fast);
+    await fleet.rollOut('v2', fast);
+    before = await guard();
+  });
+
+  test('exactly what was recorded comes back, is waited for and told; the file is gone then', async () => {
+    const { spec } = await fleet.daemonSet();
+    await fleet.deploy('v3-crash', fast);
+    const step = await fleet.post(before.state).done;
+    expectPost(
+      step,
+      /^::notice title=Rolled back%3A DaemonSet .*::rolled-back \(complete\): Revision 3 → 4, which restores revision 2\.$/m,
+      1,
+    );
+    expect(step.code).toBe(0);
+    expect(step.summary).toMatch(/^## ✅ Rolled back: DaemonSet /);
+    expect((await fleet.daemonSet()).spec.template).toEqual(spec.template);
+    expect(await fleet.history()).toEqual({ 1: 'v1', 3: 'v3-crash', 4: 'v2' });
+    expect(existsSync(kept(before).path)).toBe(false);
+    expect((await fleet.daemonSet()).metadata.annotations['kubernetes.io/change-cause']).toBe('deploy v2');
+  });
+
+  test('a job that has not changed it, or only other things of it, or only restarted it: nothing is written', async () => {
+    expectPost(await fleet.post(before.state).done, /unchanged \(not-changed\): Nothing was written: the DaemonSet has the template/, 0);
+    before = await guard();
+    await fleet.kubectl(['patch', 'daemonset/agent', '--type=merge', '--patch={"spec":{"minReadySeconds":1}}']);
+    expectPost(await fleet.post(before.state).done, /unchanged \(not-changed\)/, 0);
+    before = await guard();
+    await fleet.kubectl(['rollout', 'restart', 'daemonset/agent']);
+    expectPost(await fleet.post(before.state).done, /unchanged \(not-changed\): Nothing was written: the pods were only restarted/, 0);
+  });
+
+  test('changed twice: it may be somebody else’s, and nothing is written unless that is wanted', async () => {
+    await fleet.rollOut('v3', fast);
+    await fleet.rollOut('v4', fast);
+    const state = before.state;
+    const content = readFileSync(kept(before).path);
+    const step = await fleet.post(state).done;
+    expectPost(step, /superseded \(ambiguous-change\): .*The template was changed 2 times.*recorded was revision 2/, 0);
+    expect(step.code).toBe(1);
+    writeFileSync(kept(before).path, content);
+    expectPost(await fleet.post(state, { 'rollback-if-ambiguous': 'true' }).done, /rolled-back \(complete\)/, 1);
+    expect(await fleet.image()).toBe('v2');
+  });
+
+  test('changed twice, and a later step says that the last one is of this job', async () => {
+    await fleet.rollOut('v3', fast);
+    await fleet.rollOut('v4', fast);
+    const content = readFileSync(kept(before).path);
+    const { name } = (await fleet.revision(3)).metadata;
+    expectPost(
+      await fleet.post(before.state, { 'expected-revision': name }).done,
+      /superseded \(ambiguous-change\): .*expected-revision says/,
+      0,
+    );
+    writeFileSync(kept(before).path, content);
+    const { name: current } = (await fleet.revision(4)).metadata;
+    expectPost(await fleet.post(before.state, { 'expected-revision': current }).done, /rolled-back \(complete\)/, 1);
+  });
+
+  test('expected-revision of a step that has not run yet, or never did, is none', async () => {
+    expectStep(await guard({ 'expected-revision': '' }), { code: 0, outputs: { outcome: 'recorded' } });
+    await fleet.deploy('v3-crash', fast);
+    expectPost(await fleet.post(before.state, { 'expected-revision': '' }).done, /rolled-back \(complete\)/, 1);
+  });
+
+  test('its ControllerRevision was pruned meanwhile: the template was recorded', async () => {
+    await fleet.deploy('v3-crash', fast);
+    await fleet.kubectl(['patch', 'daemonset/agent', '--type=merge', '--patch={"spec":{"revisionHistoryLimit":0}}']);
+    await eventually(
+      'the old revisions to be pruned',
+      () => fleet.history(),
+      (history) => history[1] === undefined && history[2] === undefined,
+    );
+    expectPost(await fleet.post(before.state).done, /rolled-back \(complete\)/, 1);
+    expect(await fleet.image()).toBe('v2');
+  });
+
+  test('somebody changes it while it is put back: read again, and left to them', async () => {
+    await fleet.deploy('v3-crash', fast);
+    await fleet.deploy('v4', fast);
+    expectPost(await fleet.post(before.state).done, /superseded \(ambiguous-change\)/, 0);
+    expect(await fleet.image()).toBe('v4');
+  });
+
+  test('deleted, or deleted and created anew: nothing is written', async () => {
+    await fleet.kubectl(['delete', 'daemonset/agent']);
+    const content = readFileSync(kept(before).path);
+    expectPost(await fleet.post(before.state).done, /deleted \(deleted\): The DaemonSet was deleted since/, 0);
+    await fleet.rollOut('v3', fast);
+    writeFileSync(kept(before).path, content);
+    expectPost(await fleet.post(before.state, { 'rollback-if-ambiguous': 'true' }).done, /refused \(recreated\)/, 0);
+    expect(await fleet.image()).toBe('v3');
+  });
+
+  test('the job was cancelled: left as it is, without a look at the cluster, unless rollback-on-cancel is set', async () => {
+    await fleet.deploy('v3-crash', fast);
+    const content = readFileSync(kept(before).path);
+    const requests = fleet.requests().length;
+    const step = await fleet.post(before.state, { 'job-status': 'cancelled', kubeconfig: 'gone' }).done;
+    expectPost(step, /cancelled \(cancelled\): .*rollback-on-cancel is not set.*Recorded was revision 2/, 0);
+    expect(fleet.requests()).toHaveLength(requests);
+    writeFileSync(kept(before).path, content);
+    expectPost(
+      await fleet.post(before.state, { 'job-status': 'cancelled', 'rollback-on-cancel': 'true' }).done,
+      /rolled-back \(complete\)/,
+      1,
+    );
+  });
+
+  test('the record is gone, or was changed: nothing is written', async () => {
+    await fleet.deploy('v3-crash', fast);
+    const { path } = kept(before);
+    writeFileSync(path, readFileSync(path, 'utf8').replaceAll('agent:v2', 'agent:evil'));
+    expectPost(await fleet.post(before.state).done, /refused \(record-lost\)/, 0);
+    expectPost(await fleet.post(before.state).done, /refused \(record-lost\)/, 0);
+  });
+
+  test('a failed job that is run again: the second attempt is guarded as the first', async () => {
+    for (const attempt of [1, 2]) {
+      if (attempt > 1) before = await guard();
+      await fleet.deploy('v3-crash', fast);
+      expectPost(await fleet.post(before.state).done, /rolled-back \(complete\)/, attempt);
+      expect(await fleet.image()).toBe('v2');
+    }
+    expectPost(await fleet.post((await guard()).state).done, /unchanged \(not-changed\)/, 2);
+  });
+
+  test('only a dry run: it says what it would do', async () => {
+    await fleet.deploy('v3-crash', fast);
+    expectPost(
+      await fleet.post(before.state, { 'dry-run': 'true' }).done,
+      /dry-run \(validated\): Would go from revision 3 back to revision 2/,
+      0,
+    );
+  });
+});
+
+test('a DaemonSet that the job created is reported, and not deleted', async () => {
+  const { state } = await guard();
+  await fleet.deploy('v1-crash');
+  const step = await fleet.post(state).done;
+  expectPost(step, /absent \(created\): The DaemonSet did not exist before this job.*kubectl delete daemonset\/agent/, 0);
+  expect(await fleet.image()).toBe('v1-crash');
+});
+
+test('of several, each by itself: one is put back, one was not changed, one is new', async () => {
+  const names = ['one', 'two', 'three'];
+  const several = names.map((name) => `${fleet.namespace}/${name}`).join('\n');
+  const apply = (name: string, tag: string): Promise<string> =>
+    fleet.kubectl(['apply', '-f', '-'], fleet.manifest(tag, fast).replaceAll('agent', name).replaceAll(`/${name}:`, '/agent:'));
+  for (const name of ['one', 'two']) {
+    await apply(name, 'v1');
+    await fleet.kubectl(['rollout', 'status', `daemonset/${name}`, '--timeout=60s']);
+  }
+  const before = await guard({ daemonset: several });
+  expectStep(before, { code: 0, outputs: { outcome: 'absent' } });
+  await apply('one', 'v2-crash');
+  await apply('three', 'v2');
+  const step = await fleet.post(before.state).done;
+  expectStep(step, { code: 0 });
+  for (const [name, end] of [
+    ['one', 'rolled-back (complete)'],
+    ['two', 'unchanged (not-changed)'],
+    ['three', 'absent (created)'],
+  ])
+    expect(step.log).toContain(`${fleet.namespace}/${name}: ${end}`);
+  expect(fleet.writes()).toBe(1);
+});
+
+test('a step without a guard leaves nothing for its post step, which loads nothing', async () => {
+  await fleet.rollOut('v1');
+  const { state } = await fleet.start({ command: 'status' }).done;
+  expect(state).toEqual({});
+  const post = await fleet.post({}, { kubeconfig: 'gone' }).done;
+  expectStep(post, { code: 0 });
+  expect(post.log).toBe('');
+});

@@ -1,0 +1,45 @@
+import { expect, test } from '@jest/globals';
+import type { CauseGroup, TroubledNode } from '../../../src/daemonset/diagnosis.ts';
+import type { Result } from '../../../src/daemonset/outcome.ts';
+import { shouldRevert } from '../../../src/daemonset/revert.ts';
+import type { Cause } from '../../../src/daemonset/trouble.ts';
+
+function group(cause: Cause, count: number): CauseGroup {
+  const nodes = Array.from(
+    { length: count },
+    (_, index): TroubledNode => ({
+      node: `node-${index}`,
+      pod: `agent-${index}`,
+      trouble: { cause, reason: '', message: '' },
+      since: 0,
+      marks: [],
+      isNew: false,
+    }),
+  );
+  return { cause, stuck: true, nodes, example: nodes[0] as TroubledNode };
+}
+
+function result(outcome: Result['outcome'], updated: number, ...causes: CauseGroup[]): Result {
+  const counts = { desired: 10, updated, available: 5 };
+  return { daemonSet: { namespace: '', name: '' }, outcome, reason: 'internal', message: '', changed: false, notes: [], counts, causes };
+}
+
+test.each<[string, Result, boolean, RegExp]>([
+  ['pods that cannot start on two of many nodes', result('failed', 5, group('image-pull', 2)), true, /does not run on 2 nodes/],
+  ['one of many nodes', result('failed', 5, group('crash-loop', 1)), false, /only 1 of the 5 nodes/],
+  ['one of one node', result('failed', 1, group('crash-loop', 1)), true, /does not run on 1 node\./],
+  ['one each of two kinds', result('failed', 5, group('crash-loop', 1), group('image-pull', 1)), true, /2 nodes/],
+  ['pods that are not created at all', result('failed', 0, group('pod-rejected', 1)), true, /1 node/],
+  ['pods that never become ready', result('stalled', 5, group('not-ready', 3)), true, /3 nodes/],
+  ['old pods that do not end', result('stalled', 5, group('terminating', 5)), false, /not the version/],
+  ['nodes that are not ready', result('stalled', 5, group('node-not-ready', 4), group('not-replaced', 5)), false, /not the version/],
+  ['one bad pod beside bad nodes', result('stalled', 5, group('node-not-ready', 4), group('not-ready', 1)), false, /only 1 of the 5/],
+  ['nothing that could be seen', result('stalled', 5), false, /cannot be told/],
+  ['too little time', result('timed-out', 5, group('not-ready', 5)), false, /rollback-on-timeout is not set/],
+])('%s', (_name, broken, revert, why) => {
+  expect(shouldRevert(broken, { onTimeout: false })).toEqual({ revert, why: expect.stringMatching(why) });
+});
+
+test('too little time is enough where that is asked for', () => {
+  expect(shouldRevert(result('timed-out', 5), { onTimeout: true }).revert).toBe(true);
+});
