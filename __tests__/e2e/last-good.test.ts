@@ -152,6 +152,42 @@ describe('the mark', () => {
     expect(Object.keys(await marks())).toHaveLength(2);
   });
 
+  test('is not set where the counters are in doubt, and the pods may not be looked at', async () => {
+    await rollOut('v1');
+    await fleet.storeRevision('agent-twin', await fleet.revision(1), (copy) => {
+      copy.revision = 2;
+      copy.data.spec.template.metadata.creationTimestamp = null;
+    });
+    const limited = await fleet.kubeconfigOf([
+      ['apps', 'daemonsets', ['get', 'watch']],
+      ['apps', 'controllerrevisions', ['list', 'patch']],
+    ]);
+    for (const [kubeconfig, all] of [
+      [limited, []],
+      [fleet.testbed.kubeconfig, [2]],
+    ] as const) {
+      expectStep(await fleet.rollback({ ...gate, kubeconfig }), { code: 0, outputs: { outcome: 'complete', available: '10' } });
+      expect(await marked()).toEqual(all);
+    }
+  });
+
+  test('that the server does not take is no failure, and holds nothing up', async () => {
+    const proxy = await FaultyProxy.inFrontOf(fleet);
+    try {
+      await rollOut('v1');
+      for (const fault of ['drop-answer', 'drop-request', { status: 500 }, { holdFor: 30_000 }] as const) {
+        proxy.fault = (kind) => (kind === 'mark' ? fault : 'pass');
+        await rollOut(`v-${fleet.marks()}-${proxy.seen.length}`);
+        const step = await fleet.rollback({ ...gate, kubeconfig: proxy.kubeconfig });
+        expectStep(step, { code: 0, outputs: { outcome: 'complete' } });
+        expect(step.log).toMatch(/^ControllerRevision agent-\w+ is not marked as good/m);
+        expect(Number(step.outputs['duration-seconds'])).toBeLessThan(10);
+      }
+    } finally {
+      proxy.stop();
+    }
+  });
+
   test('leaves what somebody else writes to the ControllerRevision, and never meets another one of the same name', async () => {
     const proxy = await FaultyProxy.inFrontOf(fleet);
     try {
