@@ -5,17 +5,15 @@ const common = {
   modulePathIgnorePatterns: ['<rootDir>/dist'],
 };
 
+const onTestbed = { ...common, globalSetup: '<rootDir>/__tests__/e2e/setup.ts', globalTeardown: '<rootDir>/__tests__/e2e/teardown.ts' };
+
 export default {
   maxWorkers: 2,
+  maxConcurrency: 6,
   testTimeout: 180_000,
   projects: [
     { ...common, displayName: 'unit', testMatch: ['<rootDir>/__tests__/unit/**/*.test.ts'] },
-    {
-      ...common,
-      displayName: 'e2e',
-      testMatch: ['<rootDir>/__tests__/{e2e,workflows}/**/*.test.ts'],
-      globalSetup: '<rootDir>/__tests__/e2e/setup.ts',
-      globalTeardown: '<rootDir>/__tests__/e2e/teardown.ts',
-    },
+    { ...onTestbed, displayName: 'e2e', testMatch: ['<rootDir>/__tests__/{e2e,workflows}/**/*.test.ts'] },
+    { ...onTestbed, displayName: 'long', testMatch: ['<rootDir>/__tests__/long/**/*.test.ts'] },
   ],
 };

@@ -1,4 +1,4 @@
-/** Runs the tests: `test.ts [unit|e2e] [arguments for jest]`. Its last line is `N passed, N failed`. */
+/** Runs the tests: `test.ts [unit|e2e|long] [arguments for jest]`, by default unit and e2e. Its last line is `N passed, N failed`. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,17 +10,19 @@ const node = (...program: string[]): number => spawnSync(process.execPath, progr
 const env = { ...process.env, NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning' };
 
 const [project, ...rest] = process.argv.slice(2);
-const selected = project === 'unit' || project === 'e2e' ? project : undefined;
-const arguments_ = selected || project === undefined ? rest : [project, ...rest];
+const isProject = project === 'unit' || project === 'e2e' || project === 'long';
+const selected = isProject ? [project] : ['unit', 'e2e'];
+const arguments_ = isProject || project === undefined ? rest : [project, ...rest];
 
 // The end-to-end tests run dist/, so it must be made from these sources.
-if (selected !== 'unit' && node('scripts/build.ts', '--check') !== 0) process.exit(1);
+if (project !== 'unit' && node('scripts/build.ts', '--check') !== 0) process.exit(1);
 
 const work = mkdtempSync(join(tmpdir(), 'rollback-daemonset-test-'));
 const report = join(work, 'report.json');
 const status = node(
   'node_modules/jest/bin/jest.js',
-  ...(selected ? ['--selectProjects', selected] : []),
+  '--selectProjects',
+  ...selected,
   '--json',
   `--outputFile=${report}`,
   '--testLocationInResults=false',

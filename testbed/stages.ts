@@ -16,6 +16,7 @@ const troubles = [
   'unhealthy',
   'hang',
   'slow',
+  'jitter',
 ];
 
 interface Stage {

@@ -51,6 +51,7 @@ describe('a tag drives its pods', () => {
     ['v1-flaky', 'running', []],
     ['v1-hang', 'not ready', ['Warning Unhealthy: Readiness probe failed']],
     ['v1-slow', 'running', []],
+    ['v1-jitter', 'running', []],
   ])('%s: %s', async (tag, state, events) => {
     await fleet.deploy(tag);
     const stateOf = ({ status }: Any): string => {
@@ -87,6 +88,10 @@ describe('a tag drives its pods', () => {
     if (tag === 'v1-flaky') expect(pods.every((pod) => pod.status.containerStatuses[0].restartCount === 1)).toBe(true);
     if (['v1-flaky-pull', 'v1-cache-sync'].includes(tag))
       expect(pods.every((pod) => pod.status.containerStatuses[0].restartCount === 0)).toBe(true);
+    if (tag === 'v1-jitter') {
+      const readyAt = (pod: Any): string => pod.status.conditions.find(({ type }: Any) => type === 'Ready').lastTransitionTime;
+      expect(new Set(pods.map(readyAt)).size).toBeGreaterThan(1);
+    }
     if (tag === 'v1-invalid-name')
       expect(container.state.waiting.message).toBe(
         'Failed to apply default image tag "registry.example/agent:v1-invalid-name": ' +
@@ -138,6 +143,7 @@ describe('a tag drives its pods', () => {
       ['v1', 0],
       ['v1-flaky', 1],
       ['v1-slow', 0],
+      ['v1-jitter', 0],
     ])('%s: completes', async (tag, restartCount) => {
       await deploy(tag);
       await kubectlShows('Running');

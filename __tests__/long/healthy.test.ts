@@ -1,0 +1,136 @@
+/**
+ * No false alarm: healthy rollouts of all kinds, at settings that leave each pod hardly more than the time that it takes. Chosen by a
+ * seed; `TEST_SEED` plays those of an earlier run again.
+ */
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { type Any, eventually, expectStep, Fleet, type ManifestOptions, tell } from '../e2e/support.ts';
+
+/** The most seconds that a container takes until it is ready, by what the test bed makes of its tag (testbed/README.md). */
+const SECONDS = { fine: 1, jitter: 8, slow: 5, flaky: 1, 'flaky-pull': 4, 'cache-sync': 4 } as const;
+/** Seconds for all that is not the pods: the controller, the API server, and a machine that has other things to do. */
+const SLACK = 5;
+
+type Course = keyof typeof SECONDS;
+const tagOf = (version: string, course: Course): string => (course === 'fine' ? version : `${version}-${course}`);
+
+/** A rollout that is healthy, though not each of its pods at once. */
+interface Rollout {
+  command: 'status' | 'rollback';
+  course: Course;
+  init: Course | 'none';
+  beside: 'none' | 'fine' | 'the same';
+  rollingUpdate: object;
+  minReadySeconds: number;
+  /** What becomes of the version that it takes the place of. */
+  instead: 'fine' | 'missing' | 'crash' | 'hang' | 'unmounted';
+}
+
+const course = fc.constantFrom(...(Object.keys(SECONDS) as Course[]));
+const rollout: fc.Arbitrary<Rollout> = fc.record({
+  command: fc.constantFrom('status', 'status', 'rollback'),
+  course,
+  init: fc.oneof(fc.constant('none' as const), course),
+  beside: fc.constantFrom('none', 'none', 'fine', 'the same'),
+  rollingUpdate: fc.constantFrom(
+    { maxUnavailable: 1 },
+    { maxUnavailable: 3 },
+    { maxUnavailable: '20%' },
+    { maxUnavailable: '45%' },
+    { maxUnavailable: '100%' },
+    { maxUnavailable: 0, maxSurge: 2 },
+    { maxUnavailable: 0, maxSurge: '50%' },
+  ),
+  minReadySeconds: fc.constantFrom(0, 3, 6),
+  instead: fc.constantFrom('fine', 'fine', 'missing', 'crash', 'hang', 'unmounted'),
+});
+
+const seed = Number(process.env['TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const rollouts = fc.sample(rollout, { seed, numRuns: 50 }).map((one, index) => ({ ...one, number: index + 1 }));
+
+const inWords = ({
+  number,
+  command,
+  course,
+  init,
+  beside,
+  rollingUpdate,
+  minReadySeconds,
+  instead,
+}: Rollout & { number: number }): string => {
+  const parts = [`${command} of ${course}`, `init ${init}`, `beside ${beside}`, JSON.stringify(rollingUpdate).replaceAll('"', '')];
+  return `rollout ${number}: ${[...parts, `minReadySeconds ${minReadySeconds}`, `instead of ${instead}`].join(', ')}`;
+};
+
+function imagesOf({ course, beside }: Rollout, version: string): string[] {
+  const agent = `registry.example/agent:${tagOf(version, course)}`;
+  if (beside === 'none') return [agent];
+  return [agent, `registry.example/helper:${tagOf(version, beside === 'fine' ? 'fine' : course)}`];
+}
+
+/** Nothing that passes within them may end the wait. */
+function tightInputs({ command, course, init }: Rollout): Record<string, string> {
+  const courses = init === 'none' ? [course] : [init, course];
+  const seconds = courses.reduce((sum, one) => sum + SECONDS[one], SLACK);
+  // Of all these, only a pull that fails is a trouble that may last; what passes by itself needs no grace.
+  const grace = courses.includes('flaky-pull') ? SECONDS['flaky-pull'] + SLACK : 0;
+  return { command, timeout: '9m', 'progress-deadline': `${seconds}s`, 'failure-grace': `${grace}s` };
+}
+
+async function play(one: Rollout, fleet: Fleet): Promise<void> {
+  const { command, init, rollingUpdate, minReadySeconds, instead } = one;
+  const spec = { minReadySeconds, updateStrategy: { type: 'RollingUpdate', rollingUpdate } };
+  const wanted = command === 'status' ? 'v3' : 'v1';
+  const images = imagesOf(one, wanted);
+  const options: ManifestOptions = {
+    spec,
+    podSpec: {
+      containers: images.map((image, index) => ({ name: index === 0 ? 'agent' : 'helper', image })),
+      ...(init !== 'none' && { initContainers: [{ name: 'setup', image: `registry.example/setup:${tagOf(wanted, init)}` }] }),
+    },
+  };
+
+  await fleet.rollOut('v1', command === 'rollback' ? options : { spec });
+  if (instead === 'fine') await fleet.rollOut('v2', { spec });
+  else await breakRollout(fleet, `v2-${instead}`, spec);
+  if (command === 'status') await fleet.deploy('v3', options);
+
+  const step = await fleet.rollback(tightInputs(one));
+  expectStep(step, {
+    code: 0,
+    log: expect.not.stringContaining('::error'),
+    outputs: { outcome: command === 'status' ? 'complete' : 'rolled-back', desired: '10', updated: '10', available: '10' },
+  });
+  expect(await fleet.kubectl(['rollout', 'status', `daemonset/${fleet.name}`, '--watch=false'])).toContain('successfully rolled out');
+  const running = ((await fleet.json('get', 'pods')).items as Any[])
+    .filter(({ status }) => status.conditions.some(({ type, status: is }: Any) => type === 'Ready' && is === 'True'))
+    .map(({ spec: { nodeName, containers } }) => `${nodeName}: ${containers.map(({ image }: Any) => image)}`);
+  expect(running.sort()).toEqual(Array.from({ length: 10 }, (_, index) => `node-${index + 1}: ${images}`).sort());
+}
+
+/** Deploys a version whose pods never become ready, and waits until there is one. */
+async function breakRollout(fleet: Fleet, tag: string, spec: object): Promise<void> {
+  await fleet.deploy(tag, { spec });
+  await eventually(
+    'a pod that cannot start',
+    async () => (await fleet.json('get', 'pods')).items as Any[],
+    (pods) => pods.some(({ spec: { containers }, status }) => containers[0].image.endsWith(tag) && status.containerStatuses !== undefined),
+  );
+}
+
+tell(`The seed is ${seed}.`);
+test.concurrent.each(rollouts.map((one): [string, typeof one] => [inWords(one), one]))(
+  '%s',
+  async (_name, one) => {
+    const fleet = await Fleet.create();
+    try {
+      await play(one, fleet);
+    } catch (error) {
+      const again = `Again: TEST_SEED=${seed} npm run test:long -- -t 'rollout ${one.number}:'`;
+      throw new Error(`${(error as Error).message}\n\n${again}`);
+    } finally {
+      await fleet.remove();
+    }
+  },
+  3_600_000,
+);
