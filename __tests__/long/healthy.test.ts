@@ -27,23 +27,40 @@ interface Rollout {
 }
 
 const course = fc.constantFrom(...(Object.keys(SECONDS) as Course[]));
-const rollout: fc.Arbitrary<Rollout> = fc.record({
-  command: fc.constantFrom('status', 'status', 'rollback'),
-  course,
-  init: fc.oneof(fc.constant('none' as const), course),
-  beside: fc.constantFrom('none', 'none', 'fine', 'the same'),
-  rollingUpdate: fc.constantFrom(
-    { maxUnavailable: 1 },
-    { maxUnavailable: 3 },
-    { maxUnavailable: '20%' },
-    { maxUnavailable: '45%' },
-    { maxUnavailable: '100%' },
-    { maxUnavailable: 0, maxSurge: 2 },
-    { maxUnavailable: 0, maxSurge: '50%' },
-  ),
-  minReadySeconds: fc.constantFrom(0, 3, 6),
-  instead: fc.constantFrom('fine', 'fine', 'missing', 'crash', 'hang', 'unmounted'),
-});
+const pace = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      rollingUpdate: fc.constantFrom<object[]>(
+        { maxUnavailable: 1 },
+        { maxUnavailable: 3 },
+        { maxUnavailable: '20%' },
+        { maxUnavailable: '45%' },
+        { maxUnavailable: '100%' },
+      ),
+      minReadySeconds: fc.constantFrom(0, 3, 6),
+    }),
+  },
+  // With both, the controller forgets to look again once a new pod is available (v1.37: updatePod, updateDaemonSetStatus), and the
+  // rollout stands still until something else happens. That is no false alarm.
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      rollingUpdate: fc.constantFrom<object[]>({ maxUnavailable: 0, maxSurge: 2 }, { maxUnavailable: 0, maxSurge: '50%' }),
+      minReadySeconds: fc.constant(0),
+    }),
+  },
+);
+const rollout: fc.Arbitrary<Rollout> = fc
+  .record({
+    command: fc.constantFrom('status', 'status', 'rollback'),
+    course,
+    init: fc.oneof(fc.constant('none' as const), course),
+    beside: fc.constantFrom('none', 'none', 'fine', 'the same'),
+    pace,
+    instead: fc.constantFrom('fine', 'fine', 'missing', 'crash', 'hang', 'unmounted'),
+  })
+  .map(({ pace, ...others }) => ({ ...others, ...pace }));
 
 const seed = Number(process.env['TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const rollouts = fc.sample(rollout, { seed, numRuns: 50 }).map((one, index) => ({ ...one, number: index + 1 }));

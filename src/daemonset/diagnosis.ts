@@ -183,8 +183,11 @@ export function diagnose({ pods, nodes, rejected, desired, minReady, start }: Si
     if (nodes && !node && name !== '' && there.every(({ trouble }) => trouble?.cause !== 'unschedulable')) continue;
     missing -= 1;
     const available = ({ wanted, readySince }: SeenPod): boolean => wanted && readySince !== undefined && now - readySince >= minReady;
-    if (there.some(available) && node?.ready !== false) right += 1;
-    else troubled.push(troubleOn(name, there, node, start));
+    const isThere = there.some(available) && node?.ready !== false;
+    // With maxSurge the old pod goes once the new one is available, and the node counts as updated only then.
+    const left = there.filter(({ wanted, trouble }) => !wanted && trouble?.cause !== 'terminating');
+    if (isThere && left.length === 0) right += 1;
+    else troubled.push(troubleOn(name, isThere ? left : there, node, start));
   }
   for (; missing > 0; missing--) {
     const trouble: Trouble = rejected
