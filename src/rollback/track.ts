@@ -179,7 +179,10 @@ class Wait {
     }
     const rollout = rolloutOf(daemonSet);
     this.#progress = record(this.#progress, rollout.counts, clock.now());
-    if (!this.#options.once) this.#warnOfTime(leastTime(daemonSet, rollout.counts), 'With minReadySeconds and maxUnavailable as they are');
+    // Before the controller has seen it, nobody knows how many nodes have it already.
+    if (!this.#options.once && rollout.kind !== 'unobserved') {
+      this.#warnOfTime(leastTime(daemonSet, rollout.counts), 'With minReadySeconds and maxUnavailable as they are');
+    }
     if (rollout.kind === 'complete' && (await this.#countersLie())) return this.#verdict();
     if (rollout.kind === 'on-delete') this.#toReplace = await this.#podsToReplace();
     this.#tell(rollout);
