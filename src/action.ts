@@ -9,7 +9,7 @@ import { rollback } from './commands/rollback.ts';
 import { status } from './commands/status.ts';
 import type { Recorded } from './daemonset/guard.ts';
 import { type Result, worstOf } from './daemonset/outcome.ts';
-import { currentRun, documentation, isPrivateRepository } from './github.ts';
+import { currentRun, documentation, isPrivateRepository } from './github/run.ts';
 import { InputError, type Request, readInputs } from './inputs.ts';
 import { nameOf, placeOf, purposeOf } from './opening.ts';
 import { forget, keep, keptFrom, recall } from './records.ts';
@@ -17,6 +17,7 @@ import type { Report } from './report/report.ts';
 import type { Writer } from './report/write.ts';
 import { failureOf } from './rollback/failure.ts';
 import { type Clock, Interruption, type Term, type World } from './rollback/world.ts';
+import { tellGitHub } from './tell.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -46,8 +47,10 @@ export async function run(stage: Stage, environment: Environment, cancel: AbortS
     warnings: writer.warnings,
     help: undefined,
   };
+  let request: Request | undefined;
   try {
-    const request = readInputs(environment, isPrivateRepository());
+    request = readInputs(environment, isPrivateRepository());
+    if (request.telling) writer.mask(masksFor([request.telling.token]));
     report.command = request.command;
     report.showValues = request.showValues;
     const step: Step = { environment, cancel, writer, report };
@@ -59,6 +62,7 @@ export async function run(stage: Stage, environment: Environment, cancel: AbortS
   report.duration = clock.now() - started;
   report.help = documentation(environment, `docs/troubleshooting.md#${worstOf(report.results).reason}`);
   await writer.write(report);
+  if (request) await tellGitHub(request, report, { environment, cancel, log: writer });
 }
 
 function main(request: Request, step: Step): Promise<Result[]> {

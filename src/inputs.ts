@@ -18,7 +18,18 @@ export type Request = (RollbackRequest | StatusRequest | HistoryRequest | GuardR
   /** Milliseconds. */
   timeout: number;
   execPlugins: PluginPolicy;
+  /** Undefined: GitHub is told nothing. */
+  telling: Telling | undefined;
 };
+
+/** What GitHub is to be told of the end, and by which token. */
+export interface Telling {
+  token: string;
+  /** The pull request, by a comment. */
+  comment: boolean;
+  /** The deployment, by a status. */
+  deploymentStatus: boolean;
+}
 
 /** Every input with its default, as in action.yml. */
 export const DEFAULTS = {
@@ -46,6 +57,9 @@ export const DEFAULTS = {
   'show-values': 'false',
   'log-lines': 'auto',
   'exec-plugins': 'aws, aws-iam-authenticator, gke-gcloud-auth-plugin, kubelogin, kubectl-oidc_login, doctl, oci, tsh',
+  'github-token': '',
+  comment: 'false',
+  'deployment-status': 'false',
   // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of the workflow, as in action.yml
   'job-status': '${{ job.status }}',
 } as const;
@@ -118,6 +132,10 @@ export function readInputs(environment: Readonly<Record<string, string | undefin
     timeout,
     showValues: boolean('show-values'),
     execPlugins: readPlugins(get('exec-plugins')),
+    telling: readTelling(
+      { token: get('github-token'), comment: boolean('comment'), deploymentStatus: boolean('deployment-status') },
+      wrong,
+    ),
   };
   const toRevision = readTarget(get('to-revision'), command === 'status' ? 'last-good' : 'previous', wrong);
   const expectedRevision = ['any', ''].includes(raw('expected-revision') ?? 'any')
@@ -272,6 +290,21 @@ function readLogLines(text: string, isPrivate: boolean, wrong: Wrong): number {
   const lines = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
   if (!(lines <= MOST_LOG_LINES)) wrong('log-lines', `"${text}" is neither "auto" nor a number of lines from 0 to ${MOST_LOG_LINES}.`);
   return lines;
+}
+
+function readTelling(telling: Telling, wrong: Wrong): Telling | undefined {
+  const { token, comment, deploymentStatus } = telling;
+  const needs = [
+    ...(comment ? [['comment', 'pull-requests: write'] as const] : []),
+    ...(deploymentStatus ? [['deployment-status', 'deployments: write'] as const] : []),
+  ];
+  if (needs.length === 0) return undefined;
+  if (token === '')
+    wrong(
+      'github-token',
+      `it is missing or empty, and ${needs.map(([input]) => input).join(' and ')} cannot do without. Give "\${{ github.token }}", and to the job permissions: ${needs.map(([, permission]) => permission).join(', ')}.`,
+    );
+  return telling;
 }
 
 function readPlugins(text: string): PluginPolicy {

@@ -110,7 +110,9 @@ test('nothing that is known to be good: it says what there is to choose from, an
   await fleet.deploy('v1-missing', fast);
   const step = await fleet.rollback(gate);
   expectStep(step, { code: 1, outputs: { outcome: 'failed', reason: 'image-pull', changed: 'false' } });
-  expect(step.log).toMatch(/::error title=Pods cannot start%2C and not rolled back.*It could not be rolled back \(refused, no-known-good\)/);
+  expect(step.log).toMatch(
+    /::error title=Pods cannot start%2C and not rolled back.*It could not be rolled back \(refused, no-known-good\)/,
+  );
   expect(fleet.writes()).toBe(0);
 });
 

@@ -165,3 +165,31 @@ describe('how long to wait, and for what', () => {
     expect(mistakesOf({ [input]: value })).toEqual([expect.stringMatching(new RegExp(`^Input ${input}: "${value}"`))]);
   });
 });
+
+describe('telling GitHub', () => {
+  const token = { 'github-token': 't0ken' };
+  test.each<[Record<string, string>, object | undefined]>([
+    [token, undefined],
+    [
+      { ...token, comment: 'true' },
+      { token: 't0ken', comment: true, deploymentStatus: false },
+    ],
+    [
+      { ...token, 'deployment-status': 'TRUE', command: 'status' },
+      { token: 't0ken', comment: false, deploymentStatus: true },
+    ],
+  ])('%j', (inputs, telling) => {
+    expect(readInputs(environment(inputs), false).telling).toEqual(telling);
+  });
+
+  test.each([
+    [{ comment: 'true' }, 'permissions: pull-requests: write.'],
+    [{ 'deployment-status': 'true', 'github-token': ' ' }, 'permissions: deployments: write.'],
+    [{ 'deployment-status': 'true', comment: 'true' }, 'permissions: pull-requests: write, deployments: write.'],
+  ])('%j without a token is a mistake that says which token and which permissions', (inputs, permissions) => {
+    const [mistake, ...others] = mistakesOf(inputs as Record<string, string>);
+    expect(others).toEqual([]);
+    expect(mistake).toMatch(/^Input github-token: .*"\$\{\{ github\.token \}\}"/);
+    expect(mistake).toContain(permissions);
+  });
+});

@@ -118,7 +118,8 @@ function join(sections: string[]): string {
   return `${sections.filter(Boolean).join('\n\n')}\n`;
 }
 
-function sign(outcome: Outcome, command: Command): string {
+/** How it ended, at a glance. */
+export function sign(outcome: Outcome, command: Command): string {
   if (outcome === 'listed') return '📋';
   if (!isSuccess(outcome, command)) return '❌';
   return outcome === 'pending' || outcome === 'dry-run' ? '🟡' : '✅';
@@ -152,8 +153,8 @@ function numbers({ duration }: Report, { old, target, newRevision, counts }: Res
   return `<table><tr>${row.join('')}</tr></table>`;
 }
 
-/** Of several: a row each, the failures first. */
-function table({ command, results }: Report): string {
+/** A row for each DaemonSet, the failures first. */
+export function table({ command, results }: Pick<Report, 'command' | 'results'>, most = MOST_DAEMONSETS): string {
   const failed = (result: Result): boolean => !isSuccess(result.outcome, command);
   const rows = [...results.filter(failed), ...results.filter((result) => !failed(result))].map((result) => {
     const { daemonSet, outcome, reason, old, target, newRevision, counts } = result;
@@ -165,9 +166,9 @@ function table({ command, results }: Report): string {
     const why = reason === outcome ? '' : ` (${reason})`;
     return `| ${sign(outcome, command)} ${code(full(daemonSet))} | ${outcome}${why} | ${revision} | ${nodes} | ${images.map(code).join('<br>')} |`;
   });
-  const more = rows.length > MOST_DAEMONSETS ? [`| and ${rows.length - MOST_DAEMONSETS} more | | | | |`] : [];
+  const more = rows.length > most ? [`| and ${rows.length - most} more | | | | |`] : [];
   const head = ['| DaemonSet | Outcome | Revision | Nodes available | Images |', '| :-- | :-- | :-- | :-- | :-- |'];
-  return [...head, ...rows.slice(0, MOST_DAEMONSETS), ...more].join('\n');
+  return [...head, ...rows.slice(0, most), ...more].join('\n');
 }
 
 /** Of several: everything about one, folded unless somebody has to look at it. */

@@ -1,0 +1,165 @@
+import { Agent, request } from 'node:https';
+
+export type Failure =
+  /** It may not do this: the token lacks a permission. GitHub also says 404 then, to not give away what there is. */
+  | 'forbidden'
+  | 'unauthorized'
+  | 'rate-limit'
+  /** Any other answer that is no good one. */
+  | 'answer'
+  /** None at all. */
+  | 'no-answer';
+
+/** Why GitHub did not do what it was asked for. The message never holds the token. */
+export class GitHubError extends Error {
+  readonly failure: Failure;
+  constructor(failure: Failure, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'GitHubError';
+    this.failure = failure;
+  }
+}
+
+export interface Call {
+  method: 'GET' | 'POST' | 'PATCH';
+  /** Below the API's address, each segment encoded. */
+  path: string;
+  query?: Record<string, string>;
+  body?: object;
+}
+
+export interface ApiOptions {
+  /** The address, `https:`. */
+  base: string;
+  token: string;
+  /** Where `https_proxy` and `no_proxy` are, in either case. */
+  environment: Readonly<Record<string, string | undefined>>;
+  /** How long all calls together may take, in milliseconds from now on. */
+  limit: number;
+  /** Ends all calls before that. */
+  signal?: AbortSignal;
+  /** Gets a line about each answer. */
+  onAnswer: (text: string) => void;
+}
+
+/** GitHub's REST API: each call once, without following redirects, so that the token goes nowhere else. */
+export class Api {
+  readonly #options: ApiOptions;
+  readonly #signal: AbortSignal;
+  #agent: Agent | undefined;
+
+  constructor(options: ApiOptions) {
+    this.#options = options;
+    const limit = AbortSignal.timeout(options.limit);
+    this.#signal = options.signal ? AbortSignal.any([options.signal, limit]) : limit;
+  }
+
+  /** Closes connections, so that the process can end. */
+  close(): void {
+    this.#agent?.destroy();
+  }
+
+  /** The answer's JSON. @throws GitHubError */
+  async json<T>(call: Call): Promise<T> {
+    const started = performance.now();
+    const what = `${call.method} ${call.path}`;
+    const tell = (end: string): void => this.#options.onAnswer(`${what}: ${end} after ${Math.round(performance.now() - started)} ms`);
+    let answer: Answer;
+    try {
+      answer = await beforeAbort(this.#send(call), this.#signal);
+    } catch (cause) {
+      const why = this.#whyNot(cause);
+      tell(why);
+      throw new GitHubError('no-answer', why, { cause });
+    }
+    const { status, headers, text } = answer;
+    tell(String(status));
+    if (status < 200 || status >= 300) throw explainAnswer(status, headers, text);
+    try {
+      return JSON.parse(text) as T;
+    } catch (cause) {
+      throw new GitHubError('answer', `GitHub's answer is not JSON (status ${status})`, { cause });
+    }
+  }
+
+  async #send({ method, path, query = {}, body }: Call): Promise<Answer> {
+    const { base, token, environment, limit } = this.#options;
+    const url = new URL(base.replace(/\/+$/, '') + path);
+    if (url.protocol !== 'https:') throw new Error('the address of the API is not https, and the token is sent to no other');
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+    const content = body === undefined ? undefined : JSON.stringify(body);
+    // A signal does not end what still waits for a proxy; the timeout does.
+    this.#agent ??= new Agent({ keepAlive: true, timeout: limit, proxyEnv: { ...environment } });
+    const sent = request(url, {
+      agent: this.#agent,
+      method,
+      signal: this.#signal,
+      headers: {
+        Accept: 'application/vnd.github+json',
+        Authorization: `Bearer ${token}`,
+        'User-Agent': 'rollback-daemonset',
+        'X-GitHub-Api-Version': '2022-11-28',
+        ...(content !== undefined && { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(content) }),
+      },
+    });
+    return new Promise((resolve, reject) => {
+      sent.on('error', reject);
+      sent.on('response', (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(chunks).toString('utf8') }),
+        );
+      });
+      sent.end(content);
+    });
+  }
+
+  #whyNot(cause: unknown): string {
+    const { limit, signal } = this.#options;
+    if (signal?.aborted) return 'the job was cancelled';
+    if (this.#signal.aborted) return `no answer from GitHub within ${limit / 1_000} s`;
+    const { code, message } = cause as NodeJS.ErrnoException;
+    // Its message has the address, and that may have a password.
+    return code === 'ERR_PROXY_INVALID_CONFIG' ? 'the address of the proxy is not valid' : message;
+  }
+}
+
+interface Answer {
+  status: number;
+  headers: Headers;
+  text: string;
+}
+
+/** What the promise gives, or throws the signal's reason when that comes first. */
+function beforeAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    promise.then(resolve, reject);
+    if (signal.aborted) return reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>;
+
+/** What an answer that is no good one means (docs: "Troubleshooting the REST API", "Rate limits for the REST API"). */
+export function explainAnswer(status: number, headers: Headers, text: string): GitHubError {
+  const said = messageIn(text);
+  const answer = `GitHub answered ${status}${said === '' ? '' : ` (${said})`}`;
+  const limited = headers['retry-after'] !== undefined || headers['x-ratelimit-remaining'] === '0' || /rate limit/i.test(said);
+  if (status === 429 || (status === 403 && limited)) return new GitHubError('rate-limit', `${answer}: its rate limit is used up`);
+  if (status === 401) return new GitHubError('unauthorized', answer);
+  if (status === 404 || (status === 403 && /not accessible by|must have|permission/i.test(said)))
+    return new GitHubError('forbidden', answer);
+  return new GitHubError('answer', answer);
+}
+
+function messageIn(text: string): string {
+  try {
+    const { message } = JSON.parse(text) as { message?: unknown };
+    return typeof message === 'string' ? message : '';
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,66 @@
+import { context } from '@actions/github';
+import type { Run } from '../daemonset/mark.ts';
+
+/** The run of the workflow that this step belongs to, or undefined outside of GitHub Actions. */
+export function currentRun(): Run | undefined {
+  if (!Number.isSafeInteger(context.runId)) return undefined;
+  try {
+    const { owner, repo } = context.repo;
+    const repository = `${owner}/${repo}`;
+    return { repository, id: String(context.runId), url: `${context.serverUrl}/${repository}/actions/runs/${context.runId}` };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether the repository is private, as far as the event that started the run tells; what is not known counts as public. */
+export function isPrivateRepository(): boolean {
+  return context.payload.repository?.['private'] === true;
+}
+
+/** A run with what is needed to tell GitHub about it. */
+export interface TellingRun extends Run {
+  /** Of the REST API: `https://api.github.com`, `https://HOST/api/v3`. */
+  api: string;
+  /** The pages of this attempt of the run, and of all its attempts. */
+  link: string;
+  pages: string;
+  workflow: string;
+  /** The job's key in the workflow; the jobs of a matrix have it in common. */
+  job: string;
+  /** The commit that the run is for. */
+  sha: string;
+  event: Event;
+}
+
+/** The event that started the run, as far as it is looked at (docs: "Webhook events and payloads"). */
+export interface Event {
+  name: string;
+  pull_request?: { number: number; head?: { sha?: string } };
+  /** An issue that has `pull_request` is a pull request. */
+  issue?: { number: number; pull_request?: object };
+  workflow_run?: { head_sha?: string };
+  deployment?: { id: number; environment?: string };
+  deployment_status?: { state?: string };
+}
+
+/** The current run, or undefined outside of GitHub Actions. */
+export function tellingRun(): TellingRun | undefined {
+  const run = currentRun();
+  if (!run) return undefined;
+  const { apiUrl, serverUrl, runAttempt, eventName, payload } = context;
+  // Other runners than GitHub's leave some out.
+  const { workflow = '', job = '', sha = '' } = context;
+  const pages = `${serverUrl}/${run.repository}/actions/runs/${run.id}`;
+  const link = Number.isSafeInteger(runAttempt) ? `${pages}/attempts/${runAttempt}` : pages;
+  return { ...run, api: apiUrl, link, pages, workflow, job, sha, event: { ...(payload as Omit<Event, 'name'>), name: eventName ?? '' } };
+}
+
+/**
+ * The address of a page in the repository that the action was taken from, in the version that runs (`uses: OWNER/NAME@REF`).
+ * Undefined for an action from a local folder (`uses: ./`), and outside of GitHub Actions.
+ */
+export function documentation(environment: Readonly<Record<string, string | undefined>>, page: string): string | undefined {
+  const { GITHUB_SERVER_URL: server, GITHUB_ACTION_REPOSITORY: repository, GITHUB_ACTION_REF: ref } = environment;
+  return server && repository && ref ? `${server}/${repository}/blob/${ref}/${page}` : undefined;
+}

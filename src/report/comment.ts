@@ -1,0 +1,49 @@
+import { isSuccess, worstOf } from '../daemonset/outcome.ts';
+import type { Report } from './report.ts';
+import { sign, table, verdictOf } from './summary.ts';
+import { code } from './text.ts';
+
+/** GitHub takes no longer comment, in characters. */
+const LONGEST = 65_536;
+/** Rows of the table, from what is wished for down to what always fits. */
+const ROWS = [100, 20, 0];
+
+/** Whose comment it is. */
+export interface Author {
+  workflow: string;
+  job: string;
+  /** The pages of the run. */
+  link: string;
+}
+
+/**
+ * The verdict for a pull request, with a link to the run. GitHub-flavoured Markdown of at most 65,536 characters.
+ *
+ * It has no messages, nor anything else that the cluster or a credential plugin said: a container's last words may be in them. And what the
+ * runner masks in a log, nobody masks in a comment.
+ *
+ * @param marker its first line, by which it is found again.
+ */
+export function commentOf(report: Report, marker: string, author: Author): string {
+  const texts = ROWS.map((rows) => compose(report, marker, author, rows));
+  return texts.find((text) => text.length <= LONGEST) ?? `${marker}\n\n${footer(report, author)}\n`;
+}
+
+function compose(report: Report, marker: string, author: Author, rows: number): string {
+  const { command, results } = report;
+  const head = `### ${sign(worstOf(results).outcome, command)} ${verdictOf(report, code)}`;
+  const parts = [head, rows === 0 || results[0].daemonSet.name === '' ? '' : table(report, rows), footer(report, author)];
+  return `${marker}\n${parts.filter(Boolean).join('\n\n')}\n`;
+}
+
+function footer({ command, results, cluster, help }: Report, { workflow, job, link }: Author): string {
+  const { outcome, reason } = worstOf(results);
+  const explained =
+    help === undefined || isSuccess(outcome, command) ? '' : `: <a href="${encodeURI(help)}">what it means, and what to do</a>`;
+  const parts = [
+    `<a href="${encodeURI(link)}">Workflow run</a> of ${code(workflow)}, job ${code(job)}`,
+    ...(cluster ? [`context ${code(cluster.context)}`] : []),
+    `reason ${code(reason)}${explained}`,
+  ];
+  return `<sub>${parts.join(' · ')}</sub>`;
+}

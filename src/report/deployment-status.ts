@@ -1,0 +1,47 @@
+import { type Outcome, type Result, worstOf } from '../daemonset/outcome.ts';
+import type { Report } from './report.ts';
+import { verdictOf } from './summary.ts';
+import { oneLine, truncate } from './text.ts';
+
+/** GitHub takes no longer description, in characters. */
+const LONGEST = 140;
+
+export interface DeploymentStatus {
+  state: 'failure' | 'success';
+  /** Plain text, one line of at most 140 characters. */
+  description: string;
+}
+
+/** A gate that ends so has seen that what was deployed does not work. */
+const BROKEN: ReadonlySet<Outcome> = new Set(['failed', 'stalled', 'timed-out']);
+
+/**
+ * What a step says of the deployment: `failure` where a rollback was needed, whether or not it worked out, and `success` where a gate has
+ * seen all of it running. Undefined where it says nothing: what was looked for was there already, or nobody could look.
+ */
+export function deploymentStatusOf(report: Pick<Report, 'command' | 'results'>): DeploymentStatus | undefined {
+  const state = stateOf(report);
+  return state && { state, description: truncate(oneLine(describe(report)), LONGEST) };
+}
+
+function stateOf({ command, results }: Pick<Report, 'command' | 'results'>): DeploymentStatus['state'] | undefined {
+  const { outcome } = worstOf(results);
+  if (results.some(({ changed }) => changed)) return 'failure';
+  if (command === 'rollback') return outcome === 'unchanged' || outcome === 'dry-run' ? undefined : 'failure';
+  if (BROKEN.has(outcome)) return 'failure';
+  return outcome === 'complete' ? 'success' : undefined;
+}
+
+function describe(report: Pick<Report, 'command' | 'results'>): string {
+  const { results } = report;
+  const worst = worstOf(results);
+  if (results.length > 1 || !worst.changed || !worst.target) return withReason(verdictOf(report), worst);
+  const to = `to revision ${worst.target.number} (${worst.target.images.join(', ')})`;
+  return worst.outcome === 'rolled-back' || worst.outcome === 'pending'
+    ? `Rolled back ${to}`
+    : `${withReason(verdictOf(report), worst)}, after the rollback ${to}`;
+}
+
+function withReason(verdict: string, { outcome, reason }: Result): string {
+  return outcome === 'rolled-back' || outcome === 'complete' ? verdict : `${verdict} (${reason})`;
+}
