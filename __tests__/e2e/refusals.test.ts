@@ -170,14 +170,14 @@ describe('credentials', () => {
     expect(JSON.stringify(step)).not.toContain(secret);
   });
 
-  test('an exec plugin: allowed by name, asked with KUBERNETES_EXEC_INFO, its token masked', async () => {
+  test('an exec plugin: allowed by name, asked with KUBERNETES_EXEC_INFO, not told the inputs, its token masked', async () => {
     await fleet.rollOut('v1');
     await fleet.rollOut('v2');
     const secret = await token();
     const plugin = join(directory, `login-${fleet.namespace}`);
     writeFileSync(
       plugin,
-      `#!/bin/sh\ncase "$KUBERNETES_EXEC_INFO" in *'"server":"https://127.0.0.1'*) ;; *) echo "no cluster information" >&2; exit 3;; esac\nprintf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}' "$TOKEN"\n`,
+      `#!/bin/sh\nif grep -qz '^INPUT_' /proc/$$/environ; then echo "the inputs" >&2; exit 4; fi\ncase "$KUBERNETES_EXEC_INFO" in *'"server":"https://127.0.0.1'*) ;; *) echo "no cluster information" >&2; exit 3;; esac\nprintf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}' "$TOKEN"\n`,
     );
     chmodSync(plugin, 0o755);
     const user = {

@@ -144,10 +144,12 @@ function run(
   const { apiVersion = 'client.authentication.k8s.io/v1', command = '', args, env, provideClusterInfo } = exec;
   const info = { apiVersion, kind: 'ExecCredential', spec: { interactive: false, ...(provideClusterInfo && { cluster }) } };
   const variables = Object.fromEntries((env ?? []).map(({ name, value }) => [name, value]));
+  // The inputs hold secrets that are no business of a plugin: the kubeconfig, and GitHub's token.
+  const inherited = Object.fromEntries(Object.entries(environment).filter(([name]) => !/^INPUT_/i.test(name)));
   const name = basename(command);
   return new Promise((resolve, reject) => {
     const child = spawn(command, args ?? [], {
-      env: { ...environment, ...variables, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
+      env: { ...inherited, ...variables, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: TIME_LIMIT,
       killSignal: 'SIGKILL',
