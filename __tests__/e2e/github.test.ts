@@ -345,6 +345,26 @@ test.each([
   }
 });
 
+test('a job that is cancelled while a proxy does not answer ends in time, as it would have', async () => {
+  const proxy = await startProxy({ hang: true });
+  try {
+    const waiting = running.start({ ...comment, ...gate }, github.environment(...pullRequest, { https_proxy: `http://${proxy.url}` }));
+    await eventually(
+      'a connection',
+      () => proxy.seen,
+      (seen) => seen.length > 0,
+    );
+    const cancelled = Date.now();
+    waiting.process.kill('SIGINT');
+    const step = await waiting.done;
+    expect(Date.now() - cancelled).toBeLessThan(7_500);
+    expectStep(step, { code: 0, outputs: { outcome: 'complete' } });
+    expect(warnings(step).join()).toContain('the job was cancelled');
+  } finally {
+    proxy.stop();
+  }
+});
+
 describe('the description that requests are checked against', () => {
   const description = new Description('api.github.com');
   const wrongIn = (method: string, path: string, body?: object): string[] => {
