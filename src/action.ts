@@ -17,7 +17,7 @@ import type { Report } from './report/report.ts';
 import type { Writer } from './report/write.ts';
 import { failureOf } from './rollback/failure.ts';
 import { type Clock, Interruption, type Term, type World } from './rollback/world.ts';
-import { tellGitHub } from './tell.ts';
+import { tellGitHub } from './tell-github.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
