@@ -1,0 +1,99 @@
+/** 200 rollbacks in a row, and 20 at once, through a network with faults that a seed chooses; `TEST_SEED` plays those of an earlier run again. */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { type Fault, FaultyProxy, type Kind } from '../e2e/proxy.ts';
+import { expectStep, Fleet, processesOf, tell } from '../e2e/support.ts';
+
+type Trouble = Exclude<ReturnType<Fault>, 'pass'>;
+
+const busy: Trouble = { status: 429, headers: { 'Retry-After': '1' } };
+const gone: Trouble = {
+  status: 410,
+  body: { kind: 'Status', status: 'Failure', code: 410, reason: 'Expired', message: 'too old resource version' },
+};
+const anywhere: Trouble[] = ['drop-answer', 'drop-request', busy, { status: 500 }, { status: 502 }, { status: 503 }, { status: 504 }];
+const oneOf = (kind: Kind, troubles: Trouble[]): fc.Arbitrary<[Kind, Trouble]> => fc.tuple(fc.constant(kind), fc.constantFrom(...troubles));
+const trouble = fc.oneof(
+  ...(['get', 'list', 'dry-run', 'patch', 'mark'] as const).map((kind) => oneOf(kind, anywhere)),
+  oneOf('watch', ['drop-request', busy, gone, { status: 503 }, { cutAfter: 20 }, { cutAfter: 200 }]),
+);
+/** What meets one rollback: the first requests of a kind, in this order. */
+const troubles = fc.array(trouble, { maxLength: 3 });
+
+const seed = Number(process.env['TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const again = `TEST_SEED=${seed} npm run test:long -- soak`;
+
+let fleet: Fleet;
+let proxy: FaultyProxy;
+let temp: string;
+beforeAll(() => tell(`The faults are those of the seed ${seed}: ${again}`));
+beforeEach(async () => {
+  temp = mkdtempSync(join(tmpdir(), 'rollback-daemonset-soak-'));
+  fleet = await Fleet.create();
+  proxy = await FaultyProxy.inFrontOf(fleet);
+  for (const tag of ['v1', 'v2']) await fleet.rollOut(tag, { maxUnavailable: '100%' });
+});
+afterEach(async () => {
+  proxy.stop();
+  await fleet.remove();
+});
+afterAll(() => rmSync(temp, { recursive: true, force: true }));
+
+/** Each fault meets one request, then the network is well again. */
+function faultsOf(all: [Kind, Trouble][]): Fault {
+  const left = [...all];
+  return (kind) => {
+    const index = left.findIndex(([of]) => of === kind);
+    return index < 0 ? 'pass' : (left.splice(index, 1)[0]?.[1] ?? 'pass');
+  };
+}
+
+const inputs = (to: string): Record<string, string> => ({ kubeconfig: proxy.kubeconfig, 'to-revision': to, timeout: '60s' });
+
+test('200 in a row, to and fro: each is written once, each node runs it, nothing is left behind', async () => {
+  const names = [(await fleet.revision(1)).metadata.name, (await fleet.revision(2)).metadata.name] as string[];
+  const runs = fc.sample(troubles, { seed, numRuns: 200 });
+  for (const [index, all] of runs.entries()) {
+    proxy.fault = faultsOf(all);
+    const step = await fleet.rollback(inputs(names[index % 2] ?? ''), { TMPDIR: temp, GITHUB_RUN_ID: String(index) });
+    const said = `rollback ${index + 1} through ${JSON.stringify(all)} (${again})`;
+    try {
+      expectStep(step, {
+        code: 0,
+        outputs: { outcome: 'rolled-back', changed: 'true', 'new-revision': String(index + 3), updated: '10', available: '10' },
+      });
+      expect(await fleet.image()).toBe(index % 2 === 0 ? 'v1' : 'v2');
+      expect(fleet.writes()).toBe(index + 1);
+    } catch (error) {
+      throw new Error(`${said}\n${(error as Error).message}`);
+    }
+  }
+  expect(readdirSync(temp)).toEqual([]);
+  expect(processesOf(temp)).toEqual([]);
+}, 1_800_000);
+
+test('20 at once, each through faults of its own', async () => {
+  const [runs] = fc.sample(fc.array(troubles, { minLength: 20, maxLength: 20 }), { seed, numRuns: 1 });
+  const many = Array.from({ length: 20 }, (_, index) => `agent-${index + 1}`);
+  const apply = (tag: string): Promise<string> =>
+    fleet.kubectl(
+      ['apply', '-f', '-'],
+      many.map((name) => fleet.manifest(tag, { maxUnavailable: '100%' }).replaceAll('"agent"', `"${name}"`)).join('\n---\n'),
+    );
+  for (const tag of ['v1', 'v2-missing']) {
+    await apply(tag);
+    if (tag === 'v1') for (const name of many) await fleet.kubectl(['rollout', 'status', `daemonset/${name}`, '--timeout=120s']);
+  }
+  // They share the proxy: a fault meets whoever comes first.
+  proxy.fault = faultsOf((runs ?? []).flat());
+  const before = fleet.writes();
+  const steps = await Promise.all(
+    many.map((name) => fleet.rollback({ ...inputs('previous'), daemonset: `${fleet.namespace}/${name}` }, { TMPDIR: temp })),
+  );
+  for (const step of steps) expectStep(step, { code: 0, outputs: { outcome: 'rolled-back', changed: 'true', available: '10' } });
+  expect(fleet.writes() - before).toBe(20);
+  expect(readdirSync(temp)).toEqual([]);
+}, 600_000);
