@@ -56,6 +56,22 @@ describe('readInputs', () => {
       { daemonSets: { kind: 'selected', selector: 'a in (b,c)', namespace: '*' } },
     ],
     [
+      { command: 'status', 'rollback-on-failure': 'true' },
+      { rollback: { toRevision: { kind: 'last-good' }, changeCause: undefined, onTimeout: false } },
+    ],
+    [
+      { command: 'status', 'rollback-on-failure': 'true', 'rollback-on-timeout': 'true', 'to-revision': 'previous', 'change-cause': 'x' },
+      { rollback: { toRevision: { kind: 'previous' }, changeCause: 'x', onTimeout: true } },
+    ],
+    [
+      { command: 'guard', 'job-status': 'failure', 'expected-revision': '' },
+      { command: 'guard', jobStatus: 'failure', expected: undefined, onCancel: false, ifAmbiguous: false },
+    ],
+    [
+      { command: 'guard', 'rollback-on-cancel': 'true', 'rollback-if-ambiguous': 'true', 'expected-revision': '7' },
+      { expected: { kind: 'number', number: 7 }, onCancel: true, ifAmbiguous: true },
+    ],
+    [
       { command: 'status', 'expected-revision': '3' },
       { command: 'status', expectedRevision: { kind: 'number', number: 3 }, wait: true },
     ],
@@ -103,6 +119,13 @@ describe('readInputs', () => {
     ['dry-run', { 'dry-run': '1' }],
     ['show-values', { 'show-values': 'no' }],
     ['command', { command: 'undo' }],
+    ['rollback-on-failure', { 'rollback-on-failure': 'true' }],
+    ['rollback-on-failure', { command: 'status', 'rollback-on-failure': 'true', wait: 'false' }],
+    ['rollback-on-timeout', { command: 'status', 'rollback-on-timeout': 'true' }],
+    ['rollback-on-timeout', { command: 'guard', 'rollback-on-timeout': 'true' }],
+    ['rollback-on-cancel', { command: 'status', 'rollback-on-cancel': 'true' }],
+    ['rollback-if-ambiguous', { command: 'history', 'rollback-if-ambiguous': 'true' }],
+    ['expected-revision', { command: 'guard', 'expected-revision': 'Not A Name' }],
   ])('a mistake in %s: %j', (name, inputs) => {
     const mistakes = mistakesOf(inputs as Record<string, string>);
     expect(mistakes).toHaveLength(1);

@@ -65,7 +65,22 @@ describe('the summary', () => {
     expect(row('Runs now')?.[1]).toBe('**4** (was 2)');
   });
 
+  test.each<[NonNullable<Result['rollback']>['outcome'], string, string]>([
+    ['rolled-back', ', rolled back', 'Runs now'],
+    ['pending', ', rolled back', 'Restored'],
+    ['timed-out', ', and not rolled back', 'Restored'],
+  ])('of a gate says what broke and what became of it: %s', (outcome, verdict, row) => {
+    const rollback = { outcome, reason: 'complete', message: '' } as const;
+    const text = summaryOf(report({ outcome: 'failed', reason: 'crash-loop', rollback }, { command: 'status' }));
+    expect(text).toMatch(new RegExp(`^## ❌ Pods cannot start${verdict}: DaemonSet `));
+    expect(text).toContain(`| ${row} | **4** (was 2) |`);
+  });
+
   test.each<[Outcome, string, Command?]>([
+    ['recorded', '✅', 'guard'],
+    ['absent', '✅', 'guard'],
+    ['pending', '🟡', 'guard'],
+    ['superseded', '❌', 'guard'],
     ['unchanged', '✅'],
     ['complete', '✅', 'status'],
     ['pending', '❌', 'status'],
