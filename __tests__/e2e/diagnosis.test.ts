@@ -194,8 +194,13 @@ const rows: Record<string, Row> = {
     deploy: 'v2-slow',
     meanwhile: async (fleet, running) => {
       await isWaiting(running);
-      const { items } = await fleet.json('get', 'pods');
-      const [pod] = items.filter(({ spec }: Any) => spec.containers[0].image.endsWith('slow'));
+      const isSlow = ({ spec }: Any): boolean => spec.containers[0].image.endsWith('slow');
+      const { items } = await eventually(
+        'a pod of the version',
+        () => fleet.json('get', 'pods'),
+        (all) => all.items.some(isSlow),
+      );
+      const pod = items.find(isSlow);
       const status = { status: { phase: 'Failed', reason: 'Evicted', message: 'The node was low on resource: memory.' } };
       await fleet.kubectl(['patch', 'pod', pod.metadata.name, '--subresource=status', '--type=merge', '-p', JSON.stringify(status)]);
     },
