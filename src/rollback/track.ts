@@ -206,6 +206,7 @@ class Wait {
     const overdue = limits.progressDeadline > 0 && idle >= limits.progressDeadline + this.#minReady;
     const mayFail = limits.failFast && seen !== undefined && stuckOf(seen, patience, now).length > patience.tolerated;
     const mayDo = seen !== undefined && idle >= limits.failureGrace;
+    if (overdue && !seen) await this.#observation.glance(AbortSignal.any([signal, AbortSignal.timeout(LONG_LOOK)]));
     if (mayFail || mayDo || overdue) await this.#observation.lookAtNodes(signal, mayFail || overdue ? NODES_AGE : HEARTBEAT);
     seen = this.#observation.diagnosis(counts);
 
