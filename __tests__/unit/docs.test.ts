@@ -48,6 +48,13 @@ describe('inputs and outputs', () => {
     expect(Object.keys(action.outputs).sort()).toEqual([...outputs].sort());
   });
 
+  test('only defaults in action.yml hold expressions: a runner takes them nowhere else', () => {
+    const withExpressions = read('action.yml')
+      .split('\n')
+      .filter((line) => line.includes('${' + '{'));
+    expect(withExpressions).toEqual([`    default: ${DEFAULTS['job-status']}`]);
+  });
+
   test('so has the README', () => {
     const inputs = tableAfter(readme, 'Inputs');
     expect(inputs.map(([name]) => name)).toEqual(Object.keys(DEFAULTS).map((name) => `\`${name}\``));
