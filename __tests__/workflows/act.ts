@@ -8,6 +8,7 @@ import { processesOf, sharedTestbed, tell } from '../e2e/support.ts';
 
 /** A step that ran; one that was skipped is not among them. */
 export interface RanStep {
+  /** Of the post step of an action: `Post NAME`. */
   name: string;
   result: string;
   /** What it printed, without workflow commands. */
@@ -142,11 +143,19 @@ function jobsOf(log: string): RanJob[] {
     const job = jobs.get(name) ?? { name, result: '', steps: [], byId: new Map<string, RanStep>() };
     jobs.set(name, job);
     if (entry.jobResult) job.result = entry.jobResult;
-    if (!entry.stepID || entry.stage !== 'Main') continue;
-    const id = entry.stepID.join('.');
+    const { stepID, stage } = entry;
+    if (!stepID || (stage !== 'Main' && stage !== 'Post')) continue;
+    const id = [stage, ...stepID].join('.');
     let step = job.byId.get(id);
     if (!step) {
-      step = { name: entry.step ?? '', result: '', lines: [], annotations: [], outputs: {}, summary: '' };
+      step = {
+        name: `${stage === 'Post' ? 'Post ' : ''}${entry.step ?? ''}`,
+        result: '',
+        lines: [],
+        annotations: [],
+        outputs: {},
+        summary: '',
+      };
       job.byId.set(id, step);
       job.steps.push(step);
     }

@@ -27,50 +27,61 @@ test('by hand: first dry, then in earnest', async () => {
 });
 
 describe('the deploy', () => {
-  const always = { 'actions/checkout@v7': 'success', 'Log in to the cluster': 'success', 'Remember what runs now': 'success' };
+  const before = { 'actions/checkout@v7': 'success', 'Log in to the cluster': 'success', Guard: 'success' };
+  /** The gate leaves nothing to do. */
+  const after = { 'Post Wait until every node runs it': 'success', 'Post Guard': 'success' };
+  /** It does not wait as long as a user would for a deploy that breaks. */
+  const impatient = workflow('Deploy the log agent').replace('command: status', 'command: status\n          failure-grace: 1s');
 
   /** Runs it in a repository with this manifest. */
-  const deploy = (manifest: string, text = workflow('Deploy the log agent')): Promise<WorkflowRun> =>
-    runWorkflow(text, { event: 'push', files: { 'log-agent.yaml': manifest } });
-  /** The same, but not waiting as long as a user would for a deploy that breaks. */
-  const impatient = workflow('Deploy the log agent').replace('--timeout 5m', '--timeout 3s');
-
-  beforeEach(async () => {
-    await fleet.rollOut('v1');
-    await fleet.rollOut('v2');
-  });
+  const deploy = (manifest: string): Promise<WorkflowRun> =>
+    runWorkflow(impatient, { event: 'push', files: { 'log-agent.yaml': manifest } });
 
   test('works: nothing is rolled back', async () => {
-    expectResults(await deploy(fleet.manifest('v3')), { deploy: ['success', { ...always, Deploy: 'success' }] });
-    expect(await fleet.image()).toBe('v3');
+    await fleet.rollOut('v1');
+    const run = await deploy(fleet.manifest('v2'));
+    expectResults(run, { deploy: ['success', { ...before, Deploy: 'success', 'Wait until every node runs it': 'success' }] });
+    expect(await fleet.history()).toEqual({ 1: 'v1', 2: 'v2' });
     expect(fleet.writes()).toBe(0);
   });
 
   test('breaks: what ran before comes back, and the job fails all the same', async () => {
-    const run = await deploy(fleet.manifest('v3-crash'), impatient);
-    expectResults(run, { deploy: ['failure', { ...always, Deploy: 'failure', 'Roll back': 'success' }] });
-    expect(stepOf(run, 'deploy', 'Roll back')?.outputs).toMatchObject({
-      outcome: 'rolled-back',
-      'old-revision': '3',
-      'target-revision': '2',
-      'new-revision': '4',
+    await fleet.rollOut('v1');
+    await fleet.rollOut('v2');
+    const run = await deploy(fleet.manifest('v3-crash'));
+    expectResults(run, {
+      deploy: ['failure', { ...before, Deploy: 'success', 'Wait until every node runs it': 'failure', ...after }],
     });
-    expect(await fleet.image()).toBe('v2');
+    expect(stepOf(run, 'deploy', 'Wait until every node runs it')?.outputs).toMatchObject({ outcome: 'failed', changed: 'false' });
+    expect(stepOf(run, 'deploy', 'Post Guard')?.annotations).toContainEqual(
+      expect.stringMatching(/^notice Rolled back.*Revision 3 → 4, which restores revision 2\.$/),
+    );
+    expect(await fleet.history()).toEqual({ 1: 'v1', 3: 'v3-crash', 4: 'v2' });
+    expect(fleet.writes()).toBe(1);
   });
 
   test('fails before it reached the DaemonSet: nothing is written, where "previous" would have brought v1', async () => {
+    await fleet.rollOut('v1');
+    await fleet.rollOut('v2');
     const run = await deploy('not a manifest');
-    expectResults(run, { deploy: ['failure', { ...always, Deploy: 'failure', 'Roll back': 'success' }] });
-    expect(stepOf(run, 'deploy', 'Roll back')?.outputs).toMatchObject({ outcome: 'unchanged', changed: 'false' });
+    expectResults(run, { deploy: ['failure', { ...before, Deploy: 'failure', 'Post Guard': 'success' }] });
+    expect(stepOf(run, 'deploy', 'Post Guard')?.annotations).toEqual([
+      expect.stringMatching(/unchanged \(not-changed\): Nothing was written/),
+    ]);
     expect(await fleet.image()).toBe('v2');
     expect(fleet.writes()).toBe(0);
   });
 
-  test('breaks, and so does the rollback: somebody is called', async () => {
-    const gone = impatient.replace(/\$\{\{ steps\.before.* \}\}/, 'log-agent-gone');
-    const run = await deploy(fleet.manifest('v3-crash'), gone);
-    expectResults(run, { deploy: ['failure', { ...always, Deploy: 'failure', 'Roll back': 'failure', 'Call somebody': 'success' }] });
-    expect(stepOf(run, 'deploy', 'Call somebody')?.annotations).toEqual(['error : The rollback ended as refused (revision-not-found)']);
+  test('creates it, and breaks: it is reported, and not deleted', async () => {
+    const run = await deploy(fleet.manifest('v1-crash'));
+    expectResults(run, {
+      deploy: ['failure', { ...before, Deploy: 'success', 'Wait until every node runs it': 'failure', ...after }],
+    });
+    expect(stepOf(run, 'deploy', 'Post Guard')?.annotations).toContainEqual(
+      expect.stringMatching(/^warning : The DaemonSet did not exist before this job/),
+    );
+    expect(await fleet.history()).toEqual({ 1: 'v1-crash' });
+    expect(fleet.writes()).toBe(0);
   });
 });
 
