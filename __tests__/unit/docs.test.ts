@@ -117,6 +117,7 @@ const pages = [
   'README.md',
   'CONTRIBUTING.md',
   'testbed/README.md',
+  'examples/README.md',
   ...readdirSync('docs')
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
@@ -146,6 +147,13 @@ test.each(pages)('%s links to what is there', (page) => {
     expect([link, existsSync(target)]).toEqual([link, true]);
     if (anchor !== undefined) expect(anchorsOf(target)).toContain(anchor);
   }
+});
+
+test('every example is told of, and run', () => {
+  const examples = readdirSync('examples').filter((name) => name.endsWith('.yml'));
+  const told = [...read('examples/README.md').matchAll(/^\| \[(.*?)\]/gm)].map(([, name = '']) => name);
+  expect(told.sort()).toEqual(examples.sort());
+  for (const name of examples) expect(read('__tests__/workflows/examples.test.ts')).toContain(`example('${name}')`);
 });
 
 test('every npm script is told of in CONTRIBUTING.md, and what is told of is there', () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { expect } from '@jest/globals';
 import { buildTools } from '../../testbed/build.ts';
+import type { Testbed } from '../../testbed/testbed.ts';
 import { processesOf, sharedTestbed, tell } from '../e2e/support.ts';
 
 /** A step that ran; one that was skipped is not among them. */
@@ -46,6 +47,8 @@ export interface WorkflowOptions {
   runId?: number;
   /** What else is in the repository, and so in the workspace after a checkout: text by path. */
   files?: Record<string, string>;
+  /** Environments, each with the kubeconfig of another cluster as its secret KUBECONFIG. */
+  environments?: Record<string, Testbed>;
 }
 
 /**
@@ -53,12 +56,13 @@ export interface WorkflowOptions {
  * kubeconfig as the secret KUBECONFIG, kubectl on the PATH.
  */
 export async function startWorkflow(workflow: string, options: WorkflowOptions = {}): Promise<RunningWorkflow> {
-  const { event = 'workflow_dispatch', inputs = {}, runId = 1, files = {} } = options;
+  const { event = 'workflow_dispatch', inputs = {}, runId = 1, files = {}, environments = {} } = options;
   const { act } = await buildTools(['act'], tell);
   const testbed = sharedTestbed();
   const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-act-'));
   const at = (...path: string[]): string => join(directory, ...path);
-  for (const [path, text] of Object.entries({ ...files, '.github/workflows/workflow.yml': workflow })) {
+  const adapted = Object.keys(environments).length > 0 ? secretsByEnvironment(workflow) : workflow;
+  for (const [path, text] of Object.entries({ ...files, '.github/workflows/workflow.yml': adapted })) {
     mkdirSync(dirname(at('repository', path)), { recursive: true });
     writeFileSync(at('repository', path), text);
   }
@@ -71,12 +75,6 @@ export async function startWorkflow(workflow: string, options: WorkflowOptions =
   git('remote', 'add', 'origin', 'https://github.com/octo/fleet.git');
 
   for (const path of ['action.yml', 'dist']) cpSync(resolve(path), at('action', path), { recursive: true });
-  // One line, as act takes secrets: JSON is YAML.
-  const kubeconfig = execFileSync(
-    testbed.kubectl,
-    ['--kubeconfig', testbed.kubeconfig, 'config', 'view', '--raw', '--output=jsonpath={@}'],
-    { encoding: 'utf8' },
-  );
   mkdirSync(at('home'));
   const process_ = spawn(
     act,
@@ -87,7 +85,8 @@ export async function startWorkflow(workflow: string, options: WorkflowOptions =
       '--no-cache-server',
       `--action-cache-path=${at('cache')}`,
       `--env=GITHUB_RUN_ID=${runId}`,
-      `--secret=KUBECONFIG=${kubeconfig}`,
+      `--secret=KUBECONFIG=${kubeconfigOf(testbed)}`,
+      ...Object.entries(environments).map(([name, of]) => `--secret=KUBECONFIG_${name}=${kubeconfigOf(of)}`),
       `--local-repository=OWNER/rollback-daemonset@v1=${at('action')}`,
       ...Object.entries(inputs).map(([name, value]) => `--input=${name}=${value}`),
     ],
@@ -111,6 +110,22 @@ export async function startWorkflow(workflow: string, options: WorkflowOptions =
   });
   const action = (): number | undefined => processesOf(at('cache')).find((pid) => pid !== process_.pid);
   return { act: process_, log: () => log, action, done };
+}
+
+/** One line, as act takes secrets: JSON is YAML. */
+function kubeconfigOf({ kubectl, kubeconfig }: Testbed): string {
+  return execFileSync(kubectl, ['--kubeconfig', kubeconfig, 'config', 'view', '--raw', '--output=jsonpath={@}'], { encoding: 'utf8' });
+}
+
+/** act has no environments, so the secret of each gets a name of its own. */
+function secretsByEnvironment(workflow: string): string {
+  return workflow
+    .split(/^(?= {2}[\w-]+:$)/m)
+    .map((job) => {
+      const [, expression, name] = /^ {4}environment: (?:\$\{\{ (.*) \}\}|(.*))$/m.exec(job) ?? [];
+      return job.replaceAll('secrets.KUBECONFIG', `secrets[format('KUBECONFIG_{0}', ${expression ?? `'${name}'`})]`);
+    })
+    .join('');
 }
 
 export async function runWorkflow(workflow: string, options?: WorkflowOptions): Promise<WorkflowRun> {

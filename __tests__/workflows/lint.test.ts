@@ -1,4 +1,4 @@
-/** Workflows and action.yml are what actionlint and zizmor accept. */
+/** Workflows, examples and action.yml are what actionlint and zizmor accept. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -8,11 +8,14 @@ import { execute, tell } from '../e2e/support.ts';
 import { readmeWorkflows } from './readme.ts';
 
 const workflows = readdirSync('.github/workflows').map((name) => join('.github/workflows', name));
+const examples = readdirSync('examples')
+  .filter((name) => name.endsWith('.yml'))
+  .map((name) => join('examples', name));
 
-test('actionlint finds nothing in our workflows, nor in those of the README', async () => {
+test('actionlint finds nothing in our workflows, nor in examples and README', async () => {
   const { actionlint } = await buildTools(['actionlint'], tell);
-  expect(workflows).not.toHaveLength(0);
-  expect(await execute(actionlint, workflows)).toMatchObject({ code: 0, stdout: '' });
+  for (const some of [workflows, examples]) expect(some).not.toHaveLength(0);
+  expect(await execute(actionlint, [...workflows, ...examples])).toMatchObject({ code: 0, stdout: '' });
   for (const text of Object.values(readmeWorkflows())) {
     expect({ text, ...(await execute(actionlint, ['-'], text)) }).toMatchObject({ code: 0, stdout: '' });
   }
@@ -27,13 +30,15 @@ test('zizmor finds nothing, down to what only the pedantic care for', async () =
     '--persona=pedantic',
     '.github',
     'action.yml',
+    ...examples,
   ]);
   expect(`${stdout}${code === 0 ? '' : stderr}`).toMatch(/^No findings to report/);
-  for (const path of workflows) expect(stderr).toContain(`completed ${path}`);
+  for (const path of [...workflows, ...examples]) expect(stderr).toContain(`completed ${path}`);
 });
 
 test('every action is pinned by its digest, with the version beside it', () => {
-  const uses = workflows.flatMap((path) => readFileSync(path, 'utf8').match(/^.*\buses: .*$/gm) ?? []);
+  const uses = [...workflows, ...examples].flatMap((path) => readFileSync(path, 'utf8').match(/^.*\buses: .*$/gm) ?? []);
   expect(uses).not.toHaveLength(0);
-  for (const line of uses) expect(line).toMatch(/uses: (\.\/|[\w-]+\/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$)/);
+  for (const line of uses)
+    expect(line).toMatch(/uses: (\.\/|OWNER\/rollback-daemonset@v1$|[\w-]+\/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$)/);
 });
