@@ -9,6 +9,7 @@ import { rollback } from './commands/rollback.ts';
 import { status } from './commands/status.ts';
 import type { Recorded } from './daemonset/guard.ts';
 import { type Result, worstOf } from './daemonset/outcome.ts';
+import { formatDuration } from './duration.ts';
 import { currentRun, documentation, isPrivateRepository } from './github/run.ts';
 import { InputError, type Request, readInputs } from './inputs.ts';
 import { nameOf, placeOf, purposeOf } from './opening.ts';
@@ -94,7 +95,8 @@ async function post(request: Request, step: Step): Promise<Result[]> {
   if (cancelled && !request.onCancel) return records.map(leftAfterCancel);
   const named = { kind: 'named', daemonSets: records.map(({ daemonSet }) => daemonSet) } as const;
   const timeout = cancelled ? Math.min(request.timeout, LIMIT_AFTER_CANCEL) : request.timeout;
-  const why = `the job ${cancelled ? 'was cancelled' : 'has failed'}: put back what was recorded, where this job changed it`;
+  const how = cancelled ? `was cancelled, so there are at most ${formatDuration(timeout)}` : 'has failed';
+  const why = `the job ${how}: put back what was recorded, where this job changed it`;
   return connected({ ...request, daemonSets: named, timeout }, why, step, (world) => putBack(request, records, world));
 }
 
