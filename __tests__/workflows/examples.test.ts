@@ -136,6 +136,21 @@ describe('smoke-test', () => {
     expect(fleet.writes()).toBe(1);
   });
 
+  test('a first one that does not pass stays: there is nothing to go back to', async () => {
+    await fleet.kubectl(['delete', 'daemonset/log-agent']);
+    const run = await deploy(push('v1', { works: false }));
+    expectResults(run, {
+      Deploy: ['success', deployed],
+      'Smoke test': tested('failure'),
+      'Roll back': ['failure', { 'Roll back': 'failure', 'Post Roll back': 'success' }],
+    });
+    expect(stepOf(run, 'Roll back', 'Roll back')?.annotations).toEqual([
+      expect.stringMatching(/^error .*Input to-revision: it is given but empty/),
+    ]);
+    expect(await fleet.history()).toEqual({ 1: 'v1' });
+    expect(fleet.writes()).toBe(0);
+  });
+
   test('one that is not rolled out is put back by the guard, and the third job does not start', async () => {
     expectResults(await deploy(push('v3-crash')), { Deploy: ['failure', broken] });
     expect(await fleet.history()).toEqual(putBack('v3-crash'));

@@ -79,7 +79,7 @@ describe('steps after the action', () => {
   test('branch on a failure, with its reason; the job fails', async () => {
     await fleet.rollOut('v1');
     const run = await runWorkflow(branches('to-revision: 9'));
-    expectResults(run, { rollback: ['failure', { 'Roll back': 'failure', 'It failed': 'success' }] });
+    expectResults(run, { rollback: ['failure', { 'Roll back': 'failure', 'It failed': 'success', 'Post Roll back': 'success' }] });
     expect(run.code).not.toBe(0);
     expect(stepOf(run, 'rollback', 'It failed')?.lines).toEqual(['revision-not-found']);
     expect(stepOf(run, 'rollback', 'Roll back')?.annotations).toEqual([
@@ -103,7 +103,7 @@ describe('a job that is cancelled', () => {
     const running = await startSlowRollback({});
     process.kill(running.action() ?? Number.NaN, 'SIGINT');
     const run = await running.done;
-    expectResults(run, { rollback: ['failure', { 'Roll back': 'failure', Cancelled: 'success' }] });
+    expectResults(run, { rollback: ['failure', { 'Roll back': 'failure', Cancelled: 'success', 'Post Roll back': 'success' }] });
     expect(stepOf(run, 'rollback', 'Cancelled')?.lines).toEqual(['changed true']);
     expect(stepOf(run, 'rollback', 'Roll back')?.summary).toMatch(/^## ❌ Cancelled/);
     await fleet.kubectl(['rollout', 'status', 'daemonset/agent', '--timeout=60s']);
