@@ -26,6 +26,7 @@ try {
   // Gates: what a version has that cannot start, one that never gets ready, and one that takes longer.
   deploy('v4-crash');
   await take('failed', ['light', 'dark'], { command: 'status', 'log-lines': '20' });
+  await take('gate', ['light', 'dark'], { command: 'status', 'rollback-on-failure': 'true', 'failure-grace': '5s', 'log-lines': '20' });
   deploy('v5-hang');
   await take('stalled', ['light', 'dark'], { command: 'status', 'progress-deadline': '20s' });
   rollOut('v6');

@@ -65,7 +65,9 @@ describe('records', () => {
   test('that there is none yet', async () => {
     const step = await guard();
     expectStep(step, { code: 0, outputs: { outcome: 'absent', reason: 'absent', 'old-revision': '' } });
-    expect(step.log).toMatch(/^::warning::There is no DaemonSet "agent"/m);
+    expect(step.log).toMatch(
+      /^::warning title=Nothing to go back to.*::absent \(absent\): There is no DaemonSet "agent".*If this job creates it/m,
+    );
   });
 });
 

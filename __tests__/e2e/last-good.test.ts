@@ -233,7 +233,7 @@ describe('last-good', () => {
       outputs: { outcome: 'rolled-back', 'old-revision': '4', 'target-revision': '2', 'new-revision': '5', 'change-cause': 'deploy v2' },
     });
     expect(step.log.split('\n')[0]).toMatch(/DaemonSet agent: from the current revision to the last good one$/);
-    const why = /It is marked good: seen running everywhere at \S+Z by https:\S+octo\/fleet\/actions\/runs\/1\./;
+    const why = /Revision \d+ is marked good: seen running everywhere at \S+Z by https:\S+octo\/fleet\/actions\/runs\/1\./;
     expect(step.log).toMatch(why);
     expect(JSON.parse(step.outputs['results'] ?? '')[0].notes).toEqual([expect.stringMatching(why)]);
     expect(step.summary).toMatch(/> \[!NOTE\]\n> It is marked good/);
@@ -307,8 +307,8 @@ describe('last-good', () => {
     }
 
     test.each([
-      [3, '1', /this one runs ready on 7 nodes\./],
-      [5, '2', /this one runs ready on 5 nodes\./],
+      [3, '1', /revision \d+ runs ready on 7 nodes\./],
+      [5, '2', /revision \d+ runs ready on 5 nodes\./],
     ])('it is the one with most Ready pods, of equal ones the newest: %i of 10 run v2', async (onSecond, target, why) => {
       await spread(onSecond);
       const step = await fleet.rollback({ ...lastGood, 'dry-run': 'true' });

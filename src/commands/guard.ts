@@ -42,8 +42,8 @@ async function record({ found, known, world }: Job, records: Recorded[]): Promis
     }));
   if (seen instanceof Error) {
     records.push({ kind: 'absent', daemonSet: found.name });
-    log.warning(`${seen.message} If this job creates it, there is nothing to go back to when the job fails.`);
-    return { outcome: 'absent', reason: 'absent', message: seen.message };
+    const message = `${seen.message} If this job creates it, there is nothing to go back to when the job fails.`;
+    return { outcome: 'absent', reason: 'absent', message };
   }
   const daemonSet = await settle(world, seen);
   if (!daemonSet) return notObserved();
@@ -95,7 +95,7 @@ async function putBackOne(request: GuardRequest, recorded: Recorded, job: Job): 
 }
 
 /** What was not there before is not taken away: it may be the only one that does the work. */
-async function lookForNew({ found: { name }, world: { cluster, log, signal } }: Job): Promise<End> {
+async function lookForNew({ found: { name }, world: { cluster, signal } }: Job): Promise<End> {
   const exists = await cluster.getDaemonSet(name, signal).then(
     () => true,
     (error: unknown) => {
@@ -105,6 +105,5 @@ async function lookForNew({ found: { name }, world: { cluster, log, signal } }: 
   );
   if (!exists) return { outcome: 'absent', reason: 'absent', message: 'There was no DaemonSet before the job, and there is none now.' };
   const message = `The DaemonSet did not exist before this job, so there is nothing to go back to. It was not deleted: kubectl delete daemonset/${name.name} -n ${name.namespace}`;
-  log.warning(message);
   return { outcome: 'absent', reason: 'created', message };
 }

@@ -23,7 +23,9 @@ export function knownGood(history: History, pods?: PodCounts): Candidate[] {
   const marked = versions.flatMap((version) => {
     const mark = markOf(version);
     const by = mark?.run === undefined ? '' : ` by ${mark.run}`;
-    return mark ? [{ ...version[0], why: `It is marked good: seen running everywhere at ${mark.time}${by}.` }] : [];
+    return mark
+      ? [{ ...version[0], why: `Revision ${version[0].number} is marked good: seen running everywhere at ${mark.time}${by}.` }]
+      : [];
   });
   if (marked.length > 0 || !pods) return marked;
   return versions
@@ -32,7 +34,7 @@ export function knownGood(history: History, pods?: PodCounts): Candidate[] {
     .sort((a, b) => b.ready - a.ready)
     .map(({ version, ready }) => ({
       ...version[0],
-      why: `No version other than the current one is marked good; this one runs ready on ${ready} ${ready === 1 ? 'node' : 'nodes'}.`,
+      why: `No version other than the current one is marked good; revision ${version[0].number} runs ready on ${ready} ${ready === 1 ? 'node' : 'nodes'}.`,
     }));
 }
 

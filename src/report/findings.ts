@@ -57,7 +57,7 @@ export function chart({ samples = [], outcome }: Result, command: Command): stri
 }
 
 /** The nodes that are not right, those in most trouble first. */
-export function nodes({ causes: all = [] }: Result): string {
+export function nodes({ causes: all = [], rollback }: Result): string {
   const troubled = all.flatMap((group) => group.nodes);
   if (troubled.length === 0) return '';
   const rows = troubled.slice(0, MOST_NODES).map(({ node, pod, trouble, marks }) => {
@@ -77,7 +77,7 @@ export function nodes({ causes: all = [] }: Result): string {
     '| Node | Pod | What | Restarts | Exit code | The node is | Kubernetes says |',
     '| :-- | :-- | :-- | --: | --: | :-- | :-- |',
   ];
-  return details(`Nodes that are not right: ${troubled.length}`, [...head, ...rows, ...more].join('\n'), false);
+  return details(`Nodes that ${rollback ? 'were' : 'are'} not right: ${troubled.length}`, [...head, ...rows, ...more].join('\n'), false);
 }
 
 /** What Kubernetes and the containers say of the examples. */

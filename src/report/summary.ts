@@ -122,7 +122,7 @@ function join(sections: string[]): string {
 export function sign(outcome: Outcome, command: Command): string {
   if (outcome === 'listed') return '📋';
   if (!isSuccess(outcome, command)) return '❌';
-  return outcome === 'pending' || outcome === 'dry-run' ? '🟡' : '✅';
+  return outcome === 'pending' || outcome === 'dry-run' || outcome === 'absent' ? '🟡' : '✅';
 }
 
 function message({ outcome, message }: Result, command: Command): string {

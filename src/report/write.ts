@@ -68,7 +68,12 @@ export class Writer {
     if (results.length > 1) this.#tellEach(report);
     const said = results.length > 1 ? roundup(report) : message;
     if (outcome === 'listed') this.info(said);
-    else annotate(failed ? core.error : core.notice, verdictOf(report), `${outcome} (${reason}): ${said}`);
+    else
+      annotate(
+        failed ? core.error : outcome === 'absent' ? core.warning : core.notice,
+        verdictOf(report),
+        `${outcome} (${reason}): ${said}`,
+      );
     if (help !== undefined && failed) this.info(`What ${reason} means, and what to do: ${help}`);
     this.info(`Took ${formatDuration(duration)}.`);
     if (failed) process.exitCode = core.ExitCode.Failure;
@@ -89,6 +94,6 @@ export class Writer {
   }
 }
 
-function annotate(as: typeof core.error | typeof core.notice, title: string, text: string): void {
+function annotate(as: typeof core.error | typeof core.warning | typeof core.notice, title: string, text: string): void {
   as(truncate(logLine(text), LONGEST_ANNOTATION), { title: truncate(logLine(title), LONGEST_TITLE) });
 }

@@ -59,14 +59,14 @@ describe('last-good', () => {
   test('says why', () => {
     const why = (...of: Parameters<typeof knownGood>): string | undefined => knownGood(...of)[0]?.why;
     expect(why(history(v3, [v1, v3], 1))).toBe(
-      'It is marked good: seen running everywhere at 2026-01-01T00:00:00.000Z by https://github.example/o/r/actions/runs/7.',
+      'Revision 1 is marked good: seen running everywhere at 2026-01-01T00:00:00.000Z by https://github.example/o/r/actions/runs/7.',
     );
     const stored = [
       controllerRevision(1, v1, { good: markOf('agent-1', run, 1) }),
       controllerRevision(2, twinOf(v1), { good: markOf('agent-2', undefined, 2) }),
       controllerRevision(3, v3),
     ];
-    expect(why(historyOf(daemonSet(v3), stored))).toBe('It is marked good: seen running everywhere at 2026-01-02T00:00:00.000Z.');
+    expect(why(historyOf(daemonSet(v3), stored))).toBe('Revision 2 is marked good: seen running everywhere at 2026-01-02T00:00:00.000Z.');
     expect(why(history(v3, [v1, v3]), ready(7, 3))).toMatch(/runs ready on 7 nodes\.$/);
     expect(why(history(v3, [v1, v3]), ready(1, 3))).toMatch(/runs ready on 1 node\.$/);
   });

@@ -78,7 +78,7 @@ describe('the summary', () => {
 
   test.each<[Outcome, string, Command?]>([
     ['recorded', '✅', 'guard'],
-    ['absent', '✅', 'guard'],
+    ['absent', '🟡', 'guard'],
     ['pending', '🟡', 'guard'],
     ['superseded', '❌', 'guard'],
     ['unchanged', '✅'],
