@@ -210,18 +210,27 @@ export class Fleet {
   }
 
   /** A kubeconfig of an account that may do in this namespace what the rules allow, and nothing else. */
-  async kubeconfigOf(rules: [apiGroup: string, resource: string, verbs: string[]][]): Promise<string> {
-    sequence += 1;
-    const account = `account-${sequence}`;
+  kubeconfigOf(rules: [apiGroup: string, resource: string, verbs: string[]][]): Promise<string> {
     const role = {
       apiVersion: 'rbac.authorization.k8s.io/v1',
       kind: 'Role',
-      metadata: { name: account },
       rules: rules.map(([group, resource, verbs]) => ({ apiGroups: [group], resources: [resource], verbs })),
     };
+    return this.kubeconfigWith([role]);
+  }
+
+  /** A kubeconfig of an account that has Roles in this namespace, and ClusterRoles, and nothing else. They are made under other names. */
+  async kubeconfigWith(roles: Any[]): Promise<string> {
+    sequence += 1;
+    const account = `account-${sequence}`;
     const user = `${this.namespace}-${account}`;
-    await this.kubectl(['create', '-f', '-'], JSON.stringify(role));
-    await this.kubectl(['create', 'rolebinding', account, `--role=${account}`, `--user=${user}`]);
+    for (const role of roles) {
+      const kind = (role.kind as string).toLowerCase();
+      const name = kind === 'role' ? account : user;
+      await this.kubectl(['create', '-f', '-'], JSON.stringify({ ...role, metadata: { name } }));
+      await this.kubectl(['create', `${kind}binding`, name, `--${kind}=${name}`, `--user=${user}`]);
+      if (kind === 'clusterrole') this.onRemove(async () => void (await this.kubectl(['delete', 'clusterrole,clusterrolebinding', name])));
+    }
     const { certificate, key } = await this.testbed.issueClientCertificate(user);
     const config = load(readFileSync(this.testbed.kubeconfig, 'utf8')) as Any;
     const base64 = (text: string): string => Buffer.from(text).toString('base64');

@@ -2,11 +2,17 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { load, loadAll } from 'js-yaml';
-import { PERMISSIONS, type Permission } from '../../src/cluster/permissions.ts';
+import { load } from 'js-yaml';
+import { manifests } from '../../scripts/rbac.ts';
+import { PERMISSIONS } from '../../src/cluster/permissions.ts';
 import { COMMANDS, isSuccess, OUTCOMES, REASONS } from '../../src/daemonset/outcome.ts';
 import { DEFAULTS } from '../../src/inputs.ts';
 import { outputsOf } from '../../src/report/outputs.ts';
+
+interface Manifest {
+  kind: string;
+  rules: { apiGroups: string[]; resources: string[]; verbs: string[] }[];
+}
 
 const read = (path: string): string => readFileSync(path, 'utf8');
 const readme = read('README.md');
@@ -101,15 +107,23 @@ test('docs/troubleshooting.md explains each reason, and no other', () => {
   expect(explained.sort()).toEqual([...REASONS].sort());
 });
 
-test('docs/authentication.md has the permissions and the credential plugins of the sources', () => {
-  const text = read('docs/authentication.md');
-  const manifest = /```yaml\n(apiVersion: v1\nkind: ServiceAccount[\s\S]*?)```/.exec(text)?.[1] ?? '';
-  const objects = loadAll(manifest) as { kind: string; rules?: { apiGroups: string[]; resources: string[]; verbs: string[] }[] }[];
-  const granted = objects.flatMap(({ kind, rules = [] }) =>
-    rules.flatMap(({ apiGroups, resources, verbs }) => verbs.map((verb) => `${kind} ${apiGroups} ${resources} ${verb}`)),
+test('rbac/ has the permissions of the sources', () => {
+  expect(Object.fromEntries(readdirSync('rbac').map((name) => [name, read(join('rbac', name))]))).toEqual(manifests());
+  const granted = (...names: string[]): string[] =>
+    names.flatMap((name) => {
+      const { kind, rules } = load(read(join('rbac', name))) as Manifest;
+      return rules.flatMap(({ apiGroups, resources, verbs }) => verbs.map((verb) => `${kind} ${apiGroups} ${resources} ${verb}`));
+    });
+  const all = PERMISSIONS.map(
+    ({ everywhere, apiGroup, resource, verb }) => `${everywhere ? 'ClusterRole' : 'Role'} ${apiGroup} ${resource} ${verb}`,
   );
-  const kindOf = ({ everywhere }: Permission): string => (everywhere ? 'ClusterRole' : 'Role');
-  expect(granted.sort()).toEqual(PERMISSIONS.map((one) => `${kindOf(one)} ${one.apiGroup} ${one.resource} ${one.verb}`).sort());
+  expect(granted('role.yaml', 'nodes.yaml').sort()).toEqual(all.sort());
+  expect(granted('role-minimal.yaml')).toEqual(granted('role.yaml').filter((rule) => /daemonsets|controllerrevisions list/.test(rule)));
+});
+
+test('docs/authentication.md has the manifests and the credential plugins of the sources', () => {
+  const text = read('docs/authentication.md');
+  for (const name of Object.keys(manifests())) expect(text).toContain(`](../rbac/${name})`);
   for (const plugin of DEFAULTS['exec-plugins'].split(', ')) expect(text).toContain(`\`${plugin}\``);
 });
 

@@ -1,0 +1,269 @@
+/** Each command with exactly the Roles of rbac/, and with each rule taken away: what becomes of it, and that it names the rule to add. */
+import { readFileSync } from 'node:fs';
+import { delimiter, dirname } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { load } from 'js-yaml';
+import { PERMISSIONS } from '../../src/cluster/permissions.ts';
+import type { Step } from '../../testbed/step.ts';
+import { type Any, execute, expectStep, Fleet, type ManifestOptions } from './support.ts';
+
+const fast: ManifestOptions = { maxUnavailable: '100%' };
+const crash = { 'failure-grace': '4s', 'progress-deadline': '60s', 'log-lines': '5' };
+/** Pods that may not be looked at can only be waited for. */
+const blind = { 'list pods': { 'progress-deadline': '12s' } };
+
+/** A rule, as the audit log and a message name what was asked: `list pods`. */
+type Rule = string;
+const rules = PERMISSIONS.map(({ verb, resource }): Rule => `${verb} ${resource}`);
+const partOf = (rule: Rule): string | undefined => PERMISSIONS[rules.indexOf(rule)]?.part;
+
+interface Command {
+  prepare(fleet: Fleet): Promise<unknown>;
+  run(fleet: Fleet, inputs: Record<string, string>): Promise<Step>;
+  /** How it ended: by default the outcome. */
+  ended?(step: Step, fleet: Fleet): string | Promise<string>;
+  inputs?: Record<string, string>;
+  /** Inputs without a rule. */
+  inputsWithout?: Record<Rule, Record<string, string>>;
+  ends: string;
+  /** The rules that it certainly makes use of, and how it ends without each. */
+  without: Record<Rule, string>;
+  /** Rules that only make it surer, so that nothing is said. */
+  silent?: Rule[];
+}
+
+const rollOutTwo = async (fleet: Fleet): Promise<void> => {
+  await fleet.rollOut('v1', fast);
+  await fleet.rollOut('v2', fast);
+};
+const rollOutThenCrash = async (fleet: Fleet): Promise<void> => {
+  await fleet.rollOut('v1');
+  await fleet.deploy('v2-crash');
+};
+const guarded = new WeakMap<Fleet, Step>();
+
+const commands: Record<string, Command> = {
+  rollback: {
+    prepare: async (fleet) => {
+      await fleet.rollOut('v1');
+      await fleet.getStuck('v2-missing');
+    },
+    run: (fleet, inputs) => fleet.rollback(inputs),
+    ends: 'rolled-back',
+    without: {
+      'get daemonsets': 'error',
+      'list controllerrevisions': 'error',
+      'patch daemonsets': 'error',
+      // Found out only after the write: the rollout is followed by reading.
+      'watch daemonsets': 'rolled-back',
+      'patch controllerrevisions': 'rolled-back',
+    },
+  },
+  status: {
+    prepare: (fleet) => fleet.rollOut('v1', fast),
+    run: (fleet, inputs) => fleet.rollback({ command: 'status', ...inputs }),
+    ends: 'complete',
+    without: {
+      'get daemonsets': 'error',
+      'list controllerrevisions': 'complete',
+      'patch controllerrevisions': 'complete',
+      'list pods': 'complete',
+    },
+    silent: ['list pods'],
+  },
+  'status of pods that crash': {
+    prepare: rollOutThenCrash,
+    run: (fleet, inputs) => fleet.rollback({ command: 'status', ...inputs }),
+    inputs: crash,
+    inputsWithout: blind,
+    ends: 'failed',
+    without: {
+      'get daemonsets': 'error',
+      'list controllerrevisions': 'failed',
+      'watch daemonsets': 'failed',
+      'list pods': 'stalled',
+      'watch pods': 'failed',
+      'get pods/log': 'failed',
+      'list events': 'failed',
+      'list nodes': 'failed',
+    },
+  },
+  'status with rollback-on-failure': {
+    prepare: rollOutThenCrash,
+    run: (fleet, inputs) => fleet.rollback({ command: 'status', 'rollback-on-failure': 'true', ...inputs }),
+    ended: ({ outputs }) => `${outputs['outcome']}${outputs['changed'] === 'true' ? ', rolled back' : ''}`,
+    inputs: crash,
+    inputsWithout: blind,
+    ends: 'failed, rolled back',
+    without: {
+      'get daemonsets': 'error',
+      'list controllerrevisions': 'error',
+      'watch daemonsets': 'failed, rolled back',
+      'patch daemonsets': 'failed',
+      'patch controllerrevisions': 'failed, rolled back',
+      'list pods': 'stalled',
+      'watch pods': 'failed, rolled back',
+      'get pods/log': 'failed, rolled back',
+      'list events': 'failed, rolled back',
+      'list nodes': 'failed, rolled back',
+    },
+  },
+  history: {
+    prepare: rollOutTwo,
+    run: (fleet, inputs) => fleet.rollback({ command: 'history', ...inputs }),
+    ends: 'listed',
+    without: { 'get daemonsets': 'error', 'list controllerrevisions': 'error', 'list pods': 'listed' },
+  },
+  'history by selector': {
+    prepare: (fleet) => fleet.rollOut('v1', { ...fast, labels: { tier: 'node-agent' } }),
+    run: (fleet, inputs) =>
+      fleet.rollback({ command: 'history', daemonset: '', selector: 'tier=node-agent', namespace: fleet.namespace, ...inputs }),
+    ends: 'listed',
+    without: { 'list daemonsets': 'error', 'list controllerrevisions': 'error', 'list pods': 'listed' },
+  },
+  guard: {
+    prepare: rollOutTwo,
+    run: (fleet, inputs) => fleet.rollback({ command: 'guard', ...inputs }),
+    ends: 'recorded',
+    without: { 'get daemonsets': 'error', 'list controllerrevisions': 'error' },
+  },
+  "guard's post step": {
+    prepare: async (fleet) => {
+      await fleet.rollOut('v1', fast);
+      guarded.set(fleet, await fleet.rollback({ command: 'guard' }));
+      await fleet.getStuck('v2-missing');
+    },
+    run: (fleet, inputs) => fleet.post(guarded.get(fleet)?.state ?? {}, inputs).done,
+    // It can set no outputs.
+    ended: async (_step, fleet) => ((await fleet.image()) === 'v1' ? 'put back' : 'left'),
+    ends: 'put back',
+    without: {
+      'get daemonsets': 'left',
+      'list controllerrevisions': 'left',
+      'patch daemonsets': 'left',
+      'watch daemonsets': 'put back',
+      'patch controllerrevisions': 'put back',
+    },
+  },
+};
+
+const read = (name: string): Any => load(readFileSync(`rbac/${name}`, 'utf8'));
+
+/** Roles without a rule; one that has none left is left out. */
+function take(rule: Rule, roles: Any[]): Any[] {
+  const without = ({ resources, verbs, ...rest }: Any): Any => ({
+    ...rest,
+    resources,
+    verbs: verbs.filter((verb: string) => `${verb} ${resources[0]}` !== rule),
+  });
+  return roles
+    .map((role) => ({ ...role, rules: role.rules.map(without).filter(({ verbs }: Any) => verbs.length > 0) }))
+    .filter((role) => role.rules.length > 0);
+}
+
+/** The rules that a step says it lacks. */
+const hints = ({ log }: Step): Rule[] => [
+  ...new Set(
+    [...log.matchAll(/Add this rule to a (?:Role in namespace \S+|ClusterRole), to .*?resources: \["([\w/]+)"\], verbs: \["(\w+)"\]/g)].map(
+      ([, resource, verb]) => `${verb} ${resource}`,
+    ),
+  ),
+];
+
+/** Runs a command with an account that has these roles; what else it lacks than what was taken may not be told. */
+async function play(command: Command, roles: Any[], missing: Rule[]): Promise<{ step: Step; ended: string; requests: Rule[] }> {
+  const fleet = await Fleet.create();
+  try {
+    await command.prepare(fleet);
+    const kubeconfig = await fleet.kubeconfigWith(roles);
+    const others = missing.map((rule) => command.inputsWithout?.[rule]);
+    const before = fleet.requests().length;
+    const step = await command.run(fleet, Object.assign({ kubeconfig }, command.inputs, ...others));
+    const ended = (await command.ended?.(step, fleet)) ?? step.outputs['outcome'] ?? '';
+    const requests = fleet
+      .requests()
+      .slice(before)
+      .map((request) => request.replace(' dryRun', '').replace(/^get pods$/, 'get pods/log'));
+    expect(JSON.stringify(step)).not.toContain((load(kubeconfig) as Any).users[0].user['client-key-data']);
+    return { step, ended, requests };
+  } finally {
+    await fleet.remove();
+  }
+}
+
+/** Shows the log where something fails. */
+const look = (step: Step, ended: string): object => ({ ...step, ended, hints: hints(step).sort() });
+
+describe.each(Object.entries(commands))('%s', (_name, command) => {
+  const { ends, without, silent = [] } = command;
+
+  test.concurrent('with role.yaml and nodes.yaml: nothing is missing, and no other rule is made use of', async () => {
+    const { step, ended, requests } = await play(command, [read('role.yaml'), read('nodes.yaml')], []);
+    expectStep(look(step, ended) as Step, { ended: ends, hints: [] });
+    // The audit log is asked by namespace, in which nodes are not.
+    const used = Object.keys(without).filter((rule) => rule !== 'list nodes');
+    expect(requests).toEqual(expect.arrayContaining(used));
+    // A machine that has other things to do may hold a rollout up, which is then looked into.
+    expect(requests.filter((rule) => !used.includes(rule) && partOf(rule) !== 'diagnosis')).toEqual([]);
+  });
+
+  test.concurrent('with role-minimal.yaml: it does without the rest', async () => {
+    const missing = rules.filter((rule) => partOf(rule) !== undefined);
+    const { step, ended } = await play(command, [read('role-minimal.yaml')], missing);
+    expectStep(look(step, ended) as Step, { ended: without['list pods'] ?? ends });
+    for (const rule of hints(step)) expect(missing).toContain(rule);
+  });
+
+  test.concurrent.each(Object.entries(without))('without %s: %s', async (rule, expected) => {
+    const { step, ended } = await play(command, take(rule, [read('role.yaml'), read('nodes.yaml')]), [rule]);
+    expectStep(look(step, ended) as Step, { ended: expected, hints: silent.includes(rule) ? [] : [rule] });
+    if (expected === 'error') expect(step.outputs).toMatchObject({ reason: 'forbidden', changed: 'false' });
+  });
+});
+
+test('every rule is of use to a command', () => {
+  expect([...new Set(Object.values(commands).flatMap(({ without }) => Object.keys(without)))].sort()).toEqual([...rules].sort());
+});
+
+test('a Role for one DaemonSet by its name is enough for it, and for no other', async () => {
+  const fleet = await Fleet.create();
+  try {
+    const role = read('role-minimal.yaml');
+    const [daemonSets, ...others] = role.rules;
+    const one = { ...daemonSets, verbs: ['get', 'patch', 'watch'], resourceNames: [fleet.name] };
+    const kubeconfig = await fleet.kubeconfigWith([{ ...role, rules: [one, ...others] }]);
+    const other = fleet.beside('other');
+    for (const each of [fleet, other]) await rollOutTwo(each);
+    const step = await fleet.rollback({ kubeconfig });
+    expectStep(step, { code: 0, outputs: { outcome: 'rolled-back' } });
+    // Only what marks it as good is missing.
+    expect(hints(step)).toEqual(['patch controllerrevisions']);
+    expectStep(await other.rollback({ kubeconfig }), { code: 1, outputs: { outcome: 'error', reason: 'forbidden' } });
+  } finally {
+    await fleet.remove();
+  }
+});
+
+test('the commands of docs/authentication.md make an account that lacks nothing', async () => {
+  const fleet = await Fleet.create();
+  try {
+    await rollOutTwo(fleet);
+    const [, block = ''] = /```sh\n(kubectl create serviceaccount [\s\S]*?)```/.exec(readFileSync('docs/authentication.md', 'utf8')) ?? [];
+    const script = block.replaceAll('logging', fleet.namespace).replace(/https:\S+?\/(?=rbac\/)/g, '');
+    fleet.onRemove(
+      async () => void (await fleet.kubectl(['delete', 'clusterrolebinding/rollback-daemonset', 'clusterrole/rollback-daemonset-nodes'])),
+    );
+    const path = [dirname(fleet.testbed.kubectl), process.env['PATH']].join(delimiter);
+    const made = await execute('env', [`PATH=${path}`, `KUBECONFIG=${fleet.testbed.kubeconfig}`, 'bash', '-euc', script]);
+    expect(made).toMatchObject({ code: 0, stderr: '' });
+    const token = (await fleet.kubectl(['create', 'token', 'rollback-daemonset'])).trim();
+    const config = load(readFileSync(fleet.testbed.kubeconfig, 'utf8')) as Any;
+    config.users[0].user = { token };
+    const step = await fleet.rollback({ kubeconfig: JSON.stringify(config) });
+    expectStep(step, { code: 0, outputs: { outcome: 'rolled-back' }, log: expect.not.stringContaining('Add this rule') });
+    const can = ['auth', 'can-i', 'list', 'nodes', `--as=system:serviceaccount:${fleet.namespace}:rollback-daemonset`];
+    expect(await fleet.kubectl(can)).toBe('yes\n');
+  } finally {
+    await fleet.remove();
+  }
+});
