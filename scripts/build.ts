@@ -1,5 +1,6 @@
 /**
- * Makes the bundle: src/index.ts → build/index.js (one file, only what is used) → dist/index.js (by ncc), and dist/post.js beside it.
+ * Makes the bundle: src/index.ts → build/index.js (one file, only what is used) → dist/index.js (by ncc), with dist/post.js, the licences and
+ * the bill of materials beside it.
  *
  * ncc cannot prune the Kubernetes client library, which says nothing of side effects and drags in every generated
  * model; so esbuild, told that it has none, resolves and prunes first. `--check` compares with the committed
@@ -9,7 +10,8 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, type Metafile, type Plugin } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
+import { bundled, licenses, sbom } from './bundled.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
@@ -19,9 +21,12 @@ const PRUNED = /node_modules\/(@kubernetes\/client-node|@actions\/(core|github|h
 
 const prune: Plugin = {
   name: 'prune',
-  setup({ onResolve, resolve }) {
+  setup({ onLoad, onResolve, resolve }) {
+    onLoad({ filter: /./, namespace: 'absent' }, () => ({ contents: 'module.exports = undefined;' }));
     onResolve({ filter: /./ }, async ({ path, pluginData, ...rest }) => {
       if (pluginData === 'resolved') return undefined;
+      // "debug" takes it where it is installed, as it is here for the tests' runner; what is bundled must not depend on that.
+      if (path === 'supports-color') return { path, namespace: 'absent' };
       // Optional native parts of a WebSocket library that is not used.
       if (path === 'bufferutil' || path === 'utf-8-validate') return { path, external: true };
       const resolved = await resolve(path, { ...rest, pluginData: 'resolved' });
@@ -59,7 +64,9 @@ async function bundle(into: string): Promise<void> {
   // ncc numbers modules by their paths and its own, seen from here; so both are inside of the checkout, wherever that is.
   const options = ['--out', 'dist', '--minify', '--no-cache', '--quiet', '--target', 'es2022'];
   execFileSync(process.execPath, [ncc, 'build', 'pruned/index.js', ...options], { cwd: into, stdio: ['ignore', 'ignore', 'inherit'] });
-  writeFileSync(join(into, 'dist', 'licenses.txt'), licenses(metafile));
+  const packages = bundled(root, metafile);
+  writeFileSync(join(into, 'dist', 'licenses.txt'), licenses(packages));
+  writeFileSync(join(into, 'dist', 'sbom.json'), sbom(root, packages));
   await build({
     absWorkingDir: root,
     entryPoints: ['src/post.ts'],
@@ -70,26 +77,6 @@ async function bundle(into: string): Promise<void> {
     plugins: [besideBundle],
     logLevel: 'warning',
   });
-}
-
-/** The licences of the packages that have code in the bundle. */
-function licenses(metafile: Metafile): string {
-  const inputs = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.entries(inputs));
-  const packages = new Set<string>();
-  for (const [path, { bytesInOutput }] of inputs) {
-    const match = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path);
-    if (bytesInOutput > 0 && match?.[1]) packages.add(match[1]);
-  }
-  const texts = [...packages].sort().map((path) => {
-    const { name, version, license } = JSON.parse(readFileSync(join(root, path, 'package.json'), 'utf8')) as {
-      name: string;
-      version: string;
-      license?: string;
-    };
-    const file = readdirSync(join(root, path)).find((entry) => /^(licen[cs]e|copying)/i.test(entry));
-    return `${name} ${version} (${license ?? 'see text'})\n\n${file ? readFileSync(join(root, path, file), 'utf8').trim() : 'No licence text is in the package.'}\n`;
-  });
-  return texts.join(`\n${'-'.repeat(80)}\n\n`);
 }
 
 function differences(made: string): string[] {

@@ -1,0 +1,55 @@
+/** The bundle is what its sources give, wherever it is built; the suite itself has compared it with a build from here. */
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { execute } from './support.ts';
+
+interface Locked {
+  integrity?: string;
+  dev?: boolean;
+  optional?: boolean;
+}
+const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as { packages: Record<string, Locked> };
+
+test('a build in another folder gives the same bytes', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'rollback-daemonset-build-'));
+  const elsewhere = join(folder, 'of another', 'name');
+  try {
+    const bundlers = /^node_modules\/(esbuild|@esbuild\/[^/]+|@vercel\/ncc)$/;
+    const needed = Object.entries(packages).filter(
+      ([path, { dev, optional }]) => path !== '' && ((!dev && !optional) || bundlers.test(path)),
+    );
+    const installed = needed.map(([path]) => path).filter((path) => readdirSync(join(path, '..')).includes(path.replace(/.*\//, '')));
+    for (const path of ['src', 'scripts', 'package.json', 'package-lock.json', 'tsconfig.json', ...installed])
+      cpSync(path, join(elsewhere, path), { recursive: true });
+    expect(await execute(process.execPath, [join(elsewhere, 'scripts', 'build.ts')])).toMatchObject({ code: 0 });
+    const read = (directory: string): Record<string, string> =>
+      Object.fromEntries(readdirSync(directory).map((name) => [name, readFileSync(join(directory, name), 'base64')]));
+    expect(read(join(elsewhere, 'dist'))).toEqual(read('dist'));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test('the bill of materials and the licences name what is bundled, as package-lock.json pins it, under licences that ask for no more than a notice', () => {
+  const { components, metadata } = JSON.parse(readFileSync('dist/sbom.json', 'utf8')) as {
+    metadata: { component: { name: string; version: string } };
+    components: { name: string; version: string; licenses: { license: { id: string } }[]; hashes: { content: string }[] }[];
+  };
+  const own = JSON.parse(readFileSync('package.json', 'utf8')) as { name: string; version: string; dependencies: object };
+  expect(metadata.component).toMatchObject({ name: own.name, version: own.version });
+  expect(components.map(({ name }) => name)).toEqual(expect.arrayContaining(Object.keys(own.dependencies)));
+  const pinned = Object.entries(packages)
+    .filter(([, { dev }]) => !dev)
+    .map(([path, { integrity = '' }]) => [path.replace(/^.*node_modules\//, ''), integrity]);
+  const texts = readFileSync('dist/licenses.txt', 'utf8').split(/\n-{80}\n\n/);
+  expect(texts).toHaveLength(components.length);
+  for (const [index, { name, version, licenses, hashes }] of components.entries()) {
+    const license = licenses[0]?.license.id;
+    expect(['Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', 'MIT']).toContain(license);
+    expect(pinned).toContainEqual([name, `sha512-${Buffer.from(hashes[0]?.content ?? '', 'hex').toString('base64')}`]);
+    expect(texts[index]?.startsWith(`${name} ${version} (${license})\n\n`)).toBe(true);
+    expect(texts[index]).not.toContain('No licence text');
+  }
+});
