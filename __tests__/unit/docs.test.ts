@@ -127,9 +127,30 @@ test('docs/authentication.md has the manifests and the credential plugins of the
   for (const plugin of DEFAULTS['exec-plugins'].split(', ')) expect(text).toContain(`\`${plugin}\``);
 });
 
+test('docs/security.md names tests that are there', () => {
+  const rows = tableAfter(read('docs/security.md'), 'What is promised, and where it is tested');
+  expect(rows).not.toHaveLength(0);
+  for (const [promise, tests = ''] of rows) {
+    const files = [...tests.matchAll(/\]\((?<path>[^)]+)\): (?<titles>"[^"]+"(?:, "[^"]+")*)/g)];
+    expect([promise, files.length]).not.toEqual([promise, 0]);
+    for (const { groups } of files) {
+      const source = read(join('docs', groups?.['path'] ?? ''));
+      for (const [, title] of groups?.['titles']?.matchAll(/"([^"]+)"/g) ?? []) expect(source).toContain(title);
+    }
+    // Each test that is quoted is one of those that were looked for.
+    expect(
+      files
+        .map(({ groups }) => groups?.['titles'])
+        .join()
+        .match(/"/g)?.length,
+    ).toBe(tests.match(/"/g)?.length);
+  }
+});
+
 const pages = [
   'README.md',
   'CONTRIBUTING.md',
+  'SECURITY.md',
   'testbed/README.md',
   'examples/README.md',
   ...readdirSync('docs')

@@ -1,0 +1,89 @@
+/** The shell of the release workflows, run for real: git and GitHub's API are the only things that are played. */
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { load } from 'js-yaml';
+import { type Any, execute } from '../e2e/support.ts';
+
+/** The script of a step. */
+function script(workflow: string, name: string): string {
+  const { jobs } = load(readFileSync(`.github/workflows/${workflow}.yml`, 'utf8')) as Any;
+  const steps = Object.values(jobs).flatMap((job: Any) => job.steps ?? []);
+  return steps.find((step: Any) => step.name === name).run;
+}
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'rollback-daemonset-release-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** As a runner starts a step that names no shell: `bash -e`. */
+const run = (text: string, environment: Record<string, string>): ReturnType<typeof execute> =>
+  execute('env', ['-C', folder, ...Object.entries(environment).map(([name, value]) => `${name}=${value}`), 'bash', '-e', '-c', text]);
+
+describe('a release', () => {
+  const changelog =
+    '# Changelog\n\n## Unreleased\n\n## 1.2.30 - 2026-12-02\n\n- Not this.\n\n## 1.2.3 - 2026-12-01\n\n- A fix.\n\n## 1.2.2\n\n- Before.\n';
+  const check = async (tag: string, text = changelog): Promise<{ code: number; notes: string }> => {
+    writeFileSync(join(folder, 'package.json'), '{"version":"1.2.3"}');
+    writeFileSync(join(folder, 'CHANGELOG.md'), text);
+    writeFileSync(join(folder, 'notes.md'), '');
+    const { code } = await run(script('release', 'The tag is the version, and the changelog tells of it'), {
+      TAG: tag,
+      NOTES: join(folder, 'notes.md'),
+    });
+    return { code, notes: readFileSync(join(folder, 'notes.md'), 'utf8').trim() };
+  };
+
+  test('has the notes of its version', async () => {
+    expect(await check('v1.2.3')).toEqual({ code: 0, notes: '- A fix.' });
+  });
+
+  test.each([
+    ['a tag that is not the version', 'v1.2.4', changelog],
+    ['a changelog that does not tell of it', 'v1.2.3', '# Changelog\n\n## Unreleased\n\n- Something.\n'],
+    ['a changelog that says nothing of it', 'v1.2.3', '# Changelog\n\n## 1.2.3\n\n## 1.2.2\n\n- Before.\n'],
+  ])('is not drafted with %s', async (_what, tag, text) => {
+    expect((await check(tag, text)).code).not.toBe(0);
+  });
+});
+
+describe('the tag vX', () => {
+  /** The calls that would change something. */
+  const move = async (tag: string, published: string[], existing: string[]): Promise<string[]> => {
+    const calls = join(folder, 'calls');
+    writeFileSync(calls, '');
+    const gh = join(folder, 'gh');
+    writeFileSync(
+      gh,
+      `#!/bin/sh
+case "$1 $2" in
+  'release list') printf '%s\\n' ${published.join(' ')} ;;
+  'api --method') echo "$*" >> '${calls}' ;;
+  'api '*) case " ${existing.join(' ')} " in *" \${2##*/} "*) ;; *) exit 1 ;; esac ;;
+esac
+`,
+    );
+    chmodSync(gh, 0o755);
+    const environment = { PATH: `${folder}:${process.env['PATH']}`, GH_REPO: 'octo/fleet', TAG: tag, SHA: 'abc' };
+    expect(await run(script('major-tag', 'Move the tag'), environment)).toMatchObject({ code: 0, stderr: '' });
+    return readFileSync(calls, 'utf8').split('\n').filter(Boolean);
+  };
+  const patched = 'api --method PATCH repos/octo/fleet/git/refs/tags/v1 --field sha=abc --field force=true';
+
+  test('is made with the first release', async () => {
+    expect(await move('v1.0.0', ['v1.0.0'], [])).toEqual([
+      'api --method POST repos/octo/fleet/git/refs --field ref=refs/tags/v1 --field sha=abc',
+    ]);
+  });
+
+  test('moves to the newest, by number and not by letter', async () => {
+    expect(await move('v1.10.0', ['v1.9.0', 'v1.10.0', 'v2.0.0', 'v10.0.0'], ['v1', 'v2'])).toEqual([patched]);
+  });
+
+  test('does not move back to a fix of an older version', async () => {
+    expect(await move('v1.9.1', ['v1.9.0', 'v1.9.1', 'v1.10.0'], ['v1'])).toEqual([]);
+  });
+});
