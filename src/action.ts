@@ -108,8 +108,7 @@ async function connected(
   work: (world: World, renew: () => Term) => Promise<Result[]>,
 ): Promise<Result[]> {
   const connection = connectionFrom({ source: request.kubeconfig, context: request.context, plugins: request.execPlugins, environment });
-  writer.mask(connection.secrets);
-  connection.plugins.onSecret = (secrets) => writer.mask(masksFor(secrets));
+  connection.secrets.tell((forms) => writer.mask(forms));
   const { server, context } = connection;
   report.cluster = { server, context };
   report.results[0].daemonSet = nameOf(request.daemonSets, connection.namespace) ?? nothingYet().daemonSet;

@@ -190,7 +190,10 @@ test('a credential plugin that hangs does not hold up a cancel', async () => {
   const plugin = join(directory, 'hangs');
   writeFileSync(plugin, '#!/bin/sh\nexec sleep 100\n');
   chmodSync(plugin, 0o755);
-  const running = fleet.start({ kubeconfig: kubeconfig({ exec: { command: plugin } }), 'exec-plugins': plugin });
+  const running = fleet.start({
+    kubeconfig: kubeconfig({ exec: { apiVersion: 'client.authentication.k8s.io/v1', command: plugin, interactiveMode: 'Never' } }),
+    'exec-plugins': plugin,
+  });
   await eventually('the step', running.log, (log) => log.includes('to the previous one'));
   const sent = Date.now();
   running.process.kill('SIGTERM');

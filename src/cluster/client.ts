@@ -9,9 +9,10 @@ import type {
   ObjectMeta,
   Pod,
 } from '../daemonset/types.ts';
-import { type Cluster, FIELD_MANAGER, isFailure, type PatchOperation } from './cluster.ts';
+import { type Cluster, ClusterError, type ClusterFailure, FIELD_MANAGER, isFailure, type PatchOperation } from './cluster.ts';
+import type { Connection } from './connection.ts';
+import { isRecord } from './entry.ts';
 import { Http } from './http.ts';
-import type { Connection } from './kubeconfig.ts';
 import { watch } from './watch.ts';
 
 /** Objects a page, so that a large namespace needs no large answer. */
@@ -50,7 +51,7 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer }: Cli
     let page: string | undefined;
     for (;;) {
       const pages = { ...query, limit: String(PAGE), ...(page && { continue: page }) };
-      const { metadata, items } = (await http.json({ method: 'GET', path, query: pages, signal })) as unknown as List<T>;
+      const { metadata, items } = listIn<T>(await http.json({ method: 'GET', path, query: pages, signal }), path);
       objects.push(...items.map(pick));
       page = metadata?.continue;
       if (!page) return { objects, version: metadata?.resourceVersion ?? '' };
@@ -62,7 +63,7 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer }: Cli
   }
 
   const getDaemonSet = async (daemonSet: DaemonSetName, signal: AbortSignal): Promise<DaemonSet> =>
-    (await http.json({ method: 'GET', path: daemonSetPath(daemonSet), signal })) as unknown as DaemonSet;
+    daemonSetIn(await http.json({ method: 'GET', path: daemonSetPath(daemonSet), signal }), daemonSetPath(daemonSet));
 
   return {
     server: connection.server,
@@ -72,13 +73,9 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer }: Cli
     listDaemonSets: (namespace, labelSelector, signal) =>
       list<DaemonSet>(collection('apps/v1', namespace, 'daemonsets'), { labelSelector }, signal),
     async listDaemonSetNames(namespace, signal) {
-      const answer = await http.json({
-        method: 'GET',
-        path: collection('apps/v1', namespace, 'daemonsets'),
-        query: { limit: '100' },
-        signal,
-      });
-      return (answer as unknown as List<DaemonSet>).items.map(({ metadata }) => metadata.name);
+      const path = collection('apps/v1', namespace, 'daemonsets');
+      const answer = await http.json({ method: 'GET', path, query: { limit: '100' }, signal });
+      return listIn<DaemonSet>(answer, path).items.map(({ metadata }) => metadata.name);
     },
     listControllerRevisions: ({ metadata, spec }, signal) =>
       list<ControllerRevision>(
@@ -90,13 +87,9 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer }: Cli
       list<Pod>(collection('v1', metadata.namespace, 'pods'), { labelSelector: selectorText(spec.selector) }, signal),
     async patchDaemonSet(daemonSet, patch: PatchOperation[], { dryRun }, signal) {
       const query = { fieldManager: FIELD_MANAGER, ...(dryRun && { dryRun: 'All' }) };
-      return (await http.json({
-        method: 'PATCH',
-        path: daemonSetPath(daemonSet),
-        query,
-        body: patch as unknown as Json,
-        signal,
-      })) as unknown as DaemonSet;
+      const path = daemonSetPath(daemonSet);
+      const answer = await http.json({ method: 'PATCH', path, query, body: patch as unknown as Json, signal });
+      return daemonSetIn(answer, path, 'answer-lost');
     },
     async annotateControllerRevision({ namespace, name, uid }, annotations, signal) {
       await http.json({
@@ -124,7 +117,8 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer }: Cli
       try {
         for await (const state of states) {
           if (state.kind === 'gone') break;
-          for (const daemonSet of state.kind === 'all' ? state.objects : [state.object]) yield { kind: 'state', daemonSet };
+          for (const daemonSet of state.kind === 'all' ? state.objects : [state.object])
+            if (isDaemonSet(daemonSet)) yield { kind: 'state', daemonSet };
         }
       } catch (error) {
         if (!isFailure(error, 'not-found')) throw error;
@@ -149,8 +143,8 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer }: Cli
         .map(([key, value]) => `${key}=${value}`)
         .join(',');
       const query = { fieldSelector, limit: String(MOST_EVENTS) };
-      const answer = await http.json({ method: 'GET', path: collection('v1', namespace, 'events'), query, signal });
-      return (answer as unknown as List<Event>).items;
+      const path = collection('v1', namespace, 'events');
+      return listIn<Event>(await http.json({ method: 'GET', path, query, signal }), path).items;
     },
     containerLog({ namespace, name }, container, { previous, lines }, signal) {
       const query = { container, tailLines: String(lines), limitBytes: String(LARGEST_LOG), ...(previous && { previous: 'true' }) };
@@ -158,6 +152,32 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer }: Cli
     },
     close: () => http.close(),
   };
+}
+
+/** A list of objects. @throws ClusterError `api` where it is something else, such as the page of a gateway in between. */
+function listIn<T>(answer: Json, path: string): List<T> {
+  if (isRecord(answer) && Array.isArray(answer['items']) && answer['items'].every((one) => isRecord(one) && isRecord(one['metadata'])))
+    return answer as unknown as List<T>;
+  throw strange('api', path, 'list');
+}
+
+/** A DaemonSet, whole. @throws ClusterError with that failure where it is something else. */
+function daemonSetIn(answer: Json, path: string, failure: ClusterFailure = 'api'): DaemonSet {
+  if (isDaemonSet(answer)) return answer as unknown as DaemonSet;
+  throw strange(failure, path, 'DaemonSet');
+}
+
+function isDaemonSet(answer: unknown): boolean {
+  if (!isRecord(answer)) return false;
+  const { metadata, spec, status } = answer;
+  return isRecord(metadata) && isRecord(status) && isRecord(spec) && isRecord(spec['template']) && isRecord(spec['selector']);
+}
+
+function strange(failure: ClusterFailure, path: string, what: string): ClusterError {
+  return new ClusterError(
+    failure,
+    `The answer to ${path} is JSON, but no ${what}. Is the server in the kubeconfig a Kubernetes API server, or does something in between answer for it?`,
+  );
 }
 
 /** The path of a resource in a namespace, or where that is undefined in all of them. */

@@ -2,8 +2,8 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
 import type { Json } from '../daemonset/types.ts';
 import { ClusterError } from './cluster.ts';
+import type { Connection } from './connection.ts';
 import { explainConnectionError, explainStatus } from './errors.ts';
-import type { Connection } from './kubeconfig.ts';
 
 /** How long one request may take, in milliseconds; a watch may take as long as it likes. */
 const REQUEST_LIMIT = 30_000;
@@ -81,7 +81,7 @@ export class Http {
         }
         if (call.method === 'PATCH' && status >= 500)
           throw new ClusterError('answer-lost', `The API server answered the patch with status ${status}.`);
-        throw explainStatus(status, text, call, this.server);
+        throw explainStatus(status, this.#hide(text), call, this.server);
       } catch (error) {
         end();
         if (call.signal.aborted) throw call.signal.reason;
@@ -119,7 +119,7 @@ export class Http {
     if (status < 200 || status >= 300) {
       const text = await readAll(response);
       if (status === 401) this.#connection.plugins.forget();
-      throw explainStatus(status, text, call, this.server);
+      throw explainStatus(status, this.#hide(text), call, this.server);
     }
     let rest = '';
     const decoder = new TextDecoder();
@@ -158,6 +158,7 @@ export class Http {
           signal,
           headers: {
             ...options.headers,
+            ...this.#connection.headers,
             Accept: 'application/json, */*',
             'User-Agent': 'rollback-daemonset',
             ...(body !== undefined && {
@@ -183,7 +184,12 @@ export class Http {
   #tellWarnings(response: IncomingMessage, path: string): void {
     // RFC 7234: 299 - "text"
     for (const [, text] of (response.headers['warning'] ?? '').matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g))
-      this.onWarning((text ?? '').replace(/\\(.)/g, '$1'), path);
+      this.onWarning(this.#hide((text ?? '').replace(/\\(.)/g, '$1')), path);
+  }
+
+  /** A server may say again what it was sent. */
+  #hide(text: string): string {
+    return this.#connection.secrets.hide(text);
   }
 }
 

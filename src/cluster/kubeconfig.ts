@@ -1,10 +1,10 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { delimiter, dirname, isAbsolute, join } from 'node:path';
-import { KubeConfig } from '@kubernetes/client-node';
+import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path';
 import { load, YAMLException } from 'js-yaml';
 import { ClusterError } from './cluster.ts';
-import { type ExecConfig, ExecPlugins, type PluginPolicy } from './exec-plugin.ts';
-import { secretsOf } from './secrets.ts';
+import { type Connection, connect } from './connection.ts';
+import { type Entry, isRecord, text } from './entry.ts';
+import type { PluginPolicy } from './exec-plugin.ts';
 
 /** Everything that kubeconfig resolution may look at. */
 export interface KubeconfigRequest {
@@ -16,26 +16,9 @@ export interface KubeconfigRequest {
   environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** A chosen context with its credentials. */
-export interface Connection {
-  kubeConfig: KubeConfig;
-  server: string;
-  context: string;
-  namespace: string;
-  plugins: ExecPlugins;
-  /** What must never be printed. */
-  secrets: string[];
-  /** Loud words about what is dangerous here. */
-  warnings: string[];
-}
-
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-/** Entries of a kubeconfig file (client-go's v1 Config), unverified. */
-interface Entry {
-  name: string;
-  [key: string]: unknown;
-}
+/** A kubeconfig file, its paths resolved. */
 interface Document {
   clusters: Entry[];
   users: Entry[];
@@ -117,7 +100,7 @@ function parse(text: string, origin: string, directory: string): Document {
     config = load(text);
   } catch (error) {
     // The exception's own message quotes the document, secrets included.
-    const at = error instanceof YAMLException && error.mark ? ` (line ${error.mark.line + 1}: ${error.reason})` : '';
+    const at = error instanceof YAMLException && error.mark ? ` (line ${error.mark.line + 1}${reasonOf(error)})` : '';
     throw new ClusterError(
       'kubeconfig',
       `Input kubeconfig: ${origin} is not valid YAML${at}. Was it cut off or pasted without its line breaks?`,
@@ -135,6 +118,11 @@ function parse(text: string, origin: string, directory: string): Document {
   };
 }
 
+/** Why it is not valid, but for reasons that quote: of `token: *secret` that would be the token, which is taken for an alias. */
+function reasonOf({ reason }: YAMLException): string {
+  return /^[\w ,()-]+$/.test(reason) ? `: ${reason}` : '';
+}
+
 function entries(config: Record<string, unknown>, list: string, key: string, origin: string, files: string[], directory: string): Entry[] {
   const all = config[list] ?? [];
   if (!Array.isArray(all)) throw new ClusterError('kubeconfig', `Input kubeconfig: "${list}" in ${origin} is not a list.`);
@@ -147,6 +135,10 @@ function entries(config: Record<string, unknown>, list: string, key: string, ori
       const path = body[file];
       if (typeof path === 'string' && path !== '' && !isAbsolute(path)) body[file] = join(directory, path);
     }
+    // A name without a slash is looked up on PATH instead.
+    const { exec } = body;
+    if (isRecord(exec) && typeof exec['command'] === 'string' && exec['command'].includes('/'))
+      body['exec'] = { ...exec, command: resolve(directory, exec['command']) };
     return { ...body, name: entry['name'] };
   });
 }
@@ -197,83 +189,14 @@ function choose(
       `Cluster "${cluster.name}" of the kubeconfig (${origin}) has no usable server URL (https://HOST:PORT).`,
     );
   }
-  const user: Entry = document.users.find((entry) => entry.name === context['user']) ?? { name: '' };
-  return connect({ cluster, server, user, context: name, namespace: text(context, 'namespace'), origin, policy, environment });
-}
-
-interface Parts {
-  cluster: Entry;
-  server: string;
-  user: Entry;
-  context: string;
-  namespace: string | undefined;
-  origin: string;
-  policy: PluginPolicy;
-  environment: KubeconfigRequest['environment'];
-}
-
-function connect({ cluster, server, user, context, namespace, origin, policy, environment }: Parts): Connection {
-  if (user['auth-provider']) {
+  const named = text(context, 'user');
+  const user = named === undefined ? { name: 'none' } : document.users.find((entry) => entry.name === named);
+  if (!user)
     throw new ClusterError(
       'kubeconfig',
-      `User "${user.name}" of the kubeconfig (${origin}) uses an auth-provider, which Kubernetes removed. Make the kubeconfig anew with an exec plugin (gke-gcloud-auth-plugin, kubelogin, kubectl oidc-login), or use a service account's token.`,
+      `Context "${name}" of the kubeconfig (${origin}) names the user "${named}", which it does not define.`,
     );
-  }
-  const warnings: string[] = [];
-  const insecure = cluster['insecure-skip-tls-verify'] === true;
-  if (insecure)
-    warnings.push(
-      `The kubeconfig switches off the verification of the server's certificate (insecure-skip-tls-verify): anybody between here and ${server} can take the credentials.`,
-    );
-  if (server.startsWith('http:'))
-    warnings.push(`The API server is reached by plain http (${server}): anybody on the way can read and change everything.`);
-
-  const exec = user['exec'] as ExecConfig | undefined;
-  const clusterInfo = {
-    server,
-    ...(text(cluster, 'tls-server-name') && { 'tls-server-name': text(cluster, 'tls-server-name') }),
-    ...(insecure && { 'insecure-skip-tls-verify': true }),
-    ...(text(cluster, 'certificate-authority-data') && { 'certificate-authority-data': text(cluster, 'certificate-authority-data') }),
-    ...(text(cluster, 'proxy-url') && { 'proxy-url': text(cluster, 'proxy-url') }),
-  };
-  const plugins = new ExecPlugins(exec, clusterInfo, policy, environment);
-  const kubeConfig = new KubeConfig();
-  kubeConfig.addAuthenticator(plugins);
-  // Data wins over files, as in client-go; the client library has it the other way round.
-  const certData = text(user, 'client-certificate-data');
-  const keyData = text(user, 'client-key-data');
-  const caData = text(cluster, 'certificate-authority-data');
-  const token = text(user, 'token');
-  const tokenFile = text(user, 'tokenFile');
-  kubeConfig.loadFromOptions({
-    clusters: [
-      {
-        name: cluster.name,
-        server: server.replace(/\/+$/, ''),
-        // The library allows plain http only together with this; the warning above says it.
-        skipTLSVerify: insecure || server.startsWith('http:'),
-        ...(caData ? { caData } : { caFile: file(cluster, 'certificate-authority', origin) }),
-        tlsServerName: text(cluster, 'tls-server-name'),
-        proxyUrl: text(cluster, 'proxy-url'),
-      },
-    ],
-    users: [
-      {
-        name: user.name || 'none',
-        ...(certData ? { certData } : { certFile: file(user, 'client-certificate', origin) }),
-        ...(keyData ? { keyData } : { keyFile: file(user, 'client-key', origin) }),
-        username: text(user, 'username'),
-        password: text(user, 'password'),
-        impersonateUser: text(user, 'as'),
-        // A token file is read again and again, because it rotates (client-go: it wins over token).
-        ...(tokenFile ? { authProvider: { name: 'tokenFile', config: { tokenFile: file(user, 'tokenFile', origin) } } } : { token }),
-        ...(!tokenFile && exec && { authProvider: { name: ExecPlugins.PROVIDER, config: {} } }),
-      },
-    ],
-    contexts: [{ name: context, cluster: cluster.name, user: user.name || 'none' }],
-    currentContext: context,
-  });
-  return { kubeConfig, server, context, namespace: namespace ?? 'default', plugins, secrets: secretsOf(user), warnings };
+  return connect({ cluster, server, user, context: name, namespace: text(context, 'namespace'), policy, environment });
 }
 
 function inCluster(environment: KubeconfigRequest['environment'], policy: PluginPolicy): Connection {
@@ -293,29 +216,7 @@ function inCluster(environment: KubeconfigRequest['environment'], policy: Plugin
     user: { name: 'service-account', tokenFile: token },
     context: 'in-cluster',
     namespace: existsSync(namespaceFile) ? readFileSync(namespaceFile, 'utf8').trim() : undefined,
-    origin: 'in-cluster',
     policy,
     environment,
   });
-}
-
-/** A file that the kubeconfig names: checked here, so that the message can name it. */
-function file(entry: Entry, key: string, origin: string): string | undefined {
-  const path = text(entry, key);
-  if (path !== undefined && !existsSync(path)) {
-    throw new ClusterError(
-      'kubeconfig',
-      `"${entry.name}" in the kubeconfig (${origin}) names the ${key} ${path}, which does not exist. On a CI runner, embed it: kubectl config view --flatten --minify.`,
-    );
-  }
-  return path;
-}
-
-function text(entry: Entry, key: string): string | undefined {
-  const value = entry[key];
-  return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

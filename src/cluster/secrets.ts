@@ -1,37 +1,84 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 
 /** Shorter values are not masked: a mask of "admin" would blank half of the log. */
 const SHORTEST = 6;
 
-/**
- * Every secret leaf of a kubeconfig user, as it may turn up in text: itself, its base64, and what its
- * base64 holds. Certificates are public, and no secrets.
- */
+/** What must never be shown. Some of it becomes known only later: a plugin's token, a token file that was renewed. */
+export class Secrets {
+  readonly #forms = new Set<string>();
+  #onNew: (forms: string[]) => void = () => {};
+
+  /** Adds secrets, in all forms in which they may turn up. */
+  add(leaves: readonly string[]): void {
+    const fresh = masksFor(leaves).filter((form) => !this.#forms.has(form));
+    for (const form of fresh) this.#forms.add(form);
+    if (fresh.length > 0) this.#onNew(fresh);
+  }
+
+  /** Gives every form to somebody who masks it: those that are known at once, the others as soon as they are. */
+  tell(onNew: (forms: string[]) => void): void {
+    this.#onNew = onNew;
+    if (this.#forms.size > 0) onNew([...this.#forms]);
+  }
+
+  /** The text without them. What an API server or a plugin says may repeat what it was given. */
+  hide(text: string): string {
+    const longestFirst = [...this.#forms].sort((a, b) => b.length - a.length);
+    return longestFirst.reduce((rest, form) => rest.replaceAll(form, '***'), text);
+  }
+}
+
+/** Every secret leaf of a kubeconfig user. Certificates are public, and no secrets. */
 export function secretsOf(user: Record<string, unknown>): string[] {
   const leaves: string[] = [];
   for (const key of ['token', 'password', 'client-key-data']) {
     if (typeof user[key] === 'string') leaves.push(user[key]);
   }
+  // Basic authentication sends both together.
+  if (typeof user['password'] === 'string') leaves.push(`${String(user['username'] ?? '')}:${user['password']}`);
   for (const key of ['tokenFile', 'client-key']) {
     const path = user[key];
-    if (typeof path === 'string' && existsSync(path)) leaves.push(readFileSync(path, 'utf8'));
+    if (typeof path === 'string' && existsSync(path) && statSync(path).isFile()) leaves.push(readFileSync(path, 'utf8'));
   }
-  const { exec } = user as { exec?: { env?: { value?: unknown }[] | null } };
-  for (const variable of exec?.env ?? []) if (typeof variable?.value === 'string') leaves.push(variable.value);
-  return masksFor(leaves);
+  const { exec } = user as { exec?: { env?: unknown } | null };
+  const variables: unknown[] = Array.isArray(exec?.env) ? exec.env : [];
+  for (const variable of variables) {
+    const { value } = (variable ?? {}) as { value?: unknown };
+    if (typeof value === 'string') leaves.push(value);
+  }
+  return leaves;
 }
 
-/** All forms of secrets to mask, each at least 6 characters. The runner masks line by line, so a PEM is given line by line. */
-export function masksFor(leaves: string[]): string[] {
+/** The password in a URL, as it is written there and as it is meant. */
+export function passwordIn(url: string): string[] {
+  const { password = '' } = URL.canParse(url) ? new URL(url) : {};
+  return password === '' ? [] : [password, decoded(password)];
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/**
+ * All forms of secrets to mask: themselves, their base64, what their base64 holds, and as a part of a URL; each at least
+ * 6 characters. The runner masks line by line, so a PEM is given line by line.
+ */
+export function masksFor(leaves: readonly string[]): string[] {
   const forms = leaves.flatMap((leaf) => {
-    const decoded = /^[A-Za-z0-9+/\s]+={0,2}\s*$/.test(leaf) ? Buffer.from(leaf, 'base64').toString('utf8') : '';
-    const readable = /^[\t\n\r\x20-\x7e]+$/.test(decoded) ? decoded : '';
-    return [leaf, Buffer.from(leaf).toString('base64'), ...lines(leaf), ...lines(readable)];
+    const held = /^[A-Za-z0-9+/\s]+={0,2}\s*$/.test(leaf) ? Buffer.from(leaf, 'base64').toString('utf8') : '';
+    const readable = /^[\t\n\r\x20-\x7e]+$/.test(held) ? held : '';
+    const parts = [leaf, ...lines(leaf), ...lines(readable)];
+    const inUrl = parts.map((part) => encodeURIComponent(part.trim().toWellFormed()));
+    return [...parts, ...inUrl, Buffer.from(leaf).toString('base64'), Buffer.from(leaf.trim()).toString('base64')];
   });
-  return [...new Set(forms.map((form) => form.trim()))].filter((form) => form.length >= SHORTEST && !form.includes('\n'));
+  return [...new Set(forms.map((form) => form.trim()))].filter((form) => form.length >= SHORTEST && !/[\r\n]/.test(form));
 }
 
 /** The lines of a text, without the armour of a PEM, which is no secret. */
 function lines(value: string): string[] {
-  return value.split(/\r?\n/).filter((line) => !line.startsWith('-----'));
+  return value.split(/\r?\n|\r/).filter((line) => !line.startsWith('-----'));
 }

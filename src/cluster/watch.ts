@@ -105,7 +105,9 @@ async function* connect<T>(http: Http, { collection, query, signal }: WatchOptio
 function isWatchEvent<T>(event: unknown): event is WatchEvent<T> {
   if (typeof event !== 'object' || event === null) return false;
   const { type, object } = event as { type?: unknown; object?: unknown };
-  return typeof type === 'string' && typeof object === 'object' && object !== null;
+  if (typeof type !== 'string' || typeof object !== 'object' || object === null) return false;
+  const { metadata } = object as { metadata?: unknown };
+  return type === 'ERROR' || (typeof metadata === 'object' && metadata !== null);
 }
 
 /** Where watching is not allowed: a look now and then. */

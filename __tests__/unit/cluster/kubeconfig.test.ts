@@ -7,7 +7,8 @@ import { selectorText } from '../../../src/cluster/client.ts';
 import { ClusterError } from '../../../src/cluster/cluster.ts';
 import { explainStatus } from '../../../src/cluster/errors.ts';
 import { connectionFrom } from '../../../src/cluster/kubeconfig.ts';
-import { masksFor, secretsOf } from '../../../src/cluster/secrets.ts';
+import { proxyFor } from '../../../src/cluster/proxy.ts';
+import { masksFor, passwordIn, Secrets, secretsOf } from '../../../src/cluster/secrets.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-unit-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -102,6 +103,8 @@ describe('where it comes from', () => {
     ['a path that is missing', './missing.yaml', {}, /no file \.\/missing\.yaml/],
     ['a cut-off secret', 'c2VjcmV0LXRva2Vu!', {}, /neither an existing file/],
     ['YAML that is none', 'clusters: [\ntoken: very-secret-value', {}, /not valid YAML/],
+    ['a token that YAML takes for an alias', 'clusters: []\ntoken: *very-secret-value\n', {}, /not valid YAML \(line 2\)/],
+    ['a token that YAML takes for a tag', 'clusters: []\ntoken: !very-secret-value x\n', {}, /not valid YAML \(line 2/],
     ['YAML of something else', 'a: 1\nb: 2', {}, /no kubeconfig/],
   ])('%s is refused', (_name, source, environment, message) => {
     const error = failure(() => connect(source, { environment: environment as Record<string, string> }));
@@ -119,27 +122,19 @@ describe('what is in it', () => {
     [
       config({ cluster: { 'certificate-authority': '/nonexistent/ca.crt' } }),
       undefined,
-      /certificate-authority \/nonexistent\/ca\.crt, which does not exist/,
+      /certificate-authority \/nonexistent\/ca\.crt does not exist/,
     ],
     [config({ user: { 'auth-provider': { name: 'gcp' } } }), undefined, /auth-provider, which Kubernetes removed/],
-    [config({ user: { exec: { command: 'curl' } } }), undefined, /wants to start the program "curl"/],
+    [config({ user: { token: null, exec: { command: 'curl' } } }), undefined, /wants to start the program "curl"/],
   ])('is refused where it cannot work: %#', (source, context, message) => {
     expect(failure(() => connect(source, context === undefined ? {} : { context })).message).toMatch(message);
   });
 
-  test.each(['PATH', 'LD_PRELOAD', 'NODE_OPTIONS', 'ld_library_path'])('a plugin may not set %s', (name) => {
-    const source = config({ user: { exec: { command: 'aws', env: [{ name, value: 'x' }] } } });
-    expect(failure(() => connect(source, { plugins: 'any' })).message).toContain(`environment variable ${name}`);
-  });
+  const plugin = { apiVersion: 'client.authentication.k8s.io/v1', command: 'aws', interactiveMode: 'Never' };
 
-  test('data wins over files, and is what is sent', async () => {
-    const pem = (text: string): string => Buffer.from(text).toString('base64');
-    const ca = put('ca.crt', 'CA FILE');
-    const { kubeConfig } = connect(config({ cluster: { 'certificate-authority': ca, 'certificate-authority-data': pem('CA DATA') } }));
-    const options: { ca?: Buffer; headers?: Record<string, string> } = {};
-    await kubeConfig.applyToHTTPSOptions(options as never);
-    expect(String(options.ca)).toBe('CA DATA');
-    expect(options.headers).toEqual({ Authorization: 'Bearer secret-token' });
+  test.each(['PATH', 'LD_PRELOAD', 'NODE_OPTIONS', 'ld_library_path'])('a plugin may not set %s', (name) => {
+    const source = config({ user: { token: null, exec: { ...plugin, env: [{ name, value: 'x' }] } } });
+    expect(failure(() => connect(source, { plugins: 'any' })).message).toContain(`environment variable ${name}`);
   });
 
   test('the authority counts without a user too', async () => {
@@ -178,13 +173,14 @@ describe('what is in it', () => {
 describe('secrets', () => {
   test('every leaf, its base64 and what its base64 holds; no certificate, nothing tiny', () => {
     const key = '-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ\n-----END KEY-----\n';
-    const secrets = secretsOf({
+    const leaves = secretsOf({
       token: 'tok-123456',
       password: 'abc',
       'client-key-data': Buffer.from(key).toString('base64'),
       'client-certificate-data': 'UFVCTElD',
       exec: { env: [{ name: 'A', value: 'plugin-secret' }] },
     });
+    const secrets = masksFor(leaves);
     for (const expected of [
       'tok-123456',
       Buffer.from('tok-123456').toString('base64'),
@@ -203,6 +199,69 @@ describe('secrets', () => {
         for (const mask of masksFor(leaves)) expect(mask.length >= 6 && !mask.includes('\n')).toBe(true);
       }),
     );
+  });
+});
+
+describe('what is hidden', () => {
+  test('is found in a text in every form, whenever it was added, and told to whoever masks', () => {
+    const secrets = new Secrets();
+    const told: string[] = [];
+    secrets.add(['first/secret+value']);
+    secrets.tell((forms) => void told.push(...forms));
+    secrets.add(['second-secret-value', 'second-secret']);
+    const forms = ['first/secret+value', encodeURIComponent('first/secret+value'), Buffer.from('second-secret-value').toString('base64')];
+    expect(secrets.hide(`a ${forms.join(' b ')} second-secret-value.`)).toBe('a *** b *** b *** ***.');
+    expect(told).toEqual(expect.arrayContaining(forms));
+  });
+
+  test.each([
+    ['http://me:p%40ss-word@proxy.example', ['p%40ss-word', 'p@ss-word']],
+    ['http://proxy.example', []],
+    ['', []],
+  ])('the password in %j', (url, passwords) => {
+    expect(passwordIn(url)).toEqual(passwords);
+  });
+});
+
+describe('the proxy of the environment', () => {
+  const server = 'https://api.example.test:6443';
+  test.each([
+    [server, { HTTPS_PROXY: 'http://p:1' }, 'http://p:1'],
+    [server, { https_proxy: 'p:1' }, 'http://p:1'],
+    [server, { HTTPS_PROXY: '', https_proxy: 'p:1' }, 'http://p:1'],
+    [server, { HTTP_PROXY: 'p:1' }, undefined],
+    ['http://api.example.test', { HTTP_PROXY: 'p:1' }, 'http://p:1'],
+    ['https://127.0.0.1:6443', { HTTPS_PROXY: 'p:1' }, undefined],
+    ['https://localhost:6443', { HTTPS_PROXY: 'p:1' }, undefined],
+    ['https://[::1]:6443', { HTTPS_PROXY: 'p:1' }, undefined],
+  ])('for %s of %j is %s', (url, environment, proxy) => {
+    expect(proxyFor(url, environment as Record<string, string>)).toBe(proxy);
+  });
+
+  test.each([
+    ['*', server, true],
+    ['example.test', server, true],
+    ['.example.test', server, true],
+    ['*.example.test', server, true],
+    ['api.example.test', server, true],
+    ['.api.example.test', server, false],
+    ['EXAMPLE.test', server, true],
+    ['ample.test', server, false],
+    ['example.test:6443', server, true],
+    ['example.test:443', server, false],
+    ['other.test, example.test', server, true],
+    ['10.1.2.3', 'https://10.1.2.3', true],
+    ['10.1.2.3:443', 'https://10.1.2.3', true],
+    ['10.1.0.0/16', 'https://10.1.2.3', true],
+    ['10.1.0.0/99', 'https://10.1.2.3', false],
+    ['10.2.0.0/16', 'https://10.1.2.3', false],
+    ['fd00::/8', 'https://[fd00::1]', true],
+    ['fd00::1', 'https://[fd00::1]', true],
+    ['[fd00::1]:443', 'https://[fd00::1]', true],
+    ['fd00::/8', server, false],
+    ['', server, false],
+  ])('NO_PROXY %j spares %s: %s', (rules, url, spared) => {
+    expect(proxyFor(url, { HTTPS_PROXY: 'p:1', NO_PROXY: rules }) === undefined).toBe(spared);
   });
 });
 

@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer, request } from 'node:https';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import type { Testbed } from '../../testbed/testbed.ts';
+
+/** Passes requests on to the real API server, without TLS or with the server's own certificate; or redirects them. */
+export class Gateway {
+  readonly #server: Server;
+  readonly url: string;
+  /** The headers of each request. */
+  readonly seen: IncomingMessage['headers'][] = [];
+
+  private constructor(server: Server, secure: boolean) {
+    this.#server = server;
+    this.url = `${secure ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  static async open(testbed: Testbed, { secure, redirectTo }: { secure: boolean; redirectTo?: Gateway }): Promise<Gateway> {
+    const ca = readFileSync(testbed.caFile);
+    const [cert, key] = ['serving.crt', 'serving.key'].map((name) => readFileSync(join(testbed.directory, name)));
+    const answer = (from: IncomingMessage, to: ServerResponse): void => {
+      gateway.seen.push(from.headers);
+      if (redirectTo) return void to.writeHead(302, { Location: `${redirectTo.url}${from.url}` }).end();
+      const { method, headers } = from;
+      const through = request(new URL(from.url ?? '', testbed.server), { method, headers, ca }, (response) => {
+        to.writeHead(response.statusCode ?? 502, response.headers);
+        response.pipe(to);
+      });
+      through.on('error', () => from.socket.destroy());
+      from.pipe(through);
+    };
+    const server = secure ? createSecureServer({ ...(cert && { cert }), ...(key && { key }) }, answer) : createServer(answer);
+    await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+    const gateway = new Gateway(server, secure);
+    return gateway;
+  }
+
+  close(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+}
+
+/** A proxy that takes CONNECT, as in a company's network: whatever host is asked for, it leads to the API server. */
+export class Tunnel {
+  readonly #server: Server;
+  readonly #open = new Set<Socket>();
+  readonly url: string;
+  /** The hosts that were asked for; with `USER:PASSWORD at` before them where somebody logged in. */
+  asked: string[] = [];
+
+  private constructor(server: Server) {
+    this.#server = server;
+    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  static async open(testbed: Testbed): Promise<Tunnel> {
+    const { hostname, port } = new URL(testbed.server);
+    const server = createServer();
+    server.on('connect', ({ url = '', headers }: IncomingMessage, socket: Socket) => {
+      const login = Buffer.from((headers['proxy-authorization'] ?? '').replace('Basic ', ''), 'base64').toString();
+      tunnel.asked.push(login === '' ? url : `${login} at ${url}`);
+      const through = connect(Number(port), hostname, () => {
+        socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+        through.pipe(socket).pipe(through);
+      });
+      for (const one of [socket, through]) {
+        tunnel.#open.add(one);
+        one.on('error', () => {});
+        one.on('close', () => [socket, through].forEach((both) => void both.destroy()));
+      }
+    });
+    await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+    const tunnel = new Tunnel(server);
+    return tunnel;
+  }
+
+  close(): void {
+    this.#server.close();
+    for (const socket of this.#open) socket.destroy();
+  }
+}

@@ -1,0 +1,499 @@
+/** Kubeconfigs, valid and broken: real kubectl and the action get the same file, and must come to the same end as the same user. */
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { load } from 'js-yaml';
+import { type Step, startStep } from '../../testbed/step.ts';
+import { Gateway, Tunnel } from './gateway.ts';
+import { type Any, eventually, execute, Fleet } from './support.ts';
+
+let fleet: Fleet;
+let plain: Gateway;
+let redirecting: Gateway;
+let tunnel: Tunnel;
+/** What the rows are made from. */
+let known: { server: string; ca: string; cert: string; key: string; token: string; otherToken: string; folder: string };
+
+beforeAll(async () => {
+  fleet = await Fleet.create();
+  await fleet.rollOut('v1');
+  const { testbed, namespace } = fleet;
+  const accounts = ['ci', 'other'].map((name) => `--serviceaccount=${namespace}:${name}`);
+  for (const name of ['ci', 'other']) await fleet.kubectl(['create', 'serviceaccount', name]);
+  await fleet.kubectl(['create', 'rolebinding', 'all', '--clusterrole=admin', '--user=alice', '--user=jane', '--group=ops', ...accounts]);
+  const rules = ['', 'authentication.k8s.io'].map((group) => ({ apiGroups: [group], resources: ['*'], verbs: ['impersonate'] }));
+  const impersonator = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: namespace }, rules };
+  await fleet.kubectl(['create', '-f', '-'], JSON.stringify(impersonator));
+  await fleet.kubectl(['create', 'clusterrolebinding', namespace, `--clusterrole=${namespace}`, `--serviceaccount=${namespace}:ci`]);
+  fleet.onRemove(async () => {
+    for (const kind of ['clusterrole', 'clusterrolebinding']) await fleet.kubectl(['delete', kind, namespace]);
+  });
+  const { certificate, key } = await testbed.issueClientCertificate('alice');
+  const config = load(readFileSync(testbed.kubeconfig, 'utf8')) as Any;
+  known = {
+    server: testbed.server,
+    ca: Buffer.from(config.clusters[0].cluster['certificate-authority-data'], 'base64').toString(),
+    cert: certificate,
+    key,
+    token: (await fleet.kubectl(['create', 'token', 'ci'])).trim(),
+    otherToken: (await fleet.kubectl(['create', 'token', 'other'])).trim(),
+    folder: mkdtempSync(join(tmpdir(), 'rollback-daemonset-kubeconfig-')),
+  };
+  plain = await Gateway.open(testbed, { secure: false });
+  redirecting = await Gateway.open(testbed, { secure: true, redirectTo: plain });
+  tunnel = await Tunnel.open(testbed);
+});
+afterAll(async () => {
+  for (const one of [plain, redirecting, tunnel]) one.close();
+  rmSync(known.folder, { recursive: true, force: true });
+  await fleet.remove();
+});
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+
+interface Parts {
+  cluster?: object | null;
+  user?: object | null;
+  context?: object;
+  current?: string;
+}
+
+/** A kubeconfig with the authority as data and, where nothing else is given, the service account's token. */
+function config({ cluster = {}, user = { token: known.token }, context = {}, current = 'c' }: Parts = {}): Any {
+  const whole = { server: known.server, 'certificate-authority-data': base64(known.ca), ...cluster };
+  return {
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': current,
+    contexts: [{ name: 'c', context: { cluster: 'c', user: 'u', namespace: fleet.namespace, ...context } }],
+    clusters: [{ name: 'c', cluster: Object.fromEntries(Object.entries(whole).filter(([, value]) => value !== null)) }],
+    users: user === null ? [] : [{ name: 'u', user }],
+  };
+}
+
+/** A plugin that prints a credential, and writes down what it was told. */
+const plugin = (more: object = {}): object => ({
+  apiVersion: 'client.authentication.k8s.io/v1',
+  command: './bin/login',
+  interactiveMode: 'Never',
+  env: [{ name: 'CREDENTIAL', value: known.token }],
+  ...more,
+});
+const LOGIN = `#!/bin/sh
+printf '%s' "$KUBERNETES_EXEC_INFO" > "$(dirname "$0")/told"
+printf '{"apiVersion":"%s","kind":"ExecCredential","status":{"token":"%s"}}' "\${ANSWERS:-client.authentication.k8s.io/v1}" "$CREDENTIAL"
+`;
+
+interface Row {
+  name: string;
+  /** One kubeconfig, or those that KUBECONFIG lists. */
+  files: () => Any | Any[];
+  /** What else is in the folder of the kubeconfig. */
+  beside?: () => Record<string, string>;
+  environment?: () => Record<string, string>;
+  /** Who it is; of a kubeconfig that is refused, what the action says. */
+  is: string | RegExp;
+  /** The host that the proxy was asked for. */
+  through?: string;
+}
+
+const CI = 'serviceaccount ci';
+const OTHER = 'serviceaccount other';
+const named = { server: 'https://api.example.test:6443', 'tls-server-name': 'localhost' };
+const proxied =
+  (more: Record<string, string> = {}) =>
+  (): Record<string, string> => ({ HTTPS_PROXY: tunnel.url, ...more });
+
+const ROWS: Row[] = [
+  { name: 'a bearer token', files: () => config(), is: CI },
+  {
+    name: 'a client certificate as data',
+    files: () => config({ user: { 'client-certificate-data': base64(known.cert), 'client-key-data': base64(known.key) } }),
+    is: 'alice',
+  },
+  {
+    name: 'files beside the kubeconfig, by relative paths',
+    files: () =>
+      config({
+        cluster: { 'certificate-authority-data': null, 'certificate-authority': 'pki/ca.crt' },
+        user: { 'client-certificate': './pki/tls.crt', 'client-key': 'pki/tls.key' },
+      }),
+    beside: () => ({ 'pki/ca.crt': known.ca, 'pki/tls.crt': known.cert, 'pki/tls.key': known.key }),
+    is: 'alice',
+  },
+  {
+    name: 'tokenFile with a line break at its end',
+    files: () => config({ user: { tokenFile: 'token' } }),
+    beside: () => ({ token: `${known.token}\n` }),
+    is: CI,
+  },
+  {
+    name: 'tokenFile wins over token',
+    files: () => config({ user: { token: known.otherToken, tokenFile: 'token' } }),
+    beside: () => ({ token: known.token }),
+    is: CI,
+  },
+  {
+    name: 'a token beside a client certificate',
+    files: () =>
+      config({
+        user: { token: known.token, 'client-certificate-data': base64(known.cert), 'client-key-data': base64(known.key) },
+      }),
+    is: 'alice',
+  },
+  {
+    name: 'an empty tokenFile',
+    files: () => config({ user: { tokenFile: 'token' } }),
+    beside: () => ({ token: '' }),
+    is: /token file .* is empty/,
+  },
+  { name: 'a tokenFile that is missing', files: () => config({ user: { tokenFile: 'token' } }), is: /tokenFile .*token does not exist/ },
+  {
+    name: 'a client certificate as data and as a file',
+    files: () =>
+      config({
+        user: { 'client-certificate-data': base64(known.cert), 'client-certificate': 'tls.crt', 'client-key-data': base64(known.key) },
+      }),
+    beside: () => ({ 'tls.crt': known.cert }),
+    is: /both client-certificate and client-certificate-data/,
+  },
+  {
+    name: 'the authority as data and as a file',
+    files: () => config({ cluster: { 'certificate-authority': 'ca.crt' } }),
+    beside: () => ({ 'ca.crt': known.ca }),
+    is: /both certificate-authority and certificate-authority-data/,
+  },
+  {
+    name: 'a client certificate without a key',
+    files: () => config({ user: { 'client-certificate-data': base64(known.cert) } }),
+    is: /client certificate without its key/,
+  },
+  {
+    name: 'the key of another certificate',
+    files: () => config({ user: { 'client-certificate-data': base64(known.ca), 'client-key-data': base64(known.key) } }),
+    is: /cannot be trusted or set up/,
+  },
+  {
+    name: 'the authority of another cluster',
+    files: () => config({ cluster: { 'certificate-authority-data': base64(known.cert) } }),
+    is: /cannot be trusted/,
+  },
+  { name: 'no authority', files: () => config({ cluster: { 'certificate-authority-data': null } }), is: /cannot be trusted/ },
+  {
+    name: 'insecure-skip-tls-verify without an authority',
+    files: () => config({ cluster: { 'certificate-authority-data': null, 'insecure-skip-tls-verify': true } }),
+    is: CI,
+  },
+  {
+    name: 'insecure-skip-tls-verify with an authority',
+    files: () => config({ cluster: { 'insecure-skip-tls-verify': true } }),
+    is: /insecure-skip-tls-verify says not to look at it/,
+  },
+  { name: 'tls-server-name of the server', files: () => config({ cluster: { 'tls-server-name': 'localhost' } }), is: CI },
+  { name: 'tls-server-name of another', files: () => config({ cluster: { 'tls-server-name': 'other.test' } }), is: /cannot be trusted/ },
+  { name: 'a slash at the end of the server', files: () => config({ cluster: { server: `${known.server}/` } }), is: CI },
+  { name: 'plain http', files: () => config({ cluster: { server: plain.url } }), is: /User "system:anonymous"/ },
+  { name: 'as another user', files: () => config({ user: { token: known.token, as: 'jane' } }), is: 'jane' },
+  {
+    name: 'as another user of groups, with a uid and more',
+    files: () =>
+      config({
+        user: { token: known.token, as: 'eve', 'as-groups': ['ops', 'dev'], 'as-uid': '7', 'as-user-extra': { scopes: ['a', 'b'] } },
+      }),
+    is: 'eve of dev,ops,system:authenticated, 7, {"scopes":["a","b"]}',
+  },
+  { name: 'as groups, but as no user', files: () => config({ user: { token: known.token, 'as-groups': ['ops'] } }), is: /without an as/ },
+  {
+    name: 'a token and a password',
+    files: () => config({ user: { token: known.token, username: 'a', password: 'b' } }),
+    is: /a token and a password/,
+  },
+  {
+    name: 'a password, which no API server takes any more',
+    files: () => config({ user: { username: 'a', password: 'b' } }),
+    is: /User "system:anonymous"/,
+  },
+  { name: 'a token of another cluster', files: () => config({ user: { token: 'of-another-cluster' } }), is: /401/ },
+  { name: 'a number as a password', files: () => config({ user: { username: 'a', password: 12_345_678 } }), is: /password is no text/ },
+  { name: 'a number as the namespace', files: () => config({ context: { namespace: 7 } }), is: /namespace is no text/ },
+  { name: 'a user that is not defined', files: () => config({ user: null }), is: /names the user "u", which it does not define/ },
+  { name: 'a cluster that is not defined', files: () => config({ context: { cluster: 'gone' } }), is: /names the cluster "gone"/ },
+  { name: 'a context that is not defined', files: () => config({ current: 'gone' }), is: /no context "gone"/ },
+  {
+    name: 'no user at all',
+    files: () => config({ user: null, context: { user: '' } }),
+    is: /User "system:anonymous"/,
+  },
+  {
+    name: 'an auth-provider',
+    files: () => config({ user: { 'auth-provider': { name: 'gcp' } } }),
+    is: /auth-provider, which Kubernetes removed.*exec plugin/,
+  },
+  { name: 'text that is no YAML', files: () => 'clusters: [\n', is: /not valid YAML/ },
+  { name: 'YAML of something else', files: () => ['a', 'list'].map((name) => `- ${name}`).join('\n'), is: /is no kubeconfig/ },
+  {
+    name: 'an exec plugin beside the kubeconfig',
+    files: () => config({ user: { exec: plugin() } }),
+    beside: () => ({ 'bin/login': LOGIN }),
+    is: CI,
+  },
+  {
+    name: 'a token wins over an exec plugin',
+    files: () => config({ user: { token: known.otherToken, exec: plugin() } }),
+    beside: () => ({ 'bin/login': LOGIN }),
+    is: OTHER,
+  },
+  {
+    name: 'an exec plugin without an apiVersion',
+    files: () => config({ user: { exec: plugin({ apiVersion: undefined }) } }),
+    beside: () => ({ 'bin/login': LOGIN }),
+    is: /its apiVersion is not one of/,
+  },
+  {
+    name: 'an exec plugin without an interactiveMode',
+    files: () => config({ user: { exec: plugin({ interactiveMode: undefined }) } }),
+    beside: () => ({ 'bin/login': LOGIN }),
+    is: /no interactiveMode/,
+  },
+  {
+    name: 'an exec plugin of v1beta1 that answers with v1',
+    files: () => config({ user: { exec: plugin({ apiVersion: 'client.authentication.k8s.io/v1beta1' }) } }),
+    beside: () => ({ 'bin/login': LOGIN }),
+    is: /printed no ExecCredential of client\.authentication\.k8s\.io\/v1beta1/,
+  },
+  {
+    name: 'an exec plugin of v1beta1',
+    files: () =>
+      config({
+        user: {
+          exec: plugin({
+            apiVersion: 'client.authentication.k8s.io/v1beta1',
+            env: [
+              { name: 'CREDENTIAL', value: known.token },
+              { name: 'ANSWERS', value: 'client.authentication.k8s.io/v1beta1' },
+            ],
+          }),
+        },
+      }),
+    beside: () => ({ 'bin/login': LOGIN }),
+    is: CI,
+  },
+  {
+    name: 'an exec plugin that asks a person',
+    files: () => config({ user: { exec: plugin({ interactiveMode: 'Always' }) } }),
+    beside: () => ({ 'bin/login': LOGIN }),
+    is: /nobody at a CI runner/,
+  },
+  {
+    name: 'an exec plugin that fails',
+    files: () => config({ user: { exec: plugin() } }),
+    beside: () => ({ 'bin/login': '#!/bin/sh\necho "log in first" >&2\nexit 7\n' }),
+    is: /exit code 7\): log in first/,
+  },
+  { name: 'an exec plugin that is missing', files: () => config({ user: { exec: plugin() } }), is: /could not be started/ },
+  {
+    name: 'several files: the first to name a thing wins',
+    files: () => [
+      config({ user: { token: known.token }, cluster: null }),
+      config({ user: { token: known.otherToken, as: 'jane' }, cluster: { server: 'https://127.0.0.1:1' } }),
+    ],
+    is: CI,
+  },
+  {
+    name: 'several files: what the first does not name comes from the others',
+    files: () => [{ apiVersion: 'v1', kind: 'Config', clusters: [], users: [{ name: 'u', user: { token: known.otherToken } }] }, config()],
+    is: OTHER,
+  },
+  { name: 'several files, one of which is no YAML', files: () => [config(), 'clusters: [\n'], is: /not valid YAML/ },
+  { name: 'proxy-url', files: () => config({ cluster: { ...named, 'proxy-url': tunnel.url } }), is: CI, through: 'api.example.test:6443' },
+  {
+    name: 'proxy-url counts for this machine itself too',
+    files: () => config({ cluster: { 'proxy-url': tunnel.url } }),
+    is: CI,
+    through: '127.0.0.1',
+  },
+  {
+    name: 'proxy-url with a user and a password',
+    files: () => config({ cluster: { ...named, 'proxy-url': tunnel.url.replace('//', '//me:pass-word@') } }),
+    is: CI,
+    through: 'me:pass-word at api.example.test:6443',
+  },
+  { name: 'proxy-url that is none', files: () => config({ cluster: { 'proxy-url': 'ftp://x' } }), is: /proxy-url is no URL of a proxy/ },
+  {
+    name: 'HTTPS_PROXY',
+    files: () => config({ cluster: named }),
+    environment: proxied(),
+    is: CI,
+    through: 'api.example.test:6443',
+  },
+  {
+    name: 'HTTPS_PROXY is not for this machine itself',
+    files: () => config(),
+    environment: () => ({ HTTPS_PROXY: 'http://127.0.0.1:1' }),
+    is: CI,
+  },
+  {
+    name: 'https_proxy, and NO_PROXY of other hosts',
+    files: () => config({ cluster: named }),
+    environment: () => ({ https_proxy: tunnel.url, NO_PROXY: 'example.org,api.example.test:443,10.0.0.0/8' }),
+    is: CI,
+    through: 'api.example.test:6443',
+  },
+  {
+    name: 'NO_PROXY of the domain: such a host is not found without the proxy',
+    files: () => config({ cluster: named }),
+    environment: proxied({ NO_PROXY: 'a.org, .example.test' }),
+    is: /host name cannot be resolved/,
+  },
+  {
+    name: 'proxy-url wins over HTTPS_PROXY',
+    files: () => config({ cluster: { ...named, 'proxy-url': tunnel.url } }),
+    environment: () => ({ HTTPS_PROXY: 'http://127.0.0.1:1', NO_PROXY: '*' }),
+    is: CI,
+    through: 'api.example.test:6443',
+  },
+  {
+    name: 'a server URL with a password',
+    files: () => config({ cluster: { server: known.server.replace('//', '//me:pass-word@') } }),
+    is: /server URL holds credentials/,
+  },
+  {
+    name: 'a server without https://',
+    files: () => config({ cluster: { server: known.server.slice(8) } }),
+    is: /no usable server URL/,
+  },
+];
+
+/** The users of the requests of a program on a DaemonSet, from the audit log. */
+function usersOf(agent: string, since: number): string[] {
+  const events = readFileSync(fleet.testbed.auditLog)
+    .subarray(since)
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => line.includes(`"userAgent":"${agent}`) && line.includes(`"namespace":"${fleet.namespace}"`))
+    .map((line) => JSON.parse(line) as Any)
+    .filter(({ verb, objectRef }) => verb === 'get' && objectRef?.resource === 'daemonsets');
+  return [...new Set(events.map(({ user, impersonatedUser }) => nameOf(impersonatedUser ?? user)))];
+}
+
+function nameOf({ username, groups = [], uid, extra }: Any): string {
+  const account = /^system:serviceaccount:.*:(.*)$/.exec(username)?.[1];
+  if (account) return `serviceaccount ${account}`;
+  return groups.includes('ops') ? `${username} of ${[...groups].sort().join()}, ${uid}, ${JSON.stringify(extra)}` : username;
+}
+
+describe('the same kubeconfig for kubectl and for the action', () => {
+  test.each(ROWS)('$name', async ({ files, beside, environment, is, through }) => {
+    const folder = mkdtempSync(join(known.folder, 'row-'));
+    const all = ([] as Any[]).concat(files());
+    const paths = all.map((_, index) => join(folder, `config-${index}`));
+    for (const [index, one] of all.entries()) writeFileSync(paths[index] ?? '', typeof one === 'string' ? one : JSON.stringify(one));
+    for (const [name, text] of Object.entries(beside?.() ?? {})) {
+      const path = join(folder, name);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, text);
+      chmodSync(path, 0o700);
+    }
+    const since = statSync(fleet.testbed.auditLog).size;
+    const variables = { PATH: '/usr/bin:/bin', KUBECONFIG: paths.join(':'), ...environment?.() };
+    const assignments = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+    tunnel.asked = [];
+    const theirs = await execute('env', [
+      '-i',
+      ...assignments,
+      `HOME=${folder}`,
+      fleet.testbed.kubectl,
+      ...['get', 'daemonset', 'agent', '--namespace', fleet.namespace, '--request-timeout=10s'],
+    ]);
+    const theirHosts = [...new Set(tunnel.asked)];
+    tunnel.asked = [];
+    const inputs = { command: 'history', daemonset: `${fleet.namespace}/agent`, timeout: '20s', 'exec-plugins': join(folder, 'bin/login') };
+    const ours = await startStep(inputs, variables).done;
+
+    const letIn = !(is instanceof RegExp);
+    expect(ours.log.match(/^::error .*$/gm)?.join('\n') ?? '').toMatch(letIn ? /^$/ : is);
+    expect(ours.log).not.toMatch(/This should not happen|node:internal/);
+    expect([theirs.code === 0, ours.code === 0]).toEqual([letIn, letIn]);
+    if (letIn) {
+      const users = await eventually(
+        'the audit log',
+        () => [usersOf('kubectl', since), usersOf('rollback-daemonset', since)],
+        (both) => both.every((one) => one.length > 0),
+      );
+      expect(users).toEqual([[is], [is]]);
+    }
+    const host = through === '127.0.0.1' ? new URL(known.server).host : through;
+    expect([theirHosts, [...new Set(tunnel.asked)]]).toEqual(host === undefined ? [[], []] : [[host], [host]]);
+  });
+});
+
+const history = (kubeconfig: Any, environment: Record<string, string> = {}): Promise<Step> =>
+  fleet.rollback({ command: 'history', kubeconfig: JSON.stringify(kubeconfig), timeout: '20s' }, environment);
+
+test('over plain http no credentials are sent, and it is warned of', async () => {
+  plain.seen.length = 0;
+  const step = await history(config({ cluster: { server: plain.url } }));
+  expect(step.log).toMatch(/^::warning::The API server is reached by plain http .*are not sent/m);
+  expect(plain.seen.map(({ authorization }) => authorization)).toEqual([undefined]);
+});
+
+test('an answer that leads elsewhere is not followed, so the token goes nowhere', async () => {
+  plain.seen.length = 0;
+  const step = await history(config({ cluster: { server: redirecting.url } }));
+  expect(step).toMatchObject({ code: 1, outputs: { outcome: 'error', reason: 'api' } });
+  expect(step.log).toMatch(/^::error .*status 302/m);
+  expect(redirecting.seen.map(({ authorization }) => authorization)).toEqual([`Bearer ${known.token}`]);
+  expect(plain.seen).toEqual([]);
+});
+
+test('insecure-skip-tls-verify is warned of', async () => {
+  const step = await history(config({ cluster: { 'certificate-authority-data': null, 'insecure-skip-tls-verify': true } }));
+  expect(step).toMatchObject({ code: 0, log: expect.stringMatching(/^::warning::The kubeconfig switches off the verification/m) });
+});
+
+describe('a plugin', () => {
+  test('is told the cluster, with the authority that is in a file, and what the cluster has for it', async () => {
+    const folder = mkdtempSync(join(known.folder, 'told-'));
+    writeFileSync(join(folder, 'ca.crt'), known.ca);
+    mkdirSync(join(folder, 'bin'));
+    const login = join(folder, 'bin', 'login');
+    writeFileSync(login, LOGIN, { mode: 0o700 });
+    const cluster = {
+      'certificate-authority-data': null,
+      'certificate-authority': join(folder, 'ca.crt'),
+      extensions: [{ name: 'client.authentication.k8s.io/exec', extension: { audience: 'fleet' } }],
+    };
+    const given = config({ cluster, user: { exec: plugin({ command: login, provideClusterInfo: true }) } });
+    const told = (): Any => JSON.parse(readFileSync(join(folder, 'bin', 'told'), 'utf8'));
+    writeFileSync(join(folder, 'config'), JSON.stringify(given));
+    const get = ['--kubeconfig', join(folder, 'config'), 'get', 'daemonset', 'agent'];
+    expect((await execute(fleet.testbed.kubectl, get)).code).toBe(0);
+    const theirs = told();
+    expect(await fleet.rollback({ command: 'history', kubeconfig: JSON.stringify(given), 'exec-plugins': login })).toMatchObject({
+      code: 0,
+    });
+    expect(told()).toEqual(theirs);
+    expect(theirs.spec.cluster.config).toEqual({ audience: 'fleet' });
+  });
+
+  test('that hangs, and has started something that hangs, does not outlast the timeout', async () => {
+    const folder = mkdtempSync(join(known.folder, 'hangs-'));
+    const login = join(folder, 'login');
+    writeFileSync(login, `#!/bin/sh\nsleep 100 & echo $! > '${folder}/pid'\nwait\n`, { mode: 0o700 });
+    const began = Date.now();
+    const step = await fleet.rollback({
+      timeout: '2s',
+      kubeconfig: JSON.stringify(config({ user: { exec: plugin({ command: login }) } })),
+      'exec-plugins': login,
+    });
+    expect(step).toMatchObject({ code: 1, outputs: { outcome: 'timed-out', changed: 'false' } });
+    expect(Date.now() - began).toBeLessThan(4_000);
+    const pid = readFileSync(join(folder, 'pid'), 'utf8').trim();
+    await eventually(
+      'its end',
+      () => existsSync(`/proc/${pid}`),
+      (alive) => !alive,
+    );
+  });
+});

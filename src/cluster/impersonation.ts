@@ -1,0 +1,37 @@
+import { type Entry, isRecord, text, texts, wrong } from './entry.ts';
+
+/**
+ * The headers that say as whom a kubeconfig's user acts: `as`, `as-uid`, `as-groups`, `as-user-extra` (client-go:
+ * impersonatingRoundTripper). None where it acts as itself.
+ *
+ * @throws ClusterError `kubeconfig` where it acts as a group and as no user.
+ */
+export function impersonationOf(user: Entry): Record<string, string | string[]> {
+  const as = text(user, 'as');
+  const uid = text(user, 'as-uid');
+  const groups = texts(user, 'as-groups');
+  const extra = isRecord(user['as-user-extra']) ? user['as-user-extra'] : {};
+  const keys = Object.keys(extra);
+  if (as === undefined) {
+    if (uid !== undefined || groups.length > 0 || keys.length > 0)
+      throw wrong(user, 'there is an as-uid, as-groups or as-user-extra without an as: say as which user to act.');
+    return {};
+  }
+  const values = (key: string): string[] => texts({ name: user.name, ...extra }, key);
+  return {
+    'Impersonate-User': as,
+    ...(uid !== undefined && { 'Impersonate-Uid': uid }),
+    ...(groups.length > 0 && { 'Impersonate-Group': groups }),
+    ...Object.fromEntries(keys.map((key) => [`Impersonate-Extra-${headerKey(key)}`, values(key)])),
+  };
+}
+
+/** A key as a part of a header's name; what may not stand there is written as in a URL (client-go: headerKeyEscape). */
+function headerKey(key: string): string {
+  return [...Buffer.from(key)]
+    .map((byte) => {
+      const character = String.fromCharCode(byte);
+      return /[A-Za-z0-9!#$&'*+.^_`|~-]/.test(character) ? character : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+    })
+    .join('');
+}

@@ -1,0 +1,51 @@
+import { BlockList, isIP } from 'node:net';
+
+/**
+ * The proxy that the environment names for a server, or undefined where it is reached directly: `HTTPS_PROXY` for https,
+ * `HTTP_PROXY` for http, but for the hosts in `NO_PROXY`, and never for this machine itself. The small spellings count too, and
+ * after the large ones (golang.org/x/net/http/httpproxy, by which kubectl goes).
+ */
+export function proxyFor(server: string, environment: Readonly<Record<string, string | undefined>>): string | undefined {
+  const { protocol, hostname, port } = new URL(server);
+  const scheme = protocol.slice(0, -1);
+  const of = (name: string): string => environment[name.toUpperCase()] || environment[name.toLowerCase()] || '';
+  const proxy = of(`${scheme}_proxy`);
+  const host = hostname.replace(/^\[|\]$/g, '').toLowerCase();
+  if (proxy === '' || isLoopback(host)) return undefined;
+  const spared = of('no_proxy')
+    .split(',')
+    .map((rule) => rule.trim().toLowerCase())
+    .some((rule) => rule !== '' && matches(rule, host, port || (scheme === 'https' ? '443' : '80')));
+  if (spared) return undefined;
+  return /^[a-z0-9]+:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+/** Whether a rule of `NO_PROXY` is about a host: `*`, an address, a CIDR, or a domain; an address and a domain may have a port. */
+function matches(rule: string, host: string, port: string): boolean {
+  if (rule === '*') return true;
+  const family = isIP(host);
+  const [network = '', bits] = rule.split('/');
+  if (bits !== undefined && isIP(network)) return family !== 0 && inNetwork(network, Number(bits), host);
+  const [, bracketed, plain, only] = /^(?:\[(.+)\]|([^:]+))(?::(\d+))?$/.exec(rule) ?? [];
+  const name = bracketed ?? plain ?? rule;
+  if (only !== undefined && only !== port) return false;
+  if (family !== 0) return name === host;
+  const domain = name.replace(/^\*(?=\.)/, '');
+  // "example.com" is about itself and what is below it, ".example.com" only about what is below.
+  return domain.startsWith('.') ? host.endsWith(domain) : host === domain || host.endsWith(`.${domain}`);
+}
+
+function inNetwork(network: string, bits: number, host: string): boolean {
+  const family = (address: string): 'ipv4' | 'ipv6' => (isIP(address) === 6 ? 'ipv6' : 'ipv4');
+  const list = new BlockList();
+  try {
+    list.addSubnet(network, bits, family(network));
+  } catch {
+    return false;
+  }
+  return list.check(host, family(host));
+}
