@@ -35,6 +35,19 @@ const prune: Plugin = {
   },
 };
 
+/** Parts of the client library that it always imports: left out, or loaded late. Undici is left out whoever imports it. */
+const trim: Plugin = {
+  name: 'trim',
+  setup({ onResolve }) {
+    const instead = (filter: RegExp, path: string): void =>
+      onResolve({ filter }, ({ importer }) =>
+        importer.includes('/@kubernetes/client-node/') ? { path: join(root, path), sideEffects: false } : undefined,
+      );
+    instead(/^(socks|\.\/(azure|gcp|oidc)_auth\.js)$/, 'scripts/unused.ts');
+    instead(/^socks-proxy-agent$/, 'scripts/late-socks.ts');
+  },
+};
+
 /** The post step takes the bundle as it is. */
 const besideBundle: Plugin = {
   name: 'beside the bundle',
@@ -53,9 +66,8 @@ async function bundle(into: string): Promise<void> {
     format: 'esm',
     target: 'node24',
     metafile: true,
-    plugins: [prune],
-    // The client library's second HTTP stack; requests go through node:https.
-    alias: { undici: './scripts/no-undici.ts' },
+    plugins: [trim, prune],
+    alias: { undici: './scripts/unused.ts' },
     banner: { js: "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);" },
     logLevel: 'warning',
   });

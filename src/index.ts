@@ -11,6 +11,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => ca
 const isPost = basename(process.argv[1] ?? '') === 'post.js';
 const { GITHUB_OUTPUT: _none, ...withoutOutputs } = process.env;
 const environment = isPost ? withoutOutputs : process.env;
-await run(isPost ? 'post' : 'main', environment, cancel.signal, new Writer(environment));
-// All is told. Should anything still be open, it must not hold up the job.
-setTimeout(() => process.exit(), 5_000).unref();
+// Not by a top-level await: the bundle would have all of itself in one function then, and be parsed again and again.
+void run(isPost ? 'post' : 'main', environment, cancel.signal, new Writer(environment)).finally(() => {
+  // All is told. Should anything still be open, it must not hold up the job.
+  setTimeout(() => process.exit(), 5_000).unref();
+});
