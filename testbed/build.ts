@@ -9,8 +9,11 @@ import { promisify } from 'node:util';
 
 export type ToolName = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler' | 'kubectl' | 'kwok' | 'act' | 'actionlint';
 
+/** A Kubernetes version that has a folder of its own beside the newest one's. */
+export type OlderKubernetes = '1.34';
+
 interface Tool {
-  /** The folder under modules/ whose go.mod pins it. */
+  /** The folder under modules/ whose go.mod pins it. Older versions of it are in `<folder>-<version>`. */
   module: string;
   /** The Go module that has the version. */
   path: string;
@@ -87,11 +90,16 @@ const execute = promisify(execFile);
  * logged, the second time.
  *
  * @param log gets a progress line every few seconds while something is built.
+ * @param kubernetes an older version of the tools that come from Kubernetes.
  * @returns the absolute path of each binary.
  * @throws {MissingGoError} where Go is missing or too old.
  */
-export async function buildTools<Name extends ToolName>(names: Name[], log: (line: string) => void): Promise<Record<Name, string>> {
-  const builds = await Promise.all(names.map(plan));
+export async function buildTools<Name extends ToolName>(
+  names: Name[],
+  log: (line: string) => void,
+  kubernetes?: OlderKubernetes,
+): Promise<Record<Name, string>> {
+  const builds = await Promise.all(names.map((name) => plan(name, kubernetes)));
   const missing = [];
   for (const build of builds) {
     if (!(await exists(build.binary))) missing.push(build);
@@ -111,9 +119,10 @@ interface Build {
   binary: string;
 }
 
-async function plan(name: ToolName): Promise<Build> {
+async function plan(name: ToolName, kubernetes: OlderKubernetes | undefined): Promise<Build> {
   const tool = tools[name];
-  const directory = fileURLToPath(new URL(`./modules/${tool.module}/`, import.meta.url));
+  const folder = tool.module === 'kubernetes' && kubernetes !== undefined ? `kubernetes-${kubernetes}` : tool.module;
+  const directory = fileURLToPath(new URL(`./modules/${folder}/`, import.meta.url));
   const [mod, sum, go] = await Promise.all([
     readFile(join(directory, 'go.mod'), 'utf8'),
     readFile(join(directory, 'go.sum'), 'utf8'),
