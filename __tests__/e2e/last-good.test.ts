@@ -236,7 +236,7 @@ describe('last-good', () => {
     const why = /Revision \d+ is marked good: seen running everywhere at \S+Z by https:\S+octo\/fleet\/actions\/runs\/1\./;
     expect(step.log).toMatch(why);
     expect(JSON.parse(step.outputs['results'] ?? '')[0].notes).toEqual([expect.stringMatching(why)]);
-    expect(step.summary).toMatch(/> \[!NOTE\]\n> It is marked good/);
+    expect(step.summary).toMatch(/> \[!NOTE\]\n> Revision 2 is marked good/);
     // It is marked already, and what was left is not.
     expect(fleet.requests().slice(before)).toEqual([
       'get daemonsets',
@@ -271,7 +271,7 @@ describe('last-good', () => {
     const before = fleet.marks();
     const step = await fleet.rollback({ ...lastGood, 'dry-run': 'true' });
     expectStep(step, { code: 0, outputs: { outcome: 'dry-run', 'target-revision': '1' } });
-    expect(step.summary).toContain('It is marked good');
+    expect(step.summary).toContain('Revision 1 is marked good');
     expect([fleet.writes(), fleet.marks() - before]).toEqual([0, 0]);
   });
 
