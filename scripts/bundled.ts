@@ -17,10 +17,11 @@ export interface Bundled {
 }
 
 /** @throws where a package says no licence, or package-lock.json does not pin it. */
-export function bundled(root: string, { outputs }: Metafile): Bundled[] {
+export function bundled(root: string, ...metafiles: Metafile[]): Bundled[] {
+  const outputs = metafiles.flatMap((metafile) => Object.values(metafile.outputs));
   const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as { packages: Record<string, { integrity?: string }> };
   const paths = new Set<string>();
-  for (const [path, { bytesInOutput }] of Object.values(outputs).flatMap(({ inputs }) => Object.entries(inputs))) {
+  for (const [path, { bytesInOutput }] of outputs.flatMap(({ inputs }) => Object.entries(inputs))) {
     const match = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path);
     if (bytesInOutput > 0 && match?.[1]) paths.add(match[1]);
   }

@@ -62,7 +62,7 @@ export async function run(stage: Stage, environment: Environment, cancel: AbortS
   }
   report.duration = clock.now() - started;
   report.help = documentation(environment, `docs/troubleshooting.md#${worstOf(report.results).reason}`);
-  await writer.write(report);
+  writer.write(report);
   if (request) await tellGitHub(request, report, { environment, cancel, log: writer });
 }
 

@@ -32,12 +32,14 @@ export interface RunningStep {
  *
  * @param onLine gets each line of the log when it is printed.
  * @param left what the step has left for its post step, which is started then.
+ * @param through a program that starts it, such as one that measures.
  */
 export function startStep(
   inputs: Record<string, string>,
   environment: Record<string, string | undefined> = {},
   onLine: (line: string) => void = () => {},
   left?: Step['state'],
+  through: string[] = [],
 ): RunningStep {
   const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-step-'));
   const output = join(directory, 'output');
@@ -45,7 +47,8 @@ export function startStep(
   const state = join(directory, 'state');
   for (const file of [output, summary, state]) writeFileSync(file, '');
   const { PATH = '' } = process.env;
-  const child = spawn(process.execPath, [join(DIST, left ? 'post.js' : 'index.js')], {
+  const [program = '', ...parameters] = [...through, process.execPath, join(DIST, left ? 'post.js' : 'index.js')];
+  const child = spawn(program, parameters, {
     env: {
       PATH,
       HOME: directory,

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { basename, delimiter, isAbsolute, join } from 'node:path';
 import { ClusterError } from './cluster.ts';
@@ -183,6 +183,8 @@ function run(
   // The inputs hold secrets that are no business of a plugin: the kubeconfig, and GitHub's token.
   const inherited = Object.fromEntries(Object.entries(environment).filter(([name]) => !/^INPUT_/i.test(name)));
   const name = basename(command);
+  // Most runs start nothing, and need not load it.
+  const { spawn } = process.getBuiltinModule('node:child_process');
   return new Promise((resolve, reject) => {
     const child = spawn(command, args ?? [], {
       env: { ...inherited, ...variables, KUBERNETES_EXEC_INFO: JSON.stringify(info) },

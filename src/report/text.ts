@@ -9,8 +9,12 @@ const LONGEST_LINE = 4_000;
 /** Control characters, line and paragraph separators, and characters that reorder or hide what is shown. */
 const INVISIBLE = /[\p{Cc}\p{Cn}\p{Zl}\p{Zp}\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/gu;
 
+/** What most lines consist of: printable ASCII, arrows, and the signs of our own. None of it is invisible, and that is told fast. */
+const PLAIN = /^[\x20-\x7e\u2190-\u21ff\u2026\u2705\u274c]*$/;
+
 /** One line without control characters; what was a line break or a tab is a space. */
 export function oneLine(text: string): string {
+  if (PLAIN.test(text)) return text;
   return text
     .toWellFormed()
     .replace(/\r\n|[\r\n\t\u2028\u2029\u0085]/g, ' ')

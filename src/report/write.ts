@@ -1,3 +1,4 @@
+import { appendFileSync } from 'node:fs';
 import * as core from '@actions/core';
 import { isSuccess, worstOf } from '../daemonset/outcome.ts';
 import { formatDuration } from '../duration.ts';
@@ -58,11 +59,12 @@ export class Writer {
   }
 
   /** Outputs, summary and verdict. The step fails unless the outcome is a success. */
-  async write(report: Report): Promise<void> {
+  write(report: Report): void {
     const { command, results, duration, help } = report;
     const outputs = outputsOf(report);
     if (this.#environment['GITHUB_OUTPUT']) for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value);
-    if (this.#environment['GITHUB_STEP_SUMMARY']) await core.summary.addRaw(summaryOf(report)).write();
+    const { GITHUB_STEP_SUMMARY: summary } = this.#environment;
+    if (summary) appendFileSync(summary, summaryOf(report));
     const { outcome, reason, message } = worstOf(results);
     const failed = !isSuccess(outcome, command);
     if (results.length > 1) this.#tellEach(report);

@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { expectStep, Fleet } from './support.ts';
+
+let fleet: Fleet;
+let proxy: Server;
+/** Where it was asked to connect to. */
+let asked: string[];
+beforeEach(async () => {
+  fleet = await Fleet.create();
+  for (const tag of ['v1', 'v2']) await fleet.rollOut(tag, { maxUnavailable: '100%' });
+  asked = [];
+});
+afterEach(async () => {
+  proxy.close();
+  await fleet.remove();
+});
+
+async function listen(serve: (client: Socket, first: Buffer) => void): Promise<number> {
+  proxy = createServer((client) => {
+    client.once('data', (first: Buffer) => serve(client, first));
+  });
+  await new Promise<void>((ready) => proxy.listen(0, '127.0.0.1', ready));
+  return (proxy.address() as AddressInfo).port;
+}
+
+function join(client: Socket, host: string, port: number, accepted: string | Buffer): void {
+  asked.push(`${host}:${port}`);
+  const upstream = connect(port, host, () => {
+    client.write(accepted);
+    client.pipe(upstream).pipe(client);
+  });
+  upstream.on('error', () => client.destroy());
+  client.on('error', () => upstream.destroy());
+}
+
+const schemes = {
+  /** RFC 1928, without authentication, for an IPv4 address or a name. */
+  socks5: (client: Socket): void => {
+    client.write(Buffer.of(5, 0));
+    client.once('data', (request: Buffer) => {
+      const isAddress = request[3] === 1;
+      const end = isAddress ? 8 : 5 + (request[4] ?? 0);
+      const host = isAddress ? [...request.subarray(4, end)].join('.') : request.toString('latin1', 5, end);
+      join(client, host, request.readUInt16BE(end), Buffer.of(5, 0, 0, 1, 0, 0, 0, 0, 0, 0));
+    });
+  },
+  /** RFC 9110, CONNECT. */
+  http: (client: Socket, first: Buffer): void => {
+    const [, host = '', port] = /^CONNECT ([^:]+):(\d+) /.exec(first.toString('latin1')) ?? [];
+    join(client, host, Number(port), 'HTTP/1.1 200 OK\r\n\r\n');
+  },
+};
+
+test.each(['socks5', 'http'] as const)('a kubeconfig with a proxy-url of the scheme %s', async (scheme) => {
+  const port = await listen(schemes[scheme]);
+  const { kubeconfig, server } = fleet.testbed;
+  const text = readFileSync(kubeconfig, 'utf8').replace(
+    `server: ${server}`,
+    `server: ${server}\n    proxy-url: ${scheme}://127.0.0.1:${port}`,
+  );
+  expectStep(await fleet.rollback({ kubeconfig: text }), { code: 0, outputs: { outcome: 'rolled-back' } });
+  expect(new Set(asked)).toEqual(new Set([new URL(server).host]));
+});

@@ -1,0 +1,283 @@
+/**
+ * Measures the action beside `kubectl rollout undo` and `kubectl rollout status`, on a test bed, and writes the table and the chart of
+ * docs/performance.md: `npm run bench`. It takes about fifteen minutes; times are worth something on a machine that does nothing else.
+ */
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type RunningStep, type Step, startStep } from '../testbed/step.ts';
+import { startTestbed } from '../testbed/testbed.ts';
+import { type Answer, Fleet, inWords } from './fleet.ts';
+import { endOf, median, peakOf, run, TIMED, type Times, timesIn } from './measure.ts';
+import { PassThrough } from './pass-through.ts';
+import { type Row, writeReport } from './report.ts';
+
+const PAIRS = 15;
+const AT_ONCE = 20;
+/** Requests while waiting without a change are counted over so many minutes. */
+const MINUTES = 2;
+const MB = 1e6;
+
+const cache = mkdtempSync(join(tmpdir(), 'rollback-daemonset-bench-'));
+const rows: Row[] = [];
+const add = (row: Row): void => {
+  rows.push(row);
+  console.log(`${row.met ? 'met   ' : 'MISSED'} ${row.what}: ${row.ours}; kubectl ${row.kubectl} (goal ${row.goal})`);
+};
+const load = loadavg()[0] as number;
+let runs = 0;
+
+function start(fleet: Fleet, inputs: Record<string, string> = {}, through: string[] = []): RunningStep {
+  const all = { kubeconfig: fleet.testbed.kubeconfig, daemonset: `${fleet.namespace}/agent`, timeout: '10m', ...inputs };
+  runs += 1;
+  return startStep(all, { GITHUB_RUN_ID: String(runs) }, () => {}, undefined, through);
+}
+
+function expectOutcome({ outputs, log }: Step, outcome: string): void {
+  if (outputs['outcome'] !== outcome) throw new Error(`The outcome is ${outputs['outcome']}, not ${outcome}:\n${log}`);
+}
+
+/** `undo` and `status`, one after the other, in one shell. Discovery is cached in `into`. */
+function undoAndStatus({ testbed, namespace }: Fleet, { name = 'agent', kubeconfig = testbed.kubeconfig, into = cache } = {}): string[] {
+  const kubectl = `"$0" --kubeconfig "$1" --namespace "$2" --cache-dir "$3" rollout`;
+  const both = `${kubectl} undo daemonset/${name} && ${kubectl} status daemonset/${name}`;
+  return ['bash', '-c', both, testbed.kubectl, kubeconfig, namespace, into];
+}
+
+/** When the controller wrote the status for the last time before the end, in milliseconds since the epoch. */
+function lastAvailable(answers: Answer[], { namespace }: Fleet, ended: number): number {
+  const statuses = answers.filter(
+    ({ verb, objectRef }) =>
+      verb === 'update' && objectRef?.resource === 'daemonsets' && objectRef.subresource === 'status' && objectRef.namespace === namespace,
+  );
+  return Math.max(...statuses.map(({ stageTimestamp }) => Date.parse(stageTimestamp)).filter((at) => at <= ended));
+}
+
+interface Pair extends Times {
+  /** From the last node becoming available to the end, in milliseconds. */
+  after: number;
+}
+
+/** The action rolls back from v2 to v1, kubectl from v1 to v2, in turns, so that whatever else the machine does meets both. */
+async function inPairs(fleet: Fleet): Promise<[ours: number, kubectl: number][]> {
+  const ours: Pair[] = [];
+  const theirs: Pair[] = [];
+  for (let pair = 0; pair <= PAIRS; pair++) {
+    await fleet.unmark();
+    let mark = fleet.mark();
+    const { process, done } = start(fleet, {}, TIMED);
+    const ended = await endOf(process);
+    const step = await done;
+    expectOutcome(step, 'rolled-back');
+    const one = { ...timesIn(step.log), after: ended - lastAvailable(fleet.answersSince(mark), fleet, ended) };
+    mark = fleet.mark();
+    const pairOfKubectl = await run([...TIMED, ...undoAndStatus(fleet)]);
+    const other = {
+      ...timesIn(pairOfKubectl.printed),
+      after: pairOfKubectl.ended - lastAvailable(fleet.answersSince(mark), fleet, pairOfKubectl.ended),
+    };
+    // The first of each warms up caches of the system, and kubectl's of the discovery.
+    if (pair === 0) continue;
+    ours.push(one);
+    theirs.push(other);
+  }
+  const ratio = (of: 'cpu' | 'wall'): number => median(ours.map((one, index) => one[of] / (theirs[index] as Pair)[of]));
+  for (const [of, what] of [
+    ['cpu', 'CPU (user and system), 10 nodes, healthy'],
+    ['wall', 'time from start to end, the same'],
+  ] as const) {
+    add({
+      what,
+      goal: '≤ 1.0 × kubectl',
+      ours: `${milliseconds(median(ours.map((one) => one[of])))}, ${ratio(of).toFixed(2)} ×`,
+      kubectl: milliseconds(median(theirs.map((one) => one[of]))),
+      met: ratio(of) <= 1,
+    });
+  }
+  const after = median(ours.map((one) => one.after));
+  add({
+    what: 'from the last node becoming available to the end',
+    goal: '≤ 100 ms',
+    ours: milliseconds(after),
+    kubectl: milliseconds(median(theirs.map((one) => one.after))),
+    met: after <= 100,
+  });
+  return ours.map(({ cpu }, index) => [cpu, (theirs[index] as Pair).cpu]);
+}
+
+/** What is sent, by a rollback to a version that is not marked as good yet and to one that is; by kubectl without and with a cache. */
+async function counts(fleet: Fleet): Promise<void> {
+  const through = await PassThrough.inFrontOf(fleet.testbed);
+  const kubeconfig = join(cache, 'through');
+  writeFileSync(kubeconfig, through.kubeconfig, { mode: 0o600 });
+  const counted = async (program: 'rollback-daemonset' | 'kubectl', work: () => Promise<unknown>): Promise<Sent> => {
+    const { connections, handshakes } = through;
+    const mark = fleet.mark();
+    await work();
+    const requests = (await fleet.requestsSince(mark, program)).map(inWords);
+    return { requests, connections: through.connections - connections, handshakes: through.handshakes - handshakes };
+  };
+  const rollback = async (): Promise<void> => expectOutcome(await start(fleet, { kubeconfig: through.kubeconfig }).done, 'rolled-back');
+  const kubectl = (into: string) => () => run(undoAndStatus(fleet, { kubeconfig, into: join(cache, into) }));
+  await fleet.unmark();
+  const first = await counted('rollback-daemonset', rollback);
+  const cold = await counted('kubectl', kubectl('cold'));
+  const marked = await counted('rollback-daemonset', rollback);
+  const warm = await counted('kubectl', kubectl('cold'));
+  through.stop();
+  const discovery = first.requests.filter((request) => request.startsWith('get /'));
+  add({
+    what: 'requests of a rollback',
+    goal: '≤ 5, no discovery',
+    ours: `${marked.requests.length}; ${first.requests.length} where the version is not marked as good yet`,
+    kubectl: `${warm.requests.length}; ${cold.requests.length} without a cache of the discovery`,
+    met: marked.requests.length <= 5 && discovery.length === 0,
+  });
+  add({
+    what: 'connections, and TLS handshakes',
+    goal: '1',
+    ours: `${marked.connections}, ${marked.handshakes}; ${first.connections}, ${first.handshakes} where it is not marked yet`,
+    kubectl: `${warm.connections}, ${warm.handshakes}`,
+    met: marked.connections === 1 && marked.handshakes === 1,
+  });
+}
+
+interface Sent {
+  requests: string[];
+  connections: number;
+  handshakes: number;
+}
+
+/** A gate on a version that cannot start: how long after the grace it says so, and on one that hangs, how often it asks meanwhile. */
+async function waiting(fleet: Fleet): Promise<void> {
+  const GRACE = 10_000;
+  await fleet.deploy('v3-missing');
+  let mark = fleet.mark();
+  const gate = start(fleet, { command: 'status', 'failure-grace': `${GRACE}ms` });
+  const ended = await endOf(gate.process);
+  expectOutcome(await gate.done, 'failed');
+  const pods = (await fleet.requestsSince(mark, 'rollback-daemonset')).find((answer) => inWords(answer) === 'list pods');
+  if (!pods) throw new Error('no pods were listed');
+  const late = ended - Date.parse(pods.stageTimestamp) - GRACE;
+  add({
+    what: 'from the end of a failed pod’s grace to the verdict',
+    goal: '≤ 1 s',
+    ours: milliseconds(late),
+    kubectl: 'never',
+    met: late <= 1_000,
+  });
+
+  await fleet.deploy('v4-hang');
+  const hanging = start(fleet, { command: 'status', 'progress-deadline': '0' });
+  // By then it has seen what there is to see.
+  await sleep(75_000);
+  mark = fleet.mark();
+  await sleep(MINUTES * 60_000);
+  const asked = (await fleet.requestsSince(mark, 'rollback-daemonset')).map(inWords);
+  hanging.process.kill('SIGINT');
+  await hanging.done;
+  console.log(`while waiting: ${asked.join(', ')}`);
+  add({
+    what: 'requests a minute while nothing changes',
+    goal: '≤ 1',
+    ours: String(asked.length / MINUTES),
+    kubectl: '0',
+    met: asked.length / MINUTES <= 1,
+  });
+}
+
+async function atOnce(fleet: Fleet): Promise<void> {
+  const names = Array.from({ length: AT_ONCE }, (_, index) => `agent-${index + 1}`);
+  for (const tag of ['v1', 'v2']) await fleet.rollOut(tag, names);
+  let mark = fleet.mark();
+  const steps = names.map((name) => start(fleet, { daemonset: `${fleet.namespace}/${name}` }).done);
+  for (const step of await Promise.all(steps)) expectOutcome(step, 'rolled-back');
+  const sent = (await fleet.requestsSince(mark, 'rollback-daemonset')).map(inWords);
+  console.log(
+    `at once: ${JSON.stringify(Object.fromEntries(Object.entries(Object.groupBy(sent, (one) => one)).map(([one, all = []]) => [one, all.length])))}`,
+  );
+  const ours = sent.length;
+  mark = fleet.mark();
+  await Promise.all(names.map((name) => run(undoAndStatus(fleet, { name }))));
+  const theirs = (await fleet.requestsSince(mark, 'kubectl')).length;
+  add({
+    what: `requests of ${AT_ONCE} rollbacks at once, all of them with a mark`,
+    goal: 'no more than kubectl',
+    ours: String(ours),
+    kubectl: String(theirs),
+    met: ours <= theirs,
+  });
+}
+
+/** Peak memory of a rollback of healthy nodes, and of a gate on a version that can start on none. */
+async function memory(fleet: Fleet, nodes: number, bare: number): Promise<void> {
+  const { testbed, namespace } = fleet;
+  await fleet.rollOut('v1');
+  await fleet.rollOut('v2');
+  let mark = fleet.mark();
+  const rollback = start(fleet);
+  const healthy = await peakOf(rollback.process);
+  expectOutcome(await rollback.done, 'rolled-back');
+  const asked = (await fleet.requestsSince(mark, 'rollback-daemonset')).map(inWords);
+  const flags = ['--kubeconfig', testbed.kubeconfig, '--namespace', namespace, '--cache-dir', cache];
+  await run([testbed.kubectl, ...flags, 'rollout', 'undo', 'daemonset/agent']);
+  const { peak } = await run([testbed.kubectl, ...flags, 'rollout', 'status', 'daemonset/agent']);
+  const lists = asked.filter((request) => request === 'list pods').length;
+  add({
+    what: `memory above bare Node, ${nodes.toLocaleString('en')} nodes, healthy`,
+    goal: '≤ 100 MB, no pods listed',
+    ours: `${megabytes(healthy - bare)}, ${lists === 0 ? 'none' : lists} listed`,
+    kubectl: `${megabytes(peak)} in all`,
+    met: healthy - bare <= 100 && lists === 0,
+  });
+
+  await fleet.deploy('v3-missing');
+  mark = fleet.mark();
+  const gate = start(fleet, { command: 'status' });
+  const broken = await peakOf(gate.process);
+  expectOutcome(await gate.done, 'failed');
+  const pages = (await fleet.requestsSince(mark, 'rollback-daemonset')).filter((answer) => inWords(answer) === 'list pods');
+  const largest = Math.max(...pages.map(({ requestURI }) => Number(/[?&]limit=(\d+)/.exec(requestURI)?.[1] ?? Number.POSITIVE_INFINITY)));
+  add({
+    what: `the same, all of them broken`,
+    goal: '≤ 100 MB, pages of ≤ 250',
+    ours: `${megabytes(broken - bare)}, pages of ${largest}`,
+    kubectl: 'does not look',
+    met: broken - bare <= 100 && largest <= 250,
+  });
+}
+
+const milliseconds = (value: number): string => `${Math.round(value)} ms`;
+const megabytes = (value: number): string => `${Math.round(value)} MB`;
+
+try {
+  let cpu: [ours: number, kubectl: number][];
+  const small = await startTestbed({ nodes: 10, log: console.log });
+  try {
+    const fleet = await Fleet.create(small, 'bench');
+    for (const tag of ['v1', 'v2']) await fleet.rollOut(tag);
+    cpu = await inPairs(fleet);
+    await counts(fleet);
+    await atOnce(await Fleet.create(small, 'bench-at-once'));
+    await waiting(fleet);
+  } finally {
+    await small.stop();
+  }
+  const bundle = statSync('dist/index.js').size;
+  add({ what: 'bundle', goal: '≤ 1.2 MB', ours: `${(bundle / MB).toFixed(2)} MB`, kubectl: '', met: bundle <= 1.2 * MB });
+
+  const bare = (await run([process.execPath, '--eval', 'setTimeout(() => {}, 200)'])).peak;
+  const large = await startTestbed({ nodes: 1_000, log: console.log });
+  try {
+    const fleet = await Fleet.create(large, 'bench');
+    await memory(fleet, 1_000, bare);
+    await large.addNodes(1_000);
+    await memory(fleet, 2_000, bare);
+  } finally {
+    await large.stop();
+  }
+  writeReport(rows, { pairs: PAIRS, load, bare, cpu });
+} finally {
+  rmSync(cache, { recursive: true, force: true });
+}

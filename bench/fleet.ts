@@ -1,0 +1,115 @@
+import { execFile } from 'node:child_process';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { promisify } from 'node:util';
+import type { Testbed } from '../testbed/testbed.ts';
+
+const execute = promisify(execFile);
+
+/** One answer of the API server, from its audit log. */
+export interface Answer {
+  verb: string;
+  requestURI: string;
+  userAgent?: string;
+  user: { username: string };
+  objectRef?: { resource: string; namespace?: string; subresource?: string };
+  stage: string;
+  auditID: string;
+  stageTimestamp: string;
+}
+
+/** DaemonSets of one namespace on a test bed. */
+export class Fleet {
+  readonly testbed: Testbed;
+  readonly namespace: string;
+
+  private constructor(testbed: Testbed, namespace: string) {
+    this.testbed = testbed;
+    this.namespace = namespace;
+  }
+
+  static async create(testbed: Testbed, namespace: string): Promise<Fleet> {
+    const fleet = new Fleet(testbed, namespace);
+    await fleet.kubectl('create', 'namespace', namespace);
+    return fleet;
+  }
+
+  /** What kubectl printed. */
+  async kubectl(...parameters: string[]): Promise<string> {
+    const flags = ['--kubeconfig', this.testbed.kubeconfig, '--namespace', this.namespace];
+    return (await execute(this.testbed.kubectl, [...flags, ...parameters], { maxBuffer: 2 ** 26 })).stdout;
+  }
+
+  /** A version of DaemonSets, every node of which may be replaced at once. */
+  async deploy(tag: string, names = ['agent']): Promise<void> {
+    const child = execFile(this.testbed.kubectl, ['--kubeconfig', this.testbed.kubeconfig, 'apply', '--filename=-']);
+    child.stdin?.end(names.map((name) => JSON.stringify(manifest(this.namespace, name, tag))).join('\n---\n'));
+    const code = await new Promise((done) => child.once('close', done));
+    if (code !== 0) throw new Error(`kubectl apply has ended with ${code}`);
+  }
+
+  /** Deploys a version, and waits until every node runs it. */
+  async rollOut(tag: string, names = ['agent']): Promise<void> {
+    await this.deploy(tag, names);
+    for (const name of names) await this.kubectl('rollout', 'status', `daemonset/${name}`, '--timeout=20m');
+  }
+
+  /** Takes the mark of a good version away from all of them. */
+  async unmark(): Promise<void> {
+    await this.kubectl('annotate', 'controllerrevisions', '--all', 'rollback-daemonset/good-');
+  }
+
+  /** Where the audit log ends now. */
+  mark(): number {
+    return statSync(this.testbed.auditLog).size;
+  }
+
+  /** What the API server has answered since then: each request once, watches too. */
+  answersSince(mark: number): Answer[] {
+    const file = openSync(this.testbed.auditLog, 'r');
+    try {
+      const log = Buffer.alloc(statSync(this.testbed.auditLog).size - mark);
+      readSync(file, log, 0, log.length, mark);
+      const lines = log.toString('utf8').split('\n').slice(0, -1);
+      const answers = lines.map((line) => JSON.parse(line) as Answer).filter(({ stage }) => stage !== 'RequestReceived');
+      return [...new Map(answers.toReversed().map((answer) => [answer.auditID, answer])).values()].toReversed();
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  /** The requests of a program since then, once no more come. */
+  async requestsSince(mark: number, program: 'rollback-daemonset' | 'kubectl'): Promise<Answer[]> {
+    const ours = (): Answer[] => this.answersSince(mark).filter(({ userAgent }) => userAgent?.startsWith(program));
+    for (let before = -1, now = ours(); ; now = ours()) {
+      if (now.length === before) return now;
+      before = now.length;
+      // A watch that the client ends is written last, and a moment later.
+      await new Promise((next) => setTimeout(next, 300));
+    }
+  }
+}
+
+/** `get daemonsets`, `patch daemonsets dryRun`, `get /api`, … */
+export function inWords({ verb, objectRef, requestURI }: Answer): string {
+  if (!objectRef) return `${verb} ${requestURI.replace(/\?.*/, '')}`;
+  return `${verb} ${objectRef.resource}${requestURI.includes('dryRun=All') ? ' dryRun' : ''}`;
+}
+
+function manifest(namespace: string, name: string, tag: string): object {
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'DaemonSet',
+    metadata: { name, namespace, annotations: { 'kubernetes.io/change-cause': `deploy ${tag}` } },
+    spec: {
+      selector: { matchLabels: { app: name } },
+      updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '100%' } },
+      template: {
+        metadata: { labels: { app: name } },
+        spec: {
+          terminationGracePeriodSeconds: 0,
+          containers: [{ name: 'agent', image: `registry.example/agent:${tag}`, env: [{ name: 'VERSION', value: tag }] }],
+        },
+      },
+    },
+  };
+}

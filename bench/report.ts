@@ -1,0 +1,69 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+
+const PAGE = 'docs/performance.md';
+const BEGIN = '<!-- measured: written by npm run bench -->';
+const END = '<!-- measured: end -->';
+
+/** One goal, and what was measured of it. */
+export interface Row {
+  what: string;
+  goal: string;
+  ours: string;
+  kubectl: string;
+  met: boolean;
+}
+
+/** How it was measured. */
+export interface Circumstances {
+  pairs: number;
+  /** The machine's load average of one minute, before. */
+  load: number;
+  /** Peak memory of Node that does nothing, in MB. */
+  bare: number;
+  /** CPU of each pair, in milliseconds: the action's, kubectl's. */
+  cpu: [ours: number, kubectl: number][];
+}
+
+/** Puts the table and the chart in their place in docs/performance.md. */
+export function writeReport(rows: Row[], circumstances: Circumstances): void {
+  const page = readFileSync(PAGE, 'utf8');
+  const [before, after] = [page.indexOf(BEGIN), page.indexOf(END)];
+  if (before < 0 || after < before) throw new Error(`${PAGE} has no place for the table`);
+  writeFileSync(PAGE, `${page.slice(0, before)}${BEGIN}\n\n${table(rows)}\n\n${chart(circumstances)}\n\n${page.slice(after)}`);
+}
+
+function table(rows: Row[]): string {
+  const cells = [
+    ['', 'this action', 'kubectl, undo and status', 'goal', ''],
+    ['---', '---', '---', '---', '---'],
+    ...rows.map(({ what, ours, kubectl, goal, met }) => [what, ours, kubectl, goal, met ? '✅' : '❌']),
+  ];
+  return cells.map((row) => `| ${row.join(' | ')} |`).join('\n');
+}
+
+function chart({ pairs, load, bare, cpu }: Circumstances): string {
+  const most = Math.max(...cpu.flat());
+  const look = {
+    xyChart: { width: 700, height: 280 },
+    themeVariables: { xyChart: { backgroundColor: 'transparent', plotColorPalette: '#2f81f7, #3fb950' } },
+  };
+  return [
+    '```mermaid',
+    `%%{init: ${JSON.stringify(look)}}%%`,
+    'xychart-beta',
+    `  x-axis "pair" 1 --> ${cpu.length}`,
+    `  y-axis "CPU, ms" 0 --> ${Math.ceil(most / 50) * 50}`,
+    `  line [${cpu.map(([ours]) => Math.round(ours)).join(', ')}]`,
+    `  line [${cpu.map(([, kubectl]) => Math.round(kubectl)).join(', ')}]`,
+    '```',
+    '',
+    'CPU of each pair. Blue: this action. Green: kubectl, undo and status together.',
+    '',
+    [
+      `Medians of ${pairs} pairs, in turns; "×" is the median of the ratios, pair by pair.`,
+      `${cpus().length} cores, ${process.arch}, Node ${process.version}; load average before: ${load.toFixed(1)}.`,
+      `Bare Node takes ${Math.round(bare)} MB.`,
+    ].join(' '),
+  ].join('\n');
+}
