@@ -5,7 +5,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Testbed } from '../../testbed/testbed.ts';
 
-/** Passes requests on to the real API server, without TLS or with the server's own certificate; or redirects them. */
+/** Passes requests on to the real API server, without TLS or with the server's own certificate; redirects them; or says what it was sent. */
 export class Gateway {
   readonly #server: Server;
   readonly url: string;
@@ -17,13 +17,21 @@ export class Gateway {
     this.url = `${secure ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  static async open(testbed: Testbed, { secure, redirectTo }: { secure: boolean; redirectTo?: Gateway }): Promise<Gateway> {
+  static async open(
+    testbed: Testbed,
+    { secure, redirectTo, echo = false }: { secure: boolean; redirectTo?: Gateway; echo?: boolean },
+  ): Promise<Gateway> {
     const ca = readFileSync(testbed.caFile);
     const [cert, key] = ['serving.crt', 'serving.key'].map((name) => readFileSync(join(testbed.directory, name)));
     const answer = (from: IncomingMessage, to: ServerResponse): void => {
       gateway.seen.push(from.headers);
       if (redirectTo) return void to.writeHead(302, { Location: `${redirectTo.url}${from.url}` }).end();
       const { method, headers } = from;
+      if (echo) {
+        const said = `${headers.authorization} ${Buffer.from((headers.authorization ?? '').split(' ')[1] ?? '', 'base64')}`;
+        to.writeHead(400, { Warning: `299 - "${headers.authorization}"` });
+        return void to.end(JSON.stringify({ kind: 'Status', status: 'Failure', code: 400, message: said }));
+      }
       const through = request(new URL(from.url ?? '', testbed.server), { method, headers, ca }, (response) => {
         to.writeHead(response.statusCode ?? 502, response.headers);
         response.pipe(to);

@@ -16,6 +16,10 @@ export type Fault = (
   | 'pass'
   | 'drop-answer'
   | 'drop-request'
+  | 'swallow-request'
+  | 'swallow-answer'
+  | 'cut-in-half'
+  | 'drip'
   | { status: number; body?: object; headers?: Record<string, string> }
   | { cutAfter: number }
   | { holdFor: number };
@@ -54,6 +58,7 @@ export class FaultyProxy {
       const count = proxy.seen.filter((one) => one === kind).length;
       await proxy.before(kind, count);
       const fault = proxy.fault(kind, count);
+      if (fault === 'swallow-request') return;
       if (fault === 'drop-request') return void from.socket.destroy();
       if (typeof fault === 'object' && 'status' in fault) {
         to.writeHead(fault.status, { 'Content-Type': 'application/json', ...fault.headers });
@@ -75,6 +80,12 @@ export class FaultyProxy {
             answer.resume();
             answer.on('end', () => from.socket.destroy());
             return;
+          }
+          if (fault === 'swallow-answer') return void answer.resume();
+          if (fault === 'cut-in-half' || fault === 'drip') {
+            const { 'content-length': _length, ...headers } = answer.headers;
+            to.writeHead(answer.statusCode ?? 502, headers);
+            return void (fault === 'drip' ? drip(answer, to).catch(() => to.destroy()) : cutInHalf(answer, to));
           }
           to.writeHead(answer.statusCode ?? 502, answer.headers);
           if (typeof fault === 'object' && 'holdFor' in fault) {
@@ -105,6 +116,23 @@ export class FaultyProxy {
     this.#server.close();
     this.#server.closeAllConnections();
   }
+}
+
+/** The first half of what comes, and the end. */
+function cutInHalf(answer: IncomingMessage, to: ServerResponse): void {
+  answer.once('data', (chunk: Buffer) => to.end(chunk.subarray(0, chunk.length / 2)));
+}
+
+/** Each piece in twenty small ones, a second long. */
+async function drip(answer: IncomingMessage, to: ServerResponse): Promise<void> {
+  for await (const chunk of answer) {
+    const size = Math.ceil((chunk as Buffer).length / 20);
+    for (let at = 0; at < (chunk as Buffer).length; at += size) {
+      to.write((chunk as Buffer).subarray(at, at + size));
+      await new Promise((next) => setTimeout(next, 50));
+    }
+  }
+  to.end();
 }
 
 function kindOf({ method, url = '' }: IncomingMessage): Kind {

@@ -123,9 +123,14 @@ export class Fleet {
     this.#cleaning.push(clean);
   }
 
+  /** Takes away what else there is. */
+  async cleanUp(): Promise<void> {
+    for (const clean of this.#cleaning.splice(0)) await clean();
+  }
+
   /** Deletes the namespace; the pods go on their own. */
   async remove(): Promise<void> {
-    for (const clean of this.#cleaning.splice(0)) await clean();
+    await this.cleanUp();
     await execute(this.testbed.kubectl, ['--kubeconfig', this.testbed.kubeconfig, 'delete', 'namespace', this.namespace, '--wait=false']);
   }
 

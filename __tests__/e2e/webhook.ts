@@ -4,53 +4,82 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { eventually, type Fleet } from './support.ts';
 
-/** A mutating admission webhook that puts the annotation `stamped` into each template of a namespace, until that is removed. */
-export async function stampTemplates(fleet: Fleet): Promise<void> {
+interface Review {
+  request: { uid: string; dryRun?: boolean };
+}
+
+/** An admission webhook for updates of the DaemonSets of a namespace, until that is removed. What it answers to a review; undefined: nothing, ever. */
+async function admit(fleet: Fleet, kind: 'Mutating' | 'Validating', answer: (review: Review) => object | undefined): Promise<void> {
   const { directory, caFile } = fleet.testbed;
   const [cert, key] = ['serving.crt', 'serving.key'].map((name) => readFileSync(join(directory, name)));
-  const operations = [{ op: 'add', path: '/spec/template/metadata/annotations', value: { stamped: 'yes' } }];
-  const patch = Buffer.from(JSON.stringify(operations)).toString('base64');
   const server = createServer({ cert, key }, async (request, response) => {
     let body = '';
     for await (const chunk of request) body += String(chunk);
-    const { uid } = (JSON.parse(body) as { request: { uid: string } }).request;
+    const review = JSON.parse(body) as Review;
+    const said = answer(review);
+    if (!said) return;
     response.setHeader('Content-Type', 'application/json');
     response.end(
-      JSON.stringify({
-        apiVersion: 'admission.k8s.io/v1',
-        kind: 'AdmissionReview',
-        response: { uid, allowed: true, patchType: 'JSONPatch', patch },
-      }),
+      JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response: { uid: review.request.uid, ...said } }),
     );
   });
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
   const { port } = server.address() as AddressInfo;
   const name = fleet.namespace;
   const webhook = {
-    name: 'stamp.example.com',
+    name: 'fleet.example.com',
     clientConfig: { url: `https://127.0.0.1:${port}/`, caBundle: readFileSync(caFile).toString('base64') },
     rules: [{ apiGroups: ['apps'], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['daemonsets'] }],
     namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': name } },
     sideEffects: 'None',
+    timeoutSeconds: 1,
     admissionReviewVersions: ['v1'],
   };
   await fleet.kubectl(
     ['create', '-f', '-'],
     JSON.stringify({
       apiVersion: 'admissionregistration.k8s.io/v1',
-      kind: 'MutatingWebhookConfiguration',
+      kind: `${kind}WebhookConfiguration`,
       metadata: { name },
       webhooks: [webhook],
     }),
   );
   fleet.onRemove(async () => {
-    await fleet.kubectl(['delete', 'mutatingwebhookconfiguration', name]);
+    await fleet.kubectl(['delete', `${kind.toLowerCase()}webhookconfiguration`, name]);
     server.close();
     server.closeAllConnections();
   });
+}
+
+/** Puts the annotation `stamped` into each template of a namespace. */
+export async function stampTemplates(fleet: Fleet): Promise<void> {
+  const operations = [{ op: 'add', path: '/spec/template/metadata/annotations', value: { stamped: 'yes' } }];
+  const patch = Buffer.from(JSON.stringify(operations)).toString('base64');
+  await admit(fleet, 'Mutating', () => ({ allowed: true, patchType: 'JSONPatch', patch }));
   await eventually(
     'the webhook',
     () => fleet.kubectl(['set', 'image', 'daemonset/agent', 'agent=registry.example/agent:x', '--dry-run=server', '-o', 'json']),
     (said) => said.includes('stamped'),
+  );
+}
+
+/**
+ * Stands in the way of our updates in a namespace, be it by a refusal or by no answer; of those that are dry runs, or of those that are not.
+ * Updates of the controllers, which come by the subresource status, are none of its business.
+ */
+export async function obstruct(fleet: Fleet, how: 'deny' | 'time-out', what: 'dry-run' | 'patch'): Promise<void> {
+  let asked = false;
+  await admit(fleet, 'Validating', ({ request: { dryRun = false } }) => {
+    asked = true;
+    if (dryRun !== (what === 'dry-run')) return { allowed: true };
+    return how === 'deny' ? { allowed: false, status: { message: 'not today' } } : undefined;
+  });
+  await eventually(
+    'the webhook',
+    async () => {
+      await fleet.kubectl(['label', 'daemonset/agent', `asked=${Date.now()}`, '--overwrite', '--dry-run=server']).catch(() => {});
+      return asked;
+    },
+    (seen) => seen,
   );
 }

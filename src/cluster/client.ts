@@ -191,13 +191,13 @@ function daemonSetPath({ namespace, name }: DaemonSetName): string {
 }
 
 /** Pods and nodes may be thousands; what is large in them and not looked at is not kept. */
-function slimPod({ metadata, spec = {}, status }: Pod): Pod {
-  const { nodeName, affinity } = spec;
+function slimPod({ metadata, spec, status }: Pod): Pod {
+  const { nodeName, affinity } = spec ?? {};
   return { metadata: slim(metadata), spec: nodeName === undefined ? { affinity } : { nodeName }, ...(status && { status }) };
 }
 
-function slimNode({ metadata, spec, status = {} }: Node): Node {
-  const { conditions = [] } = status;
+function slimNode({ metadata, spec, status }: Node): Node {
+  const { conditions = [] } = status ?? {};
   return { metadata: slim(metadata), ...(spec && { spec }), status: { conditions } };
 }
 

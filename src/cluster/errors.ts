@@ -1,4 +1,5 @@
 import { ClusterError, type ClusterFailure } from './cluster.ts';
+import { isRecord } from './entry.ts';
 import { missingRule } from './permissions.ts';
 
 /** The part of a call that a message names. */
@@ -10,7 +11,6 @@ interface Asked {
 /** A `Status` of the Kubernetes API. */
 interface Status {
   message?: string;
-  reason?: string;
   details?: { causes?: { reason?: string; message?: string; field?: string }[] };
 }
 
@@ -76,9 +76,12 @@ function explainInvalid(status: Status): ClusterError {
   return new ClusterError('invalid-template', `The API server does not accept the template of that revision: ${list}`);
 }
 
+/** What of an answer is a `Status`; it may be anything, from whatever answers in the place of the API server. */
 function parseStatus(body: string): Status {
   try {
-    return (JSON.parse(body) ?? {}) as Status;
+    const { message, details } = JSON.parse(body) as { message?: unknown; details?: { causes?: unknown } | null };
+    const causes = Array.isArray(details?.causes) ? details.causes.filter(isRecord) : [];
+    return { ...(typeof message === 'string' && { message }), details: { causes } };
   } catch {
     return {};
   }

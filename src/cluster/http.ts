@@ -9,6 +9,8 @@ import { explainConnectionError, explainStatus } from './errors.ts';
 const REQUEST_LIMIT = 30_000;
 /** Waits before the tries after the first, in milliseconds. */
 const BACKOFF = [250, 500, 1000, 2000];
+/** More of them, for a server that has answered before: it is the right one, and may be starting again. */
+const PATIENCE = [4000, 8000, 15_000];
 /** Requests at a time, so that many DaemonSets need few connections. A watch stays, and does not count. */
 const MOST_REQUESTS = 8;
 /** The longest Retry-After that is honoured, in milliseconds. */
@@ -31,6 +33,7 @@ export class Http {
   readonly #connection: Connection;
   readonly #agent = new Agent({ keepAlive: true, keepAliveMsecs: 30_000 });
   readonly #turns = new Turns(MOST_REQUESTS);
+  #waits = BACKOFF;
   /** HTTP `Warning` headers of the API server, as they come, with the path that was asked. */
   onWarning: (text: string, path: string) => void = () => {};
   /** A line about each answer: method, path with query, status, milliseconds until its headers were here. */
@@ -71,17 +74,22 @@ export class Http {
         end();
         const status = response.statusCode ?? 0;
         this.#tellWarnings(response, call.path);
-        if (status >= 200 && status < 300) return read(text);
+        if (status >= 200 && status < 300) {
+          this.#waits = [...BACKOFF, ...PATIENCE];
+          return read(text);
+        }
         if (status === 401 && attempt === 0 && this.#connection.plugins.forget()) continue;
-        const wait = BACKOFF[attempt];
+        const wait = this.#waits[attempt];
         const again = status === 429 || (call.method === 'GET' && TRANSIENT.has(status));
         if (again && wait !== undefined) {
           await sleep(Math.max(wait, retryAfter(response)), call.signal);
           continue;
         }
-        if (call.method === 'PATCH' && status >= 500)
-          throw new ClusterError('answer-lost', `The API server answered the patch with status ${status}.`);
-        throw explainStatus(status, this.#hide(text), call, this.server);
+        const explained = explainStatus(status, this.#hide(text), call, this.server);
+        // What admission stopped was not written.
+        if (call.method === 'PATCH' && status >= 500 && explained.failure !== 'admission-denied')
+          throw new ClusterError('answer-lost', explained.message);
+        throw explained;
       } catch (error) {
         end();
         if (call.signal.aborted) throw call.signal.reason;
@@ -92,7 +100,7 @@ export class Http {
         );
         if (explained.failure === 'certificate') throw explained;
         if (call.method === 'PATCH' && !neverSent(error)) throw new ClusterError('answer-lost', explained.message, { cause: error });
-        const wait = BACKOFF[attempt];
+        const wait = this.#waits[attempt];
         if (wait === undefined) throw explained;
         await sleep(wait, call.signal);
       }

@@ -1,0 +1,137 @@
+/** Whatever kind of credentials a kubeconfig has, and whatever goes wrong with them: nothing that a step leaves behind holds them. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { load } from 'js-yaml';
+import { type Step, startStep } from '../../testbed/step.ts';
+import { Gateway, Tunnel } from './gateway.ts';
+import { type Any, Fleet } from './support.ts';
+
+let fleet: Fleet;
+let echo: Gateway;
+let tunnel: Tunnel;
+let folder: string;
+let authority: string;
+let token: string;
+let pair: { certificate: string; key: string };
+
+beforeAll(async () => {
+  fleet = await Fleet.create();
+  for (const tag of ['v1', 'v2']) await fleet.rollOut(tag);
+  await fleet.kubectl(['create', 'serviceaccount', 'ci']);
+  await fleet.kubectl(['create', 'rolebinding', 'ci', '--clusterrole=admin', `--serviceaccount=${fleet.namespace}:ci`, '--user=alice']);
+  token = (await fleet.kubectl(['create', 'token', 'ci'])).trim();
+  pair = await fleet.testbed.issueClientCertificate('alice');
+  const config = load(readFileSync(fleet.testbed.kubeconfig, 'utf8')) as Any;
+  authority = config.clusters[0].cluster['certificate-authority-data'];
+  folder = mkdtempSync(join(tmpdir(), 'rollback-daemonset-secrets-'));
+  writeFileSync(join(folder, 'token'), `${token}\n`);
+  writeFileSync(join(folder, 'tls.key'), pair.key);
+  const credential = '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":%s}';
+  writeFileSync(join(folder, 'works'), `#!/bin/sh\nprintf '${credential}' "$STATUS"\n`, { mode: 0o700 });
+  writeFileSync(join(folder, 'fails'), '#!/bin/sh\necho "cannot log in with $STATUS" >&2\nexit 1\n', { mode: 0o700 });
+  echo = await Gateway.open(fleet.testbed, { secure: true, echo: true });
+  tunnel = await Tunnel.open(fleet.testbed);
+});
+afterAll(async () => {
+  echo.close();
+  tunnel.close();
+  rmSync(folder, { recursive: true, force: true });
+  await fleet.remove();
+});
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+const plugin = (name: string, status: string): object => ({
+  exec: {
+    apiVersion: 'client.authentication.k8s.io/v1',
+    command: join(folder, name),
+    interactiveMode: 'Never',
+    env: [{ name: 'STATUS', value: status }],
+  },
+});
+const certificate = (): object => ({ 'client-certificate-data': base64(pair.certificate) });
+
+interface Kind {
+  name: string;
+  user: () => object;
+  cluster?: () => object;
+  /** What is secret of it; by default the token. */
+  secrets?: () => string[];
+}
+
+const PROXY_PASSWORD = 'p@ss/word of the proxy';
+
+const KINDS: Kind[] = [
+  { name: 'a token', user: () => ({ token }) },
+  { name: 'a token file', user: () => ({ tokenFile: join(folder, 'token') }) },
+  { name: 'a password', user: () => ({ username: 'me', password: 'correct horse/battery' }), secrets: () => ['correct horse/battery'] },
+  { name: 'a key', user: () => ({ ...certificate(), 'client-key-data': base64(pair.key) }), secrets: () => linesOf(pair.key) },
+  { name: 'a key file', user: () => ({ ...certificate(), 'client-key': join(folder, 'tls.key') }), secrets: () => linesOf(pair.key) },
+  { name: 'a plugin that gives a token', user: () => plugin('works', JSON.stringify({ token })) },
+  {
+    name: 'a plugin that gives a certificate',
+    user: () => plugin('works', JSON.stringify({ clientCertificateData: pair.certificate, clientKeyData: pair.key })),
+    secrets: () => linesOf(pair.key),
+  },
+  {
+    name: 'a plugin that says what it was given, and fails',
+    user: () => plugin('fails', 'secret-of-the-plugin'),
+    secrets: () => ['secret-of-the-plugin'],
+  },
+  {
+    name: 'a password of a proxy',
+    user: () => ({ token }),
+    cluster: () => ({ 'proxy-url': tunnel.url.replace('//', `//me:${encodeURIComponent(PROXY_PASSWORD)}@`) }),
+    secrets: () => [token, PROXY_PASSWORD],
+  },
+];
+
+function linesOf(pem: string): string[] {
+  return pem.split('\n').filter((line) => line.length > 10 && !line.startsWith('-----'));
+}
+
+/** As text may hold a secret. */
+const forms = (secret: string): string[] => [secret, base64(secret), encodeURIComponent(secret), base64(`me:${secret}`)];
+
+/** A summary as it is read: characters instead of their numbers. */
+const readable = (summary: string): string => summary.replace(/&#(\d+);/g, (_, code: string) => String.fromCodePoint(Number(code)));
+
+function commandLines(): string {
+  return readdirSync('/proc')
+    .filter((pid) => /^\d+$/.test(pid))
+    .map((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+      } catch {
+        return '';
+      }
+    })
+    .join('\n');
+}
+
+test.each(KINDS)('$name', async ({ user, cluster, secrets = () => [token] }) => {
+  for (const server of [fleet.testbed.server, echo.url]) {
+    const kubeconfig = JSON.stringify({
+      clusters: [{ name: 'c', cluster: { server, 'certificate-authority-data': authority, ...cluster?.() } }],
+      users: [{ name: 'u', user: user() }],
+      contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
+      'current-context': 'c',
+    });
+    for (const inputs of [{ 'dry-run': 'true' }, { command: 'guard' }, { command: 'history', revision: '9' }] as Record<string, string>[]) {
+      const all = { daemonset: `${fleet.namespace}/agent`, timeout: '20s', 'exec-plugins': 'any', kubeconfig, ...inputs };
+      let processes = '';
+      const step: Step = await startStep(all, { RUNNER_DEBUG: '1', RUNNER_TEMP: folder }, () => {
+        if (processes === '') processes = commandLines();
+      }).done;
+      expect(step.log).toMatch(/^::debug::|^::error /m);
+      expect(step.log).not.toMatch(/This should not happen|node:internal/);
+      const left = [step.log, readable(step.summary), JSON.stringify(step.outputs), JSON.stringify(step.state), processes].join('\n');
+      // Not by a matcher: it would print what it looked for.
+      const found = secrets()
+        .flatMap(forms)
+        .filter((form) => left.includes(form));
+      expect(found.length).toBe(0);
+    }
+  }
+});
