@@ -194,6 +194,7 @@ class Wait {
   async #verdict(): Promise<'complete' | 'failed' | 'stalled' | undefined> {
     const { clock, signal } = this.#world;
     const { limits } = this.#options;
+    const judged = this.#daemonSet;
     const counts = this.#counts;
     const now = clock.now();
     const idle = now - this.#progress.progressedAt;
@@ -208,6 +209,8 @@ class Wait {
     const mayDo = seen !== undefined && idle >= limits.failureGrace;
     if (overdue && !seen) await this.#observation.glance(AbortSignal.any([signal, AbortSignal.timeout(LONG_LOOK)]));
     if (mayFail || mayDo || overdue) await this.#observation.lookAtNodes(signal, mayFail || overdue ? NODES_AGE : HEARTBEAT);
+    // Something has moved while that was looked at: it is judged again, at once.
+    if (this.#daemonSet !== judged || this.#deleted) return undefined;
     seen = this.#observation.diagnosis(counts);
 
     this.#stuck = seen ? stuckOf(seen, patience, clock.now()) : [];
