@@ -90,6 +90,7 @@ async function bundle(into: string): Promise<void> {
     target: 'node24',
     minify: true,
     metafile: true,
+    plugins: [prune],
     logLevel: 'warning',
   });
   const packages = bundled(root, metafile, socks.metafile);
