@@ -65,7 +65,6 @@ test('the bundle is small, in ASCII, and has nothing that the action does not us
     '@kubernetes/client-node',
     'agent-base',
     'debug',
-    'has-flag',
     'hpagent',
     'ip-address',
     'js-yaml',
@@ -73,6 +72,5 @@ test('the bundle is small, in ASCII, and has nothing that the action does not us
     'smart-buffer',
     'socks',
     'socks-proxy-agent',
-    'supports-color',
   ]);
 });
