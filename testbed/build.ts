@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 export type ToolName = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler' | 'kubectl' | 'kwok' | 'act' | 'actionlint';
 
 /** A Kubernetes version that has a folder of its own beside the newest one's. */
-export type OlderKubernetes = '1.34';
+export type OlderKubernetes = '1.34' | '1.35';
 
 interface Tool {
   /** The folder under modules/ whose go.mod pins it. Older versions of it are in `<folder>-<version>`. */

@@ -5,7 +5,7 @@ import { type Any, eventually, expectStep, Fleet, type ManifestOptions, tell } f
 
 const fast: ManifestOptions = { maxUnavailable: '100%' };
 
-describe.each(['1.34'] as const)('Kubernetes %s', (kubernetes) => {
+describe.each(['1.34', '1.35'] as const)('Kubernetes %s', (kubernetes) => {
   let testbed: Testbed;
   let fleet: Fleet;
   beforeAll(async () => {
