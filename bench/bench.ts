@@ -29,7 +29,7 @@ const load = loadavg()[0] as number;
 let runs = 0;
 
 function start(fleet: Fleet, inputs: Record<string, string> = {}, through: string[] = []): RunningStep {
-  const all = { kubeconfig: fleet.testbed.kubeconfig, daemonset: `${fleet.namespace}/agent`, timeout: '10m', ...inputs };
+  const all = { kubeconfig: fleet.testbed.kubeconfig, daemonset: `${fleet.namespace}/agent`, timeout: '30m', ...inputs };
   runs += 1;
   return startStep(all, { GITHUB_RUN_ID: String(runs) }, () => {}, undefined, through);
 }
@@ -60,11 +60,11 @@ interface Pair extends Times {
 }
 
 /** The action rolls back from v2 to v1, kubectl from v1 to v2, in turns, so that whatever else the machine does meets both. */
-async function inPairs(fleet: Fleet): Promise<[ours: number, kubectl: number][]> {
+async function inPairs(fleet: Fleet, { marked }: { marked: boolean }): Promise<[ours: number, kubectl: number][]> {
   const ours: Pair[] = [];
   const theirs: Pair[] = [];
   for (let pair = 0; pair <= PAIRS; pair++) {
-    await fleet.unmark();
+    if (!marked) await fleet.unmark();
     let mark = fleet.mark();
     const { process, done } = start(fleet, {}, TIMED);
     const ended = await endOf(process);
@@ -82,10 +82,11 @@ async function inPairs(fleet: Fleet): Promise<[ours: number, kubectl: number][]>
     ours.push(one);
     theirs.push(other);
   }
+  const version = marked ? 'the version is marked as good already' : 'it is not marked yet';
   const ratio = (of: 'cpu' | 'wall'): number => median(ours.map((one, index) => one[of] / (theirs[index] as Pair)[of]));
   for (const [of, what] of [
-    ['cpu', 'CPU (user and system), 10 nodes, healthy'],
-    ['wall', 'time from start to end, the same'],
+    ['cpu', `CPU (user and system), 10 healthy nodes, ${version}`],
+    ['wall', `time from start to end, ${version}`],
   ] as const) {
     add({
       what,
@@ -97,7 +98,7 @@ async function inPairs(fleet: Fleet): Promise<[ours: number, kubectl: number][]>
   }
   const after = median(ours.map((one) => one.after));
   add({
-    what: 'from the last node becoming available to the end',
+    what: `from the last node becoming available to the end, ${version}`,
     goal: '≤ 100 ms',
     ours: milliseconds(after),
     kubectl: milliseconds(median(theirs.map((one) => one.after))),
@@ -172,9 +173,12 @@ async function waiting(fleet: Fleet): Promise<void> {
   const hanging = start(fleet, { command: 'status', 'progress-deadline': '0' });
   // By then it has seen what there is to see.
   await sleep(75_000);
+  const began = Date.now();
   mark = fleet.mark();
   await sleep(MINUTES * 60_000);
-  const asked = (await fleet.requestsSince(mark, 'rollback-daemonset')).map(inWords);
+  // A watch that has begun before may have ended since.
+  const isNew = ({ requestReceivedTimestamp }: Answer): boolean => Date.parse(requestReceivedTimestamp) >= began;
+  const asked = (await fleet.requestsSince(mark, 'rollback-daemonset')).filter(isNew).map(inWords);
   hanging.process.kill('SIGINT');
   await hanging.done;
   console.log(`while waiting: ${asked.join(', ')}`);
@@ -257,7 +261,8 @@ try {
   try {
     const fleet = await Fleet.create(small, 'bench');
     for (const tag of ['v1', 'v2']) await fleet.rollOut(tag);
-    cpu = await inPairs(fleet);
+    cpu = await inPairs(fleet, { marked: true });
+    await inPairs(fleet, { marked: false });
     await counts(fleet);
     await atOnce(await Fleet.create(small, 'bench-at-once'));
     await waiting(fleet);
@@ -268,6 +273,9 @@ try {
   add({ what: 'bundle', goal: '≤ 1.2 MB', ours: `${(bundle / MB).toFixed(2)} MB`, kubectl: '', met: bundle <= 1.2 * MB });
 
   const bare = (await run([process.execPath, '--eval', 'setTimeout(() => {}, 200)'])).peak;
+  const circumstances = { pairs: PAIRS, load, bare, cpu };
+  // Already now: what follows takes long.
+  writeReport(rows, circumstances);
   const large = await startTestbed({ nodes: 1_000, log: console.log });
   try {
     const fleet = await Fleet.create(large, 'bench');
@@ -277,7 +285,7 @@ try {
   } finally {
     await large.stop();
   }
-  writeReport(rows, { pairs: PAIRS, load, bare, cpu });
+  writeReport(rows, circumstances);
 } finally {
   rmSync(cache, { recursive: true, force: true });
 }

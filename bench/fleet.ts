@@ -14,6 +14,7 @@ export interface Answer {
   objectRef?: { resource: string; namespace?: string; subresource?: string };
   stage: string;
   auditID: string;
+  requestReceivedTimestamp: string;
   stageTimestamp: string;
 }
 
@@ -50,7 +51,7 @@ export class Fleet {
   /** Deploys a version, and waits until every node runs it. */
   async rollOut(tag: string, names = ['agent']): Promise<void> {
     await this.deploy(tag, names);
-    for (const name of names) await this.kubectl('rollout', 'status', `daemonset/${name}`, '--timeout=20m');
+    for (const name of names) await this.kubectl('rollout', 'status', `daemonset/${name}`, '--timeout=30m');
   }
 
   /** Takes the mark of a good version away from all of them. */

@@ -190,8 +190,10 @@ export class Http {
   }
 
   #tellWarnings(response: IncomingMessage, path: string): void {
+    const { warning } = response.headers;
+    if (warning === undefined) return;
     // RFC 7234: 299 - "text"
-    for (const [, text] of (response.headers['warning'] ?? '').matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g))
+    for (const [, text] of warning.matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g))
       this.onWarning(this.#hide((text ?? '').replace(/\\(.)/g, '$1')), path);
   }
 

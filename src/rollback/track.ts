@@ -26,6 +26,8 @@ const LULL = 5_000;
 const BETWEEN_COMPARISONS = 5_000;
 /** Nodes are not looked at again within this time before a verdict, in milliseconds. */
 const NODES_AGE = 5_000;
+/** Pods change in crowds, and each look goes over all of them: it is taken this long after the first change, in milliseconds. */
+const CROWD = 250;
 /** What may still be read about the causes when the time is up, in milliseconds; after a verdict there is time. */
 const LAST_LOOK = 1_500;
 const LONG_LOOK = 10_000;
@@ -97,6 +99,7 @@ class Wait {
   readonly #stopping = new AbortController();
   readonly #minReady: number;
   #watching: Promise<void> | undefined;
+  #crowd = false;
   /** What ended the watch of the DaemonSet. */
   #broken: { error: unknown } | undefined;
   #deleted = false;
@@ -122,7 +125,7 @@ class Wait {
     this.#minReady = (start.spec.minReadySeconds ?? 0) * 1_000;
     this.#teller = new Teller(world);
     const wanted = { generation: start.metadata.annotations?.[TEMPLATE_GENERATION], hash: options.hash };
-    this.#observation = new Observation(world, start, wanted, this.#begun, () => this.#bell.ring());
+    this.#observation = new Observation(world, start, wanted, this.#begun, () => this.#podsChanged());
   }
 
   async untilEnd(): Promise<Tracked['kind']> {
@@ -156,6 +159,16 @@ class Wait {
       this.#broken = { error };
       this.#bell.ring();
     }
+  }
+
+  #podsChanged(): void {
+    if (this.#crowd) return;
+    this.#crowd = true;
+    const ring = (): void => {
+      this.#crowd = false;
+      this.#bell.ring();
+    };
+    void this.#world.clock.sleep(CROWD, this.#stopping.signal).then(ring, () => {});
   }
 
   async stop(): Promise<void> {
