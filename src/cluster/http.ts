@@ -80,7 +80,9 @@ export class Http {
         }
         if (status === 401 && attempt === 0 && this.#connection.plugins.forget()) continue;
         const wait = this.#waits[attempt];
-        const again = status === 429 || (call.method === 'GET' && TRANSIENT.has(status));
+        // A server that has just started does not know its roles yet, and forbids everything for a moment.
+        const starting = status === 403 && attempt > 0;
+        const again = status === 429 || starting || (call.method === 'GET' && TRANSIENT.has(status));
         if (again && wait !== undefined) {
           await sleep(Math.max(wait, retryAfter(response)), call.signal);
           continue;
