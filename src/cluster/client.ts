@@ -89,7 +89,7 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer }: Cli
       const query = { fieldManager: FIELD_MANAGER, ...(dryRun && { dryRun: 'All' }) };
       const path = daemonSetPath(daemonSet);
       const answer = await http.json({ method: 'PATCH', path, query, body: patch as unknown as Json, signal });
-      return daemonSetIn(answer, path, 'answer-lost');
+      return daemonSetIn(answer, path, dryRun ? 'api' : 'answer-lost');
     },
     async annotateControllerRevision({ namespace, name, uid }, annotations, signal) {
       await http.json({

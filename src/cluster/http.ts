@@ -51,7 +51,7 @@ export class Http {
   }
 
   /**
-   * The answer's JSON. A GET is tried again on transient failures; a PATCH only when the server
+   * The answer's JSON. What writes nothing is tried again on transient failures; a write only when the server
    * said that it did not process it (429), else an unclear end is `answer-lost`.
    */
   async json(call: Call): Promise<Json> {
@@ -79,18 +79,18 @@ export class Http {
           return read(text);
         }
         if (status === 401 && attempt === 0 && this.#connection.plugins.forget()) continue;
+        const explained = explainStatus(status, this.#hide(text), call, this.server);
+        const denied = explained.failure === 'admission-denied';
         const wait = this.#waits[attempt];
         // A server that has just started does not know its roles yet, and forbids everything for a moment.
         const starting = status === 403 && attempt > 0;
-        const again = status === 429 || starting || (call.method === 'GET' && TRANSIENT.has(status));
+        const again = status === 429 || starting || (isSafe(call) && TRANSIENT.has(status) && !denied);
         if (again && wait !== undefined) {
           await sleep(Math.max(wait, retryAfter(response)), call.signal);
           continue;
         }
-        const explained = explainStatus(status, this.#hide(text), call, this.server);
         // What admission stopped was not written.
-        if (call.method === 'PATCH' && status >= 500 && explained.failure !== 'admission-denied')
-          throw new ClusterError('answer-lost', explained.message);
+        if (!isSafe(call) && status >= 500 && !denied) throw new ClusterError('answer-lost', explained.message);
         throw explained;
       } catch (error) {
         end();
@@ -101,7 +101,7 @@ export class Http {
           this.server,
         );
         if (explained.failure === 'certificate') throw explained;
-        if (call.method === 'PATCH' && !neverSent(error)) throw new ClusterError('answer-lost', explained.message, { cause: error });
+        if (!isSafe(call) && !neverSent(error)) throw new ClusterError('answer-lost', explained.message, { cause: error });
         const wait = this.#waits[attempt];
         if (wait === undefined) throw explained;
         await sleep(wait, call.signal);
@@ -203,6 +203,11 @@ export class Http {
   #hide(text: string): string {
     return this.#connection.secrets.hide(text);
   }
+}
+
+/** Whether a call writes nothing, so that it may be made twice. */
+function isSafe({ method, query }: Call): boolean {
+  return method === 'GET' || query?.['dryRun'] === 'All';
 }
 
 /** So many at a time; the others wait, first come, first served. */

@@ -6,6 +6,9 @@
 /** Longer lines are cut off, in UTF-16 code units. */
 const LONGEST_LINE = 4_000;
 
+/** Characters that the runner keeps of an annotation. */
+const LONGEST_ANNOTATION = 4_000;
+
 /** Control characters, line and paragraph separators, and characters that reorder or hide what is shown. */
 const INVISIBLE = /[\p{Cc}\p{Cn}\p{Zl}\p{Zp}\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/gu;
 
@@ -34,6 +37,14 @@ export function logLine(text: string): string {
   return truncate(oneLine(text), LONGEST_LINE)
     .replaceAll('##[', '## [')
     .replace(/^(\s*):(?=:)/, '$1: ');
+}
+
+/**
+ * The text of an annotation. GitHub's runner takes what follows the first `::` for it, others (nektos/act, and what is built
+ * on it) what follows the last one, so that a text with another in it could pass for the whole.
+ */
+export function annotationText(text: string): string {
+  return truncate(logLine(text).replace(/:(?=:)/g, ': '), LONGEST_ANNOTATION);
 }
 
 /** Text in Markdown that is shown as it is: no markup, no HTML, no link, no mention, one line. */

@@ -5,14 +5,12 @@ import { formatDuration } from '../duration.ts';
 import { outputsOf } from './outputs.ts';
 import type { Report } from './report.ts';
 import { roundup, summaryOf, verdictOf } from './summary.ts';
-import { logLine, truncate } from './text.ts';
+import { annotationText, logLine, truncate } from './text.ts';
 
 /** The runner shows 10 annotations of a kind a step; one is left for the end. */
 const MOST_WARNINGS = 9;
 /** A longer title is no title. */
 const LONGEST_TITLE = 200;
-/** Characters that the runner keeps of an annotation. */
-const LONGEST_ANNOTATION = 4_000;
 
 /** The job's log, masks, outputs and summary. Nothing else prints, so nothing unsafe is printed. */
 export class Writer {
@@ -32,9 +30,8 @@ export class Writer {
   warning(line: string): void {
     if (this.warnings.includes(line)) return;
     this.warnings.push(line);
-    const text = truncate(logLine(line), LONGEST_ANNOTATION);
-    if (this.warnings.length <= MOST_WARNINGS) core.warning(text);
-    else core.info(`Warning: ${text}`);
+    if (this.warnings.length <= MOST_WARNINGS) core.warning(annotationText(line));
+    else this.info(`Warning: ${line}`);
   }
 
   group(title: string, lines: string[]): void {
@@ -97,5 +94,5 @@ export class Writer {
 }
 
 function annotate(as: typeof core.error | typeof core.warning | typeof core.notice, title: string, text: string): void {
-  as(truncate(logLine(text), LONGEST_ANNOTATION), { title: truncate(logLine(title), LONGEST_TITLE) });
+  as(annotationText(text), { title: truncate(logLine(title), LONGEST_TITLE) });
 }

@@ -44,9 +44,10 @@ export async function preview(
   target: Revision,
   { readOnly }: { readOnly: boolean },
 ): Promise<Preview | undefined> {
-  const { log } = world;
+  const { cluster, log, signal } = world;
   try {
-    const answer = await dryRun(world, daemonSet, target);
+    const patch = restorePatch(daemonSet, target, undefined);
+    const answer = await cluster.patchDaemonSet(daemonSet.metadata, patch, { dryRun: true }, signal);
     return { template: answer.spec.template, validated: true, changes: answer.metadata.generation !== daemonSet.metadata.generation };
   } catch (error) {
     if (isFailure(error, 'conflict')) return undefined;
@@ -55,17 +56,6 @@ export async function preview(
     log.warning(`The server could not try the change first; going on with a comparison of our own. ${error.message}`);
     return { template: target.template, validated: false, changes: true };
   }
-}
-
-/** A dry run writes nothing, so a lost answer is no riddle: it is asked for once more. */
-async function dryRun({ cluster, log, signal }: World, daemonSet: DaemonSet, target: Revision): Promise<DaemonSet> {
-  const ask = (): Promise<DaemonSet> =>
-    cluster.patchDaemonSet(daemonSet.metadata, restorePatch(daemonSet, target, undefined), { dryRun: true }, signal);
-  return ask().catch((error: unknown) => {
-    if (!isFailure(error, 'answer-lost')) throw error;
-    log.debug(`The dry run had no answer (${error.message}), trying again.`);
-    return ask();
-  });
 }
 
 export type Patched =

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { micromark } from 'micromark';
 import { gfm, gfmHtml } from 'micromark-extension-gfm';
-import { code, fence, logLine, markdown, oneLine, truncate } from '../../../src/report/text.ts';
+import { annotationText, code, fence, logLine, markdown, oneLine, truncate } from '../../../src/report/text.ts';
 
 /** As the runner reads a printed line: is it a command? (actions/runner: ActionCommand.TryParseV2 and TryParse) */
 function isCommand(line: string): boolean {
@@ -81,6 +81,18 @@ describe('logLine', () => {
       { numRuns: 2_000 },
     );
   });
+});
+
+test('annotationText holds nothing that any runner takes for the end of its properties', () => {
+  expect(annotationText('a ::error::b ::: c')).toBe('a : :error: :b : : : c');
+  fc.assert(
+    fc.property(hostile, (text) => {
+      const line = annotationText(text);
+      expect(line).not.toContain('::');
+      expect(isCommand(line)).toBe(false);
+      expect(line.length).toBeLessThanOrEqual(4_000);
+    }),
+  );
 });
 
 const render = (text: string): string => micromark(text, { extensions: [gfm()], htmlExtensions: [gfmHtml()], allowDangerousHtml: true });
