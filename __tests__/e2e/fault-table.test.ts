@@ -160,11 +160,17 @@ async function struckBy({ fault, always = false, timeout = '30s', plugin = false
   return end;
 }
 
+/** What all give, once all have ended: one that fails must not leave the others running into the next test. */
+async function allOf<T>(promises: Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
+}
+
 const NOTHING = '–';
 const rows: [string, string[]][] = [];
 
 test('faults of the network', async () => {
-  const columns = await Promise.all(
+  const columns = await allOf(
     lanes.map(async (lane) => {
       const cells: string[] = [];
       for (const fault of NETWORK) cells.push((fault.only ?? STEPS).includes(lane.step as never) ? await struckBy(fault, lane) : NOTHING);
@@ -175,7 +181,10 @@ test('faults of the network', async () => {
 }, 600_000);
 
 /** One rollback in each lane, all of which are at their step when something happens to the cluster. */
-async function whileAtTheirSteps(timeout: string, happens: (ends: Promise<string>[]) => Promise<void>): Promise<string[]> {
+async function whileAtTheirSteps(
+  timeout: string,
+  happens: (release: () => void, ends: Promise<string>[]) => Promise<void>,
+): Promise<string[]> {
   const held = new Set<Step>();
   let release = (): void => {};
   const released = new Promise<void>((go) => {
@@ -198,19 +207,19 @@ async function whileAtTheirSteps(timeout: string, happens: (ends: Promise<string
       () => held.size,
       (size) => size === lanes.length,
     );
-    const happened = happens(ends);
-    release();
-    await happened;
-    return await Promise.all(ends);
+    await happens(release, ends);
+    return await allOf(ends);
   } finally {
     release();
+    await Promise.allSettled(ends);
     for (const { proxy } of lanes) proxy.before = async () => {};
   }
 }
 
 test('the API server is killed, and started again once the first rollback has given up', async () => {
-  const cells = await whileAtTheirSteps('60s', async () => {
+  const cells = await whileAtTheirSteps('60s', async (release) => {
     await testbed.kill('kube-apiserver');
+    release();
     // Where nothing was ever reached, it is soon given up.
     await eventually(
       'the first rollback',
@@ -223,8 +232,9 @@ test('the API server is killed, and started again once the first rollback has gi
 });
 
 test('etcd stands still for 20 s', async () => {
-  const cells = await whileAtTheirSteps('60s', async () => {
+  const cells = await whileAtTheirSteps('60s', async (release) => {
     await testbed.pause('etcd');
+    release();
     await new Promise((next) => setTimeout(next, 20_000));
     await testbed.resume('etcd');
   });
@@ -232,8 +242,9 @@ test('etcd stands still for 20 s', async () => {
 });
 
 test('the controller-manager stands still', async () => {
-  const cells = await whileAtTheirSteps('20s', async (ends) => {
+  const cells = await whileAtTheirSteps('20s', async (release, ends) => {
     await testbed.pause('kube-controller-manager');
+    release();
     await Promise.allSettled(ends);
     await testbed.resume('kube-controller-manager');
   });

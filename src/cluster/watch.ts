@@ -63,12 +63,15 @@ export async function* watch<T extends WatchedObject>(http: Http, options: Watch
       }
     } catch (error) {
       signal.throwIfAborted();
-      if (isFailure(error, 'forbidden') && version !== undefined) {
+      // A server that has just started does not know its roles yet, and forbids everything for a moment.
+      const starting = wait > FIRST_WAIT && wait < LONGEST_WAIT;
+      if (isFailure(error, 'forbidden') && !starting) {
+        if (version === undefined) throw error;
         onPolling(error.message);
         yield* poll(options);
         return;
       }
-      if (!(error instanceof ClusterError) || isFailure(error, 'not-found', 'certificate', 'credentials', 'forbidden')) throw error;
+      if (!(error instanceof ClusterError) || isFailure(error, 'not-found', 'certificate', 'credentials')) throw error;
       // A second refusal is final; the first may be an expired token, which is renewed.
       if (isFailure(error, 'unauthorized') && wait > FIRST_WAIT) throw error;
       if (isFailure(error, 'expired')) version = undefined;
