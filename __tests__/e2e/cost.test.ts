@@ -2,10 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { PassThrough } from '../../bench/pass-through.ts';
-import { eventually, expectStep, Fleet } from './support.ts';
-
-/** Says so when nothing is left open, which is before the process ends of itself. */
-const TELL_WHEN_IDLE = "--import=data:text/javascript,process.once('beforeExit',()=>console.log('nothing-is-open'))";
+import { eventually, expectStep, Fleet, TELL_WHEN_IDLE } from './support.ts';
 
 describe('a rollback', () => {
   let fleet: Fleet;

@@ -81,6 +81,9 @@ export function processesOf(directory: string): number[] {
     .map(Number);
 }
 
+/** For NODE_OPTIONS: the log says so when nothing is left open, which is before the process ends of itself. */
+export const TELL_WHEN_IDLE = "--import=data:text/javascript,process.once('beforeExit',()=>console.log('nothing-is-open'))";
+
 export interface FleetOptions {
   testbed?: Testbed;
   /** By default one of its own. */

@@ -1,11 +1,14 @@
-/** 200 rollbacks in a row, and 20 at once, through a network with faults that a seed chooses; `TEST_SEED` plays those of an earlier run again. */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+/**
+ * 200 rollbacks in a row, and 20 at once, through a network with faults that a seed chooses; `TEST_SEED` plays those of an earlier run again.
+ * A long wait through such a network.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { type Fault, FaultyProxy, type Kind } from '../e2e/proxy.ts';
-import { expectStep, Fleet, processesOf, tell } from '../e2e/support.ts';
+import { expectStep, Fleet, processesOf, TELL_WHEN_IDLE, tell } from '../e2e/support.ts';
 
 type Trouble = Exclude<ReturnType<Fault>, 'pass'>;
 
@@ -58,13 +61,18 @@ test('200 in a row, to and fro: each is written once, each node runs it, nothing
   const runs = fc.sample(troubles, { seed, numRuns: 200 });
   for (const [index, all] of runs.entries()) {
     proxy.fault = faultsOf(all);
-    const step = await fleet.rollback(inputs(names[index % 2] ?? ''), { TMPDIR: temp, GITHUB_RUN_ID: String(index) });
+    const step = await fleet.rollback(inputs(names[index % 2] ?? ''), {
+      TMPDIR: temp,
+      GITHUB_RUN_ID: String(index),
+      NODE_OPTIONS: TELL_WHEN_IDLE,
+    });
     const said = `rollback ${index + 1} through ${JSON.stringify(all)} (${again})`;
     try {
       expectStep(step, {
         code: 0,
         outputs: { outcome: 'rolled-back', changed: 'true', 'new-revision': String(index + 3), updated: '10', available: '10' },
       });
+      expect(step.log).toMatch(/^nothing-is-open$/m);
       expect(await fleet.image()).toBe(index % 2 === 0 ? 'v1' : 'v2');
       expect(fleet.writes()).toBe(index + 1);
     } catch (error) {
@@ -96,4 +104,36 @@ test('20 at once, each through faults of its own', async () => {
   for (const step of steps) expectStep(step, { code: 0, outputs: { outcome: 'rolled-back', changed: 'true', available: '10' } });
   expect(fleet.writes() - before).toBe(20);
   expect(readdirSync(temp)).toEqual([]);
+}, 600_000);
+
+test('a wait of 400 changes and 40 connections that end keeps neither memory nor connections', async () => {
+  await fleet.deploy('v3-hang');
+  proxy.fault = (kind) => (kind === 'watch' ? { cutAfter: 1_000 } : 'pass');
+  const { process: gate, done } = fleet.start({
+    kubeconfig: proxy.kubeconfig,
+    command: 'status',
+    'progress-deadline': '0',
+    timeout: '10m',
+  });
+  const held = (): { memory: number; open: number } => ({
+    memory: Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${gate.pid}/status`, 'utf8'))?.[1]) / 1024,
+    open: readdirSync(`/proc/${gate.pid}/fd`).length,
+  });
+  let changes = 0;
+  const change = async (until: number, watches: number): Promise<void> => {
+    while (changes < until || proxy.seen.filter((kind) => kind === 'watch').length < watches) {
+      changes += 1;
+      await fleet.kubectl(['annotate', 'daemonset/agent', `change=${changes}`, '--overwrite']);
+    }
+  };
+  // By then the pods are watched too, and what is loaded late is loaded.
+  await change(200, 20);
+  const before = held();
+  await change(400, 40);
+  const after = held();
+  gate.kill('SIGINT');
+  expectStep(await done, { code: 1, outputs: { outcome: 'cancelled' } });
+  tell(`after ${changes} changes: ${JSON.stringify({ before, after })}`);
+  expect(after.memory - before.memory).toBeLessThan(20);
+  expect(after.open).toBeLessThanOrEqual(before.open + 2);
 }, 600_000);
