@@ -15,8 +15,8 @@ import { isRecord } from './entry.ts';
 import { Http } from './http.ts';
 import { watch } from './watch.ts';
 
-/** Objects a page, so that a large namespace needs no large answer. */
-const PAGE = 250;
+/** Objects a page. The answers are what a large fleet costs in memory: with pages of 250 a third more. */
+const PAGE = 100;
 /** Events that are looked through at a time. */
 const MOST_EVENTS = 500;
 /** Bytes of a container's log. */

@@ -24,6 +24,8 @@ const MOST_EVENTS = 10;
 /** Warnings are read at first so often, and then less and less. Milliseconds. */
 const WARNINGS_AGE = 5_000;
 const LONGEST_WARNINGS_AGE = 60_000;
+/** What was made of the same pods is good for this long, in milliseconds: one look asks for it several times. */
+const SAME_LOOK = 100;
 const NO_PODS = 'Which pods hold the rollout up cannot be told.';
 
 /**
@@ -46,6 +48,7 @@ export class Observation {
   #rejected: { message: string; since: number } | undefined;
   #watching: Promise<void> | undefined;
   #seen = false;
+  #last: { diagnosis: Diagnosis; desired: number; at: number } | undefined;
 
   /** @param begun when the wait began, in milliseconds since the epoch. */
   constructor(world: World, daemonSet: DaemonSet, wanted: Wanted, begun: number, onChange: () => void) {
@@ -94,6 +97,7 @@ export class Observation {
   }
 
   #see(change: Watched<Pod>): void {
+    this.#last = undefined;
     if (change.kind === 'gone') {
       this.#pods.delete(change.object.metadata.uid);
       return;
@@ -114,9 +118,12 @@ export class Observation {
   /** How the nodes are, or undefined while no pod was seen. */
   diagnosis({ desired }: Counts): Diagnosis | undefined {
     if (!this.#seen) return undefined;
+    const now = this.#world.clock.now();
+    if (this.#last?.desired === desired && now - this.#last.at < SAME_LOOK) return this.#last.diagnosis;
     const minReady = (this.#daemonSet.spec.minReadySeconds ?? 0) * 1_000;
     const situation = { pods: this.#pods.values(), nodes: this.#nodes, rejected: this.#rejected, desired, minReady, start: this.#begun };
-    return diagnose(situation, this.#world.clock.now());
+    this.#last = { diagnosis: diagnose(situation, now), desired, at: now };
+    return this.#last.diagnosis;
   }
 
   /** Looks at the nodes, unless that was done within `age` milliseconds. */
@@ -126,6 +133,7 @@ export class Observation {
     try {
       this.#nodes = new Map((await cluster.listNodes(signal)).map((node) => [node.metadata.name, seeNode(node)]));
       this.#nodesAt = clock.now();
+      this.#last = undefined;
     } catch (error) {
       this.#denied.add('nodes');
       this.#withhold(error, 'Whether a node itself is at fault cannot be told.');
@@ -156,6 +164,7 @@ export class Observation {
       for (const [id, pod] of this.#pods) this.#pods.set(id, withWarnings(pod, warnings.get(id) ?? [], now));
       const rejection = seeWarnings(ours).at(-1);
       this.#rejected = rejection && { message: rejection.message, since: this.#rejected?.since ?? now };
+      this.#last = undefined;
     } catch (error) {
       this.#denied.add('events');
       this.#withhold(error, 'Why pods do not start cannot be told in full.');
