@@ -59,8 +59,13 @@ interface Pair extends Times {
   after: number;
 }
 
-/** The action rolls back from v2 to v1, kubectl from v1 to v2, in turns, so that whatever else the machine does meets both. */
-async function inPairs(fleet: Fleet, { marked }: { marked: boolean }): Promise<[ours: number, kubectl: number][]> {
+/**
+ * The action rolls back from v2 to v1, kubectl from v1 to v2, in turns, so that whatever else the machine does meets both.
+ *
+ * @param marked whether v1 is marked as good already.
+ * @param cached whether kubectl has a cache of the discovery; on a fresh runner it has none.
+ */
+async function inPairs(fleet: Fleet, { marked, cached }: { marked: boolean; cached: boolean }): Promise<[ours: number, kubectl: number][]> {
   const ours: Pair[] = [];
   const theirs: Pair[] = [];
   for (let pair = 0; pair <= PAIRS; pair++) {
@@ -72,7 +77,8 @@ async function inPairs(fleet: Fleet, { marked }: { marked: boolean }): Promise<[
     expectOutcome(step, 'rolled-back');
     const one = { ...timesIn(step.log), after: ended - lastAvailable(fleet.answersSince(mark), fleet, ended) };
     mark = fleet.mark();
-    const pairOfKubectl = await run([...TIMED, ...undoAndStatus(fleet)]);
+    const into = cached ? cache : mkdtempSync(join(cache, 'fresh-'));
+    const pairOfKubectl = await run([...TIMED, ...undoAndStatus(fleet, { into })]);
     const other = {
       ...timesIn(pairOfKubectl.printed),
       after: pairOfKubectl.ended - lastAvailable(fleet.answersSince(mark), fleet, pairOfKubectl.ended),
@@ -82,7 +88,7 @@ async function inPairs(fleet: Fleet, { marked }: { marked: boolean }): Promise<[
     ours.push(one);
     theirs.push(other);
   }
-  const version = marked ? 'the version is marked as good already' : 'it is not marked yet';
+  const version = `${marked ? 'the version is marked as good already' : 'it is not marked yet'}${cached ? '' : '; a fresh runner'}`;
   const ratio = (of: 'cpu' | 'wall'): number => median(ours.map((one, index) => one[of] / (theirs[index] as Pair)[of]));
   for (const [of, what] of [
     ['cpu', `CPU (user and system), 10 healthy nodes, ${version}`],
@@ -261,8 +267,9 @@ try {
   try {
     const fleet = await Fleet.create(small, 'bench');
     for (const tag of ['v1', 'v2']) await fleet.rollOut(tag);
-    cpu = await inPairs(fleet, { marked: true });
-    await inPairs(fleet, { marked: false });
+    cpu = await inPairs(fleet, { marked: true, cached: true });
+    await inPairs(fleet, { marked: true, cached: false });
+    await inPairs(fleet, { marked: false, cached: true });
     await counts(fleet);
     await atOnce(await Fleet.create(small, 'bench-at-once'));
     await waiting(fleet);
