@@ -9,8 +9,16 @@ import { promisify } from 'node:util';
 
 export type ToolName = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler' | 'kubectl' | 'kwok' | 'act' | 'actionlint';
 
-/** A Kubernetes version that has a folder of its own beside the newest one's. */
-export type OlderKubernetes = '1.34' | '1.35';
+/** Kubernetes versions that have a folder of their own beside the newest one's. */
+export const OLDER = ['1.34', '1.35'] as const;
+export type OlderKubernetes = (typeof OLDER)[number];
+
+/** @throws RangeError where there is no such folder. */
+export function olderKubernetes(version: string | undefined): OlderKubernetes | undefined {
+  const older = OLDER.find((one) => one === version);
+  if (older === undefined && version) throw new RangeError(`TESTBED_KUBERNETES is ${version}; there are ${OLDER.join(', ')}`);
+  return older;
+}
 
 interface Tool {
   /** The folder under modules/ whose go.mod pins it. Older versions of it are in `<folder>-<version>`. */

@@ -257,7 +257,7 @@ describe('whatever GitHub does, the step ends as it would have', () => {
     ['no valid token', { status: 401, message: 'Bad credentials' }, /github-token is no valid token/],
     ['its limits', { status: 403, message: 'Wait.', headers: { 'retry-after': '60' } }, /rate limit is used up/],
     ['an error', { status: 500, message: 'Server Error' }, /GitHub answered 500 \(Server Error\)\.$/],
-    ['hostile words', { status: 500, message: 'x\r\n::error::y ##[error]z' }, /GitHub answered 500 \(x.* ::error::y ## \[error\]z\)\.$/],
+    ['hostile words', { status: 500, message: 'x\r\n::error::y ##[error]z' }, /GitHub answered 500 \(x.* : :error: :y ## \[error\]z\)\.$/],
     ['a locked pull request', { status: 403, message: 'Unable to create comment because issue is locked.' }, /issue is locked\.\)\.$/],
     ['a page in the place of JSON', { html: 200 }, /answer is not JSON/],
     ['a page of a proxy', { html: 502 }, /GitHub answered 502\.$/],

@@ -1,9 +1,18 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { type Any, eventually, execute, Fleet, processesOf } from './support.ts';
+import { type Any, eventually, execute, Fleet, processesOf, sharedTestbed } from './support.ts';
+
+test('the control plane and kubectl are those of the version that was asked for', async () => {
+  const pinned = /k8s\.io\/kubernetes v(\d+\.\d+)/.exec(readFileSync('testbed/modules/kubernetes/go.mod', 'utf8'))?.[1];
+  const wanted = process.env['TESTBED_KUBERNETES'] || pinned;
+  const { kubectl, kubeconfig } = sharedTestbed();
+  const { stdout } = await execute(kubectl, ['--kubeconfig', kubeconfig, 'version', '-o', 'json']);
+  const { clientVersion, serverVersion } = JSON.parse(stdout) as Any;
+  for (const { gitVersion } of [clientVersion, serverVersion]) expect(gitVersion).toMatch(new RegExp(`^v${wanted}\\.\\d+$`));
+});
 
 describe('a tag drives its pods', () => {
   let fleet: Fleet;
