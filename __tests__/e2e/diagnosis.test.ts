@@ -432,6 +432,26 @@ describe('nodes', () => {
     );
   };
 
+  test('that are all right, and a controller that is behind with its counters: it gets the same time again', async () => {
+    await fleet.rollOut('v1', { maxUnavailable: '100%' });
+    await fleet.deploy('v2', { maxUnavailable: '100%', spec: { minReadySeconds: 5 } });
+    const isReady = ({ spec, status }: Any): boolean =>
+      spec.containers[0].image.endsWith(':v2') && status.conditions?.some((one: Any) => one.type === 'Ready' && one.status === 'True');
+    await eventually(
+      'pods that are ready',
+      () => fleet.json('get', 'pods'),
+      ({ items }) => items.length === 5 && items.every(isReady),
+    );
+    await testbed.pause('kube-controller-manager');
+    try {
+      const step = await fleet.rollback({ command: 'status', 'progress-deadline': '4s' });
+      expectStep(step, { code: 1, outputs: { outcome: 'stalled', available: '0' } });
+      expect(Number(step.outputs['duration-seconds'])).toBeGreaterThanOrEqual(13);
+    } finally {
+      await testbed.resume('kube-controller-manager');
+    }
+  });
+
   test('one that is not ready is named as the cause, and is no failure of the version', async () => {
     await fleet.rollOut('v1', everywhere);
     await breakNode('node-3');

@@ -217,7 +217,7 @@ class Wait {
 
     const patience = { grace: limits.failureGrace, tolerated: toleratedOf(limits.tolerateUnavailable, counts.desired) };
     let seen = this.#observation.diagnosis(counts);
-    const overdue = limits.progressDeadline > 0 && idle >= limits.progressDeadline + this.#minReady;
+    const overdue = limits.progressDeadline > 0 && idle >= this.#deadline;
     const mayFail = limits.failFast && seen !== undefined && stuckOf(seen, patience, now).length > patience.tolerated;
     const mayDo = seen !== undefined && idle >= limits.failureGrace;
     if (overdue && !seen) await this.#observation.glance(AbortSignal.any([signal, AbortSignal.timeout(LONG_LOOK)]));
@@ -232,7 +232,14 @@ class Wait {
       if (lacking <= patience.tolerated && seen.troubled.length > 0) return 'complete';
     }
     if (limits.failFast && this.#stuck.length > patience.tolerated) return 'failed';
-    return overdue ? 'stalled' : undefined;
+    // Where all pods are right it is the controller that is behind with its counters: it may have the same time again.
+    const isRight = seen !== undefined && seen.troubled.length === 0;
+    return overdue && (!isRight || idle >= this.#deadline + limits.progressDeadline) ? 'stalled' : undefined;
+  }
+
+  /** How long without progress is too long, in milliseconds; not meant where there is no progress deadline. */
+  get #deadline(): number {
+    return this.#options.limits.progressDeadline + this.#minReady;
   }
 
   /** Where the counters are complete and cannot be trusted: whether pods run something else. */
@@ -299,7 +306,7 @@ class Wait {
       this.#teller.nextAt(),
       progressedAt + LULL,
       progressedAt + limits.failureGrace,
-      limits.progressDeadline > 0 ? progressedAt + limits.progressDeadline + this.#minReady : undefined,
+      ...(limits.progressDeadline > 0 ? [0, limits.progressDeadline].map((more) => progressedAt + this.#deadline + more) : []),
       diagnosis && nextVerdictAt(diagnosis, { grace: limits.failureGrace, tolerated: 0 }, now),
       this.#wrong.length > 0 ? this.#comparedAt + BETWEEN_COMPARISONS : undefined,
       this.#observation.started ? this.#observation.warningsDueAt(counts) : undefined,
