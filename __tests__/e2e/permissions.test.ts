@@ -254,7 +254,7 @@ test('the commands of docs/authentication.md make an account that lacks nothing'
       async () => void (await fleet.kubectl(['delete', 'clusterrolebinding/rollback-daemonset', 'clusterrole/rollback-daemonset-nodes'])),
     );
     const path = [dirname(fleet.testbed.kubectl), process.env['PATH']].join(delimiter);
-    const made = await execute('env', [`PATH=${path}`, `KUBECONFIG=${fleet.testbed.kubeconfig}`, 'bash', '-euc', script]);
+    const made = await execute('env', [`PATH=${path}`, `KUBECONFIG=${fleet.testbed.kubeconfig}`, 'bash', '--norc', '-euc', script]);
     expect(made).toMatchObject({ code: 0, stderr: '' });
     const token = (await fleet.kubectl(['create', 'token', 'rollback-daemonset'])).trim();
     const config = load(readFileSync(fleet.testbed.kubeconfig, 'utf8')) as Any;
