@@ -11,7 +11,7 @@ export type ToolName = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | '
 
 /** Kubernetes versions that have a folder of their own beside the newest one's. */
 export const OLDER = ['1.34', '1.35'] as const;
-export type OlderKubernetes = (typeof OLDER)[number];
+type OlderKubernetes = (typeof OLDER)[number];
 
 /** @throws RangeError where there is no such folder. */
 export function olderKubernetes(version: string | undefined): OlderKubernetes | undefined {

@@ -3,7 +3,7 @@ import { existsSync, openSync, readFileSync, rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { buildTools, type OlderKubernetes, olderKubernetes } from './build.ts';
+import { buildTools, olderKubernetes } from './build.ts';
 import { clientCertificate } from './certificates.ts';
 import { type Outcome, type StartOptions, tell } from './control.ts';
 import { files, makeDirectory, type ProcessName, readState, reapLeftovers } from './directory.ts';
@@ -17,8 +17,6 @@ export interface TestbedOptions {
   /** Gets a line now and then while tools are built. */
   log?: (line: string) => void;
   extraApiServerFlags?: string[];
-  /** An older control plane and kubectl, which take some minutes to build once. Default: that of TESTBED_KUBERNETES, or the newest one. */
-  kubernetes?: OlderKubernetes;
 }
 
 /** Stock Kubernetes on loopback: real API server, controllers and scheduler; nodes and pods played by kwok. */
@@ -54,14 +52,15 @@ export interface Testbed {
 
 /**
  * Builds what is not in the cache, starts a cluster and returns when pods can be
- * created in it. It ends with the process that called this, however that ends.
+ * created in it. It ends with the process that called this, however that ends. TESTBED_KUBERNETES in the environment
+ * names an older Kubernetes than the newest.
  */
 export async function startTestbed(options: TestbedOptions = {}): Promise<Testbed> {
-  const { nodes = 10, log = () => {}, extraApiServerFlags = [], kubernetes = olderKubernetes(process.env['TESTBED_KUBERNETES']) } = options;
+  const { nodes = 10, log = () => {}, extraApiServerFlags = [] } = options;
   if (!Number.isInteger(nodes) || nodes < 0 || nodes > 2_000) throw new RangeError('nodes must be a whole number from 0 to 2,000');
   reapLeftovers();
   const names = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl', 'kwok'] as const;
-  const tools = await buildTools([...names], log, kubernetes);
+  const tools = await buildTools([...names], log, olderKubernetes(process.env['TESTBED_KUBERNETES']));
 
   const directory = makeDirectory();
   const supervisor = startSupervisor(directory, { tools, extraApiServerFlags });
