@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { join as path } from 'node:path';
+import { createServer as createSecureServer } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { expectStep, Fleet } from './support.ts';
 
@@ -18,10 +20,13 @@ afterEach(async () => {
   await fleet.remove();
 });
 
-async function listen(serve: (client: Socket, first: Buffer) => void): Promise<number> {
-  proxy = createServer((client) => {
-    client.once('data', (first: Buffer) => serve(client, first));
-  });
+async function listen(scheme: keyof typeof schemes): Promise<number> {
+  const serve = (client: Socket): void => {
+    client.once('data', (first: Buffer) => schemes[scheme](client, first));
+  };
+  // The API server's own certificate, which is good for 127.0.0.1.
+  const [cert, key] = ['serving.crt', 'serving.key'].map((name) => readFileSync(path(fleet.testbed.directory, name)));
+  proxy = scheme === 'https' ? createSecureServer({ cert, key }, serve) : createServer(serve);
   await new Promise<void>((ready) => proxy.listen(0, '127.0.0.1', ready));
   return (proxy.address() as AddressInfo).port;
 }
@@ -36,6 +41,12 @@ function join(client: Socket, host: string, port: number, accepted: string | Buf
   client.on('error', () => upstream.destroy());
 }
 
+/** RFC 9110, CONNECT. */
+function tunnel(client: Socket, first: Buffer): void {
+  const [, host = '', port] = /^CONNECT ([^:]+):(\d+) /.exec(first.toString('latin1')) ?? [];
+  join(client, host, Number(port), 'HTTP/1.1 200 OK\r\n\r\n');
+}
+
 const schemes = {
   /** RFC 1928, without authentication, for an IPv4 address or a name. */
   socks5: (client: Socket): void => {
@@ -47,20 +58,20 @@ const schemes = {
       join(client, host, request.readUInt16BE(end), Buffer.of(5, 0, 0, 1, 0, 0, 0, 0, 0, 0));
     });
   },
-  /** RFC 9110, CONNECT. */
-  http: (client: Socket, first: Buffer): void => {
-    const [, host = '', port] = /^CONNECT ([^:]+):(\d+) /.exec(first.toString('latin1')) ?? [];
-    join(client, host, Number(port), 'HTTP/1.1 200 OK\r\n\r\n');
-  },
+  http: tunnel,
+  https: tunnel,
 };
 
-test.each(['socks5', 'http'] as const)('a kubeconfig with a proxy-url of the scheme %s', async (scheme) => {
-  const port = await listen(schemes[scheme]);
+test.each(['socks5', 'http', 'https'] as const)('a kubeconfig with a proxy-url of the scheme %s', async (scheme) => {
+  const port = await listen(scheme);
   const { kubeconfig, server } = fleet.testbed;
   const text = readFileSync(kubeconfig, 'utf8').replace(
     `server: ${server}`,
     `server: ${server}\n    proxy-url: ${scheme}://127.0.0.1:${port}`,
   );
-  expectStep(await fleet.rollback({ kubeconfig: text }), { code: 0, outputs: { outcome: 'rolled-back' } });
+  expectStep(await fleet.rollback({ kubeconfig: text }, { NODE_EXTRA_CA_CERTS: fleet.testbed.caFile }), {
+    code: 0,
+    outputs: { outcome: 'rolled-back' },
+  });
   expect(new Set(asked)).toEqual(new Set([new URL(server).host]));
 });
