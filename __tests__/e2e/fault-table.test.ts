@@ -252,7 +252,7 @@ test('the controller-manager stands still', async () => {
 });
 
 test.each(['deny', 'time-out'] as const)('an admission webhook: %s', async (how) => {
-  const cells = await Promise.all(
+  const cells = await allOf(
     lanes.map(async (lane) => {
       if (lane.step !== 'dry-run' && lane.step !== 'patch') return NOTHING;
       await eventually(

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer, request } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
-import { join } from 'node:path';
 import type { Testbed } from '../../testbed/testbed.ts';
+import { servingCertificate } from './support.ts';
 
 /** Passes requests on to the real API server, without TLS or with the server's own certificate; redirects them; or says what it was sent. */
 export class Gateway {
@@ -22,7 +22,6 @@ export class Gateway {
     { secure, redirectTo, echo = false }: { secure: boolean; redirectTo?: Gateway; echo?: boolean },
   ): Promise<Gateway> {
     const ca = readFileSync(testbed.caFile);
-    const [cert, key] = ['serving.crt', 'serving.key'].map((name) => readFileSync(join(testbed.directory, name)));
     const answer = (from: IncomingMessage, to: ServerResponse): void => {
       gateway.seen.push(from.headers);
       if (redirectTo) return void to.writeHead(302, { Location: `${redirectTo.url}${from.url}` }).end();
@@ -39,7 +38,7 @@ export class Gateway {
       through.on('error', () => from.socket.destroy());
       from.pipe(through);
     };
-    const server = secure ? createSecureServer({ ...(cert && { cert }), ...(key && { key }) }, answer) : createServer(answer);
+    const server = secure ? createSecureServer(servingCertificate(testbed), answer) : createServer(answer);
     await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
     const gateway = new Gateway(server, secure);
     return gateway;

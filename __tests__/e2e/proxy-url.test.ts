@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { join as path } from 'node:path';
 import { createServer as createSecureServer } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { expectStep, Fleet } from './support.ts';
+import { expectStep, Fleet, servingCertificate } from './support.ts';
 
 let fleet: Fleet;
 let proxy: Server;
@@ -24,9 +23,7 @@ async function listen(scheme: keyof typeof schemes): Promise<number> {
   const serve = (client: Socket): void => {
     client.once('data', (first: Buffer) => schemes[scheme](client, first));
   };
-  // The API server's own certificate, which is good for 127.0.0.1.
-  const [cert, key] = ['serving.crt', 'serving.key'].map((name) => readFileSync(path(fleet.testbed.directory, name)));
-  proxy = scheme === 'https' ? createSecureServer({ cert, key }, serve) : createServer(serve);
+  proxy = scheme === 'https' ? createSecureServer(servingCertificate(fleet.testbed), serve) : createServer(serve);
   await new Promise<void>((ready) => proxy.listen(0, '127.0.0.1', ready));
   return (proxy.address() as AddressInfo).port;
 }

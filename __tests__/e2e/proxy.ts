@@ -2,9 +2,8 @@ import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server, request as secureRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { dump, load } from 'js-yaml';
-import type { Any, Fleet } from './support.ts';
+import { type Any, type Fleet, servingCertificate } from './support.ts';
 
 export type Kind = 'get' | 'list' | 'dry-run' | 'patch' | 'mark' | 'watch';
 
@@ -47,11 +46,9 @@ export class FaultyProxy {
     await fleet.kubectl(['create', 'role', 'marks', '--verb=patch', '--resource=controllerrevisions.apps']);
     await fleet.kubectl(['create', 'rolebinding', 'marks', '--role=marks', `--serviceaccount=${namespace}:ci`]);
     const token = (await fleet.kubectl(['create', 'token', 'ci'])).trim();
-    // The API server's own certificate, which is good for 127.0.0.1.
-    const [cert, key] = ['serving.crt', 'serving.key'].map((name) => readFileSync(join(testbed.directory, name)));
     const upstream = new URL(testbed.server);
     const ca = readFileSync(testbed.caFile);
-    const proxy = new FaultyProxy(createServer({ cert, key }));
+    const proxy = new FaultyProxy(createServer(servingCertificate(testbed)));
     proxy.#server.on('request', async (from: IncomingMessage, to: ServerResponse) => {
       const kind = kindOf(from);
       proxy.seen.push(kind);

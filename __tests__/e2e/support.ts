@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from '@jest/globals';
 import { dump, load } from 'js-yaml';
 import { type RunningStep, type Step, startStep } from '../../testbed/step.ts';
@@ -9,6 +10,11 @@ export function sharedTestbed(): Testbed {
   const directory = process.env['TESTBED'];
   if (!directory) throw new Error('The test bed is not running: run the tests by "npm run test:e2e".');
   return attachTestbed(directory);
+}
+
+/** The API server's own certificate, PEM. It is good for 127.0.0.1, and whoever trusts the cluster trusts it. */
+export function servingCertificate({ directory }: Testbed): { cert: Buffer; key: Buffer } {
+  return { cert: readFileSync(join(directory, 'serving.crt')), key: readFileSync(join(directory, 'serving.key')) };
 }
 
 /** A line about what takes its time, such as a build; without the stack that jest adds to what goes through the console. */

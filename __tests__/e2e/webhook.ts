@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
-import { eventually, type Fleet } from './support.ts';
+import { eventually, type Fleet, servingCertificate } from './support.ts';
 
 interface Review {
   request: { uid: string; dryRun?: boolean };
@@ -10,9 +9,8 @@ interface Review {
 
 /** An admission webhook for updates of the DaemonSets of a namespace, until that is removed. What it answers to a review; undefined: nothing, ever. */
 async function admit(fleet: Fleet, kind: 'Mutating' | 'Validating', answer: (review: Review) => object | undefined): Promise<void> {
-  const { directory, caFile } = fleet.testbed;
-  const [cert, key] = ['serving.crt', 'serving.key'].map((name) => readFileSync(join(directory, name)));
-  const server = createServer({ cert, key }, async (request, response) => {
+  const { testbed } = fleet;
+  const server = createServer(servingCertificate(testbed), async (request, response) => {
     let body = '';
     for await (const chunk of request) body += String(chunk);
     const review = JSON.parse(body) as Review;
@@ -28,7 +26,7 @@ async function admit(fleet: Fleet, kind: 'Mutating' | 'Validating', answer: (rev
   const name = fleet.namespace;
   const webhook = {
     name: 'fleet.example.com',
-    clientConfig: { url: `https://127.0.0.1:${port}/`, caBundle: readFileSync(caFile).toString('base64') },
+    clientConfig: { url: `https://127.0.0.1:${port}/`, caBundle: readFileSync(testbed.caFile).toString('base64') },
     rules: [{ apiGroups: ['apps'], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['daemonsets'] }],
     namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': name } },
     sideEffects: 'None',

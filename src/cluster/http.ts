@@ -132,10 +132,9 @@ export class Http {
       throw explainStatus(status, this.#hide(text), call, this.server);
     }
     let rest = '';
-    const decoder = new TextDecoder();
     try {
-      for await (const chunk of response) {
-        const parts = (rest + decoder.decode(chunk as Buffer, { stream: true })).split('\n');
+      for await (const chunk of response.setEncoding('utf8')) {
+        const parts = (rest + (chunk as string)).split('\n');
         rest = parts.pop() ?? '';
         for (const part of parts) if (part.trim() !== '') yield parse(part);
       }

@@ -217,7 +217,7 @@ class Wait {
 
     const patience = { grace: limits.failureGrace, tolerated: toleratedOf(limits.tolerateUnavailable, counts.desired) };
     let seen = this.#observation.diagnosis(counts);
-    const overdue = limits.progressDeadline > 0 && idle >= this.#deadline;
+    const overdue = idle >= this.#deadline;
     const mayFail = limits.failFast && seen !== undefined && stuckOf(seen, patience, now).length > patience.tolerated;
     const mayDo = seen !== undefined && idle >= limits.failureGrace;
     if (overdue && !seen) await this.#observation.glance(AbortSignal.any([signal, AbortSignal.timeout(LONG_LOOK)]));
@@ -237,9 +237,10 @@ class Wait {
     return overdue && (!isRight || idle >= this.#deadline + limits.progressDeadline) ? 'stalled' : undefined;
   }
 
-  /** How long without progress is too long, in milliseconds; not meant where there is no progress deadline. */
+  /** How long without progress is too long, in milliseconds. */
   get #deadline(): number {
-    return this.#options.limits.progressDeadline + this.#minReady;
+    const { progressDeadline } = this.#options.limits;
+    return progressDeadline > 0 ? progressDeadline + this.#minReady : Number.POSITIVE_INFINITY;
   }
 
   /** Where the counters are complete and cannot be trusted: whether pods run something else. */
@@ -306,7 +307,8 @@ class Wait {
       this.#teller.nextAt(),
       progressedAt + LULL,
       progressedAt + limits.failureGrace,
-      ...(limits.progressDeadline > 0 ? [0, limits.progressDeadline].map((more) => progressedAt + this.#deadline + more) : []),
+      progressedAt + this.#deadline,
+      progressedAt + this.#deadline + limits.progressDeadline,
       diagnosis && nextVerdictAt(diagnosis, { grace: limits.failureGrace, tolerated: 0 }, now),
       this.#wrong.length > 0 ? this.#comparedAt + BETWEEN_COMPARISONS : undefined,
       this.#observation.started ? this.#observation.warningsDueAt(counts) : undefined,
