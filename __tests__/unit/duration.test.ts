@@ -20,7 +20,7 @@ describe('parseDuration', () => {
   });
 
   test.each(['', ' ', '5x', '-5m', '+5m', '1 h', '1h 30m', 'm', '.s', '1.5', '1e3', 'Infinity', '10min', '1d', '١٠s', '5m\n', '0x10'])(
-    '%j is none',
+    '%j is not a duration',
     (text) => {
       expect(parseDuration(text)).toBeUndefined();
     },

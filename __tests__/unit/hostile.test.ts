@@ -1,4 +1,4 @@
-/** Whatever is in a kubeconfig, in a ControllerRevision or in an answer: never a crash, always a value or a message. */
+/** Whatever a kubeconfig, a ControllerRevision or an answer contains: never a crash, always a value or a message. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -12,7 +12,7 @@ import type { ControllerRevision, DaemonSet, Json } from '../../src/daemonset/ty
 import { changeLines, historyLines, templateLines } from '../../src/report/lines.ts';
 import { controllerRevision, daemonSet, template } from './builders.ts';
 
-/** Values of the right kind, and others. */
+/** Values of the expected type, and others. */
 const anything = fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.string(), fc.constant(undefined));
 const entry = (keys: string[]): fc.Arbitrary<object> =>
   fc.record(Object.fromEntries(keys.map((key) => [key, anything])), { requiredKeys: [] });
@@ -100,7 +100,7 @@ describe('a kubeconfig', () => {
   });
 });
 
-test('what a ControllerRevision stores is shown and compared, or left out', () => {
+test('the data of a ControllerRevision is shown and compared, or left out', () => {
   const podSpec = fc.record(
     {
       containers: fc.oneof(
@@ -135,7 +135,7 @@ test('what a ControllerRevision stores is shown and compared, or left out', () =
   );
 });
 
-describe('what answers in the place of an API server', () => {
+describe('a server that answers in place of the API server', () => {
   let server: Server;
   let cluster: Cluster & { close(): void };
   let answer: { status: number; body: string } = { status: 200, body: '' };
@@ -166,7 +166,7 @@ describe('what answers in the place of an API server', () => {
       message: anything,
       details: fc.oneof(anything, fc.record({ causes: fc.oneof(fc.array(anything), anything) })),
     });
-    // Those that are tried again are left out, for the time that takes.
+    // A status that is retried is left out, since retries take time.
     const status = fc.constantFrom(200, 201, 301, 400, 401, 403, 404, 409, 410, 418, 422);
     await fc.assert(
       fc.asyncProperty(status, fc.oneof(object, anything), async (code, body) => {

@@ -18,7 +18,7 @@ function mistakesOf(inputs: Record<string, string>): string[] {
 }
 
 describe('readInputs', () => {
-  test('the defaults', () => {
+  test('returns the defaults', () => {
     expect(readInputs(environment({}), false)).toEqual({
       command: 'rollback',
       daemonSets: named({ namespace: undefined, name: 'agent' }),
@@ -126,13 +126,13 @@ describe('readInputs', () => {
     ['rollback-on-cancel', { command: 'status', 'rollback-on-cancel': 'true' }],
     ['rollback-if-ambiguous', { command: 'history', 'rollback-if-ambiguous': 'true' }],
     ['expected-revision', { command: 'guard', 'expected-revision': 'Not A Name' }],
-  ])('a mistake in %s: %j', (name, inputs) => {
+  ])('reports a mistake in %s: %j', (name, inputs) => {
     const mistakes = mistakesOf(inputs as Record<string, string>);
     expect(mistakes).toHaveLength(1);
     expect(mistakes[0]).toMatch(new RegExp(`^Input ${name}: `));
   });
 
-  test('all mistakes are told at once', () => {
+  test('reports all mistakes at once', () => {
     expect(mistakesOf({ daemonset: '', kubeconfig: '', timeout: 'soon', wait: '?' })).toHaveLength(4);
   });
 
@@ -145,12 +145,12 @@ describe('readInputs', () => {
     );
   });
 
-  test('an empty kubeconfig is never taken for "auto"', () => {
+  test('an empty kubeconfig never counts as auto', () => {
     expect(() => readInputs({ INPUT_DAEMONSET: 'agent', INPUT_KUBECONFIG: '' }, false)).toThrow(/secret missing/);
   });
 });
 
-describe('how long to wait, and for what', () => {
+describe('the limits of the wait', () => {
   const limitsOf = (inputs: Record<string, string>, isPrivate = false): object => {
     const request = readInputs(environment(inputs), isPrivate);
     return 'limits' in request ? request.limits : {};
@@ -170,7 +170,7 @@ describe('how long to wait, and for what', () => {
     expect(limitsOf({ ...inputs, command: 'status' })).toMatchObject(expected);
   });
 
-  test('logs are shown by default only where not everybody can read them', () => {
+  test('container logs are shown by default only in a private repository', () => {
     expect(limitsOf({}, true)).toMatchObject({ logLines: 20 });
     expect(limitsOf({}, false)).toMatchObject({ logLines: 0 });
     expect(limitsOf({ 'log-lines': '3' }, false)).toMatchObject({ logLines: 3 });
@@ -184,12 +184,12 @@ describe('how long to wait, and for what', () => {
     ['failure-grace', '-5s'],
     ['log-lines', '501'],
     ['log-lines', 'all'],
-  ])('%s: %s is a mistake, by name', (input, value) => {
+  ])('the mistake %s: %s is reported with the name of the input', (input, value) => {
     expect(mistakesOf({ [input]: value })).toEqual([expect.stringMatching(new RegExp(`^Input ${input}: "${value}"`))]);
   });
 });
 
-describe('telling GitHub', () => {
+describe('notifications to GitHub', () => {
   const token = { 'github-token': 't0ken' };
   test.each<[Record<string, string>, object | undefined]>([
     [token, undefined],
@@ -209,7 +209,7 @@ describe('telling GitHub', () => {
     [{ comment: 'true' }, 'permissions: pull-requests: write.'],
     [{ 'deployment-status': 'true', 'github-token': ' ' }, 'permissions: deployments: write.'],
     [{ 'deployment-status': 'true', comment: 'true' }, 'permissions: pull-requests: write, deployments: write.'],
-  ])('%j without a token is a mistake that says which token and which permissions', (inputs, permissions) => {
+  ])('%j without a token is a mistake, and the message names the token and the permissions', (inputs, permissions) => {
     const [mistake, ...others] = mistakesOf(inputs as Record<string, string>);
     expect(others).toEqual([]);
     expect(mistake).toMatch(/^Input github-token: .*"\$\{\{ github\.token \}\}"/);

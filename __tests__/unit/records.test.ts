@@ -14,10 +14,10 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test('records are kept in a file of which only the owner may know, until they are forgotten', () => {
+test('saves records in a file that only its owner can read, until they are removed', () => {
   const kept = keep(records, folder);
   expect(recall(kept)).toEqual(records);
-  // Windows knows no modes.
+  // Windows has no file modes.
   if (process.platform !== 'win32') expect(statSync(kept.path).mode & 0o777).toBe(0o600);
   expect(keptFrom(JSON.stringify(kept))).toEqual(kept);
   forget(kept);
@@ -30,12 +30,12 @@ test('two guards of a job do not share a file', () => {
   expect(keep(records, folder).path).not.toBe(keep(records, folder).path);
 });
 
-test('records that somebody changed are none', () => {
+test('ignores records that were changed', () => {
   const kept = keep(records, folder);
   writeFileSync(kept.path, '[]');
   expect(recall(kept)).toBeUndefined();
 });
 
-test.each([undefined, '', 'null', '{}', '{"path":1,"sha256":"x"}', 'x'])('the state %j is none of ours', (state) => {
+test.each([undefined, '', 'null', '{}', '{"path":1,"sha256":"x"}', 'x'])('ignores the state %j', (state) => {
   expect(keptFrom(state)).toBeUndefined();
 });

@@ -41,7 +41,7 @@ const crashed = (restartCount: number): Pod['status'] => ({
 const unready: Pod['status'] = { containerStatuses: [{ name: 'agent', ready: false, state: { running: {} } }] };
 const readyAt = (ms: number): Pod['status'] => ({ conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: time(ms) }] });
 
-/** A pod after each of some states, one at each time. */
+/** What is known of a pod after these states, each seen at its time. */
 function see(...states: [at: number, status: Pod['status'], changes?: Parameters<typeof pod>[1]][]): SeenPod {
   let seen: SeenPod | undefined;
   for (const [at, status, changes] of states) seen = seePod(seen, pod(status, changes), of, wanted, at);
@@ -55,20 +55,20 @@ function situation(pods: SeenPod[], changes: Partial<Situation> = {}): Situation
 }
 
 describe('a pod', () => {
-  test('of another owner is not seen', () => {
+  test('of another owner is ignored', () => {
     expect(seePod(undefined, pod(missing, { metadata: { ownerReferences: [] } }), of, wanted, 0)).toBeUndefined();
   });
 
   test.each<[string, Record<string, string>, boolean]>([
-    ['its generation', { 'pod-template-generation': '3' }, true],
-    ['its revision', { 'pod-template-generation': '1', 'controller-revision-hash': 'hash3' }, true],
-    ['neither', { 'pod-template-generation': '1', 'controller-revision-hash': 'hash1' }, false],
-    ['nothing at all', {}, false],
-  ])('is of the version or not by %s', (_name, labels, expected) => {
+    ['the current generation', { 'pod-template-generation': '3' }, true],
+    ['the hash of the current revision', { 'pod-template-generation': '1', 'controller-revision-hash': 'hash3' }, true],
+    ['another generation and hash', { 'pod-template-generation': '1', 'controller-revision-hash': 'hash1' }, false],
+    ['no labels', {}, false],
+  ])('with %s (%j) belongs to the version: %s', (_name, labels, expected) => {
     expect(see([0, {}, { metadata: { labels } }]).wanted).toBe(expected);
   });
 
-  test('without a node has the one that it was made for', () => {
+  test('without a node counts for the node in its affinity', () => {
     const affinity = {
       nodeAffinity: {
         requiredDuringSchedulingIgnoredDuringExecution: {
@@ -81,26 +81,26 @@ describe('a pod', () => {
   });
 
   test.each<[string, SeenPod, number | undefined]>([
-    ['since it was first seen so', see([1, creating], [2, missing], [3, waiting('ImagePullBackOff')], [4, missing]), 2],
-    ['not while it is starting', see([1, creating]), undefined],
-    ['whatever it is unable by', see([1, missing], [2, crashed(1)], [3, crashed(2)]), 1],
-    ['anew after it stayed ready', see([1, crashed(1)], [2, readyAt(2)], [10_002, crashed(2)]), 10_002],
-    ['as before after it was ready for a moment', see([1, crashed(1)], [2, readyAt(2)], [1_000, crashed(2)]), 1],
-    ['anew after it was starting', see([1, missing], [2, creating], [3, missing]), 3],
-    ['not when it was never', see([2, readyAt(2)]), undefined],
-    ['not when it is evicted', see([1, missing], [2, { phase: 'Failed', reason: 'Evicted' }]), undefined],
-  ])('is unable to start %s', (_name, { since }, expected) => {
+    ['since the failure was first seen', see([1, creating], [2, missing], [3, waiting('ImagePullBackOff')], [4, missing]), 2],
+    ['not while it is still starting', see([1, creating]), undefined],
+    ['since the first failure, although the failure changes', see([1, missing], [2, crashed(1)], [3, crashed(2)]), 1],
+    ['counted anew after it stayed ready', see([1, crashed(1)], [2, readyAt(2)], [10_002, crashed(2)]), 10_002],
+    ['counted on after it was ready for a moment', see([1, crashed(1)], [2, readyAt(2)], [1_000, crashed(2)]), 1],
+    ['counted anew after it was starting again', see([1, missing], [2, creating], [3, missing]), 3],
+    ['never for a pod that is ready', see([2, readyAt(2)]), undefined],
+    ['not when it was evicted', see([1, missing], [2, { phase: 'Failed', reason: 'Evicted' }]), undefined],
+  ])('is unable to start: %s', (_name, { since }, expected) => {
     expect(since).toBe(expected);
   });
 
-  test('is ready since its condition says so, and not while it is going away', () => {
+  test('is ready since the time in its condition, and not while it is being deleted', () => {
     expect(see([9_000, readyAt(5_000)]).readySince).toBe(5_000);
     expect(see([9_000, { conditions: [{ type: 'Ready', status: 'True' }] }]).readySince).toBe(9_000);
     expect(see([9_000, readyAt(5_000), { metadata: { deletionTimestamp: 'now' } }]).readySince).toBeUndefined();
   });
 });
 
-describe('what warnings add', () => {
+describe('what the warnings of a pod add', () => {
   const warning = (reason: string, message: string): Warning => ({ uid: 'agent-x', reason, message, count: 1 });
   const mount = warning('FailedMount', 'configmap "x" not found');
   const liveness = warning('Unhealthy', 'Liveness probe failed: 500');
@@ -109,40 +109,40 @@ describe('what warnings add', () => {
   const all = [warning('FailedMount', 'older'), mount, liveness, warning('Unhealthy', 'Startup probe failed: 500'), readiness, sandbox];
 
   test.each<[string, Pod['status'], Warning[], Cause | undefined, string]>([
-    ['which volume it waits for, the newest first', creating, all, 'volume-mount', 'configmap "x" not found'],
-    ['why it has no sandbox', creating, [sandbox], 'starting', 'no network'],
-    ['which probe ends it', crashed(3), [liveness], 'probe-failed', 'Liveness probe failed: 500'],
-    ['that it never started up', crashed(3), all, 'probe-failed', 'Startup probe failed: 500'],
-    ['nothing of a crash from a readiness probe', crashed(3), [readiness, mount], 'crash-loop', ''],
-    ['what the readiness probe says', unready, all, 'not-ready', 'Readiness probe failed: 503'],
-    ['nothing of a missing image', missing, all, 'image-pull', ''],
-    ['nothing where it is ready', readyAt(0), all, undefined, ''],
-    ['nothing where there is none', creating, [], 'starting', ''],
+    ['the volume that it waits for, from the newest warning', creating, all, 'volume-mount', 'configmap "x" not found'],
+    ['the reason why it has no sandbox', creating, [sandbox], 'starting', 'no network'],
+    ['the probe that restarts it', crashed(3), [liveness], 'probe-failed', 'Liveness probe failed: 500'],
+    ['the startup probe before the liveness probe', crashed(3), all, 'probe-failed', 'Startup probe failed: 500'],
+    ['nothing about a crash from a readiness probe', crashed(3), [readiness, mount], 'crash-loop', ''],
+    ['the message of the readiness probe', unready, all, 'not-ready', 'Readiness probe failed: 503'],
+    ['nothing about a missing image', missing, all, 'image-pull', ''],
+    ['nothing for a pod that is ready', readyAt(0), all, undefined, ''],
+    ['nothing without a warning', creating, [], 'starting', ''],
   ])('%s', (_name, status, warnings, cause, message) => {
     const { trouble } = withWarnings(see([0, status]), warnings, 7);
     expect(trouble?.cause).toBe(cause);
     expect(trouble?.message ?? '').toBe(message);
   });
 
-  test('a pod waits for a volume since that was first read', () => {
+  test('a pod waits for a volume since the warning was first read', () => {
     const once = withWarnings(see([1, creating]), [mount], 5);
     expect(once.since).toBe(5);
     expect(withWarnings(once, [mount], 9).since).toBe(5);
   });
 
-  test('and goes on to wait for it though its status is written again', () => {
+  test('a pod keeps waiting for a volume when its status is updated', () => {
     const known = withWarnings(see([1, creating]), [mount], 5);
     expect(seePod(known, pod(creating), of, wanted, 9)).toMatchObject({ since: 5, trouble: { cause: 'volume-mount' } });
   });
 
-  test('but not once its volumes are there, and a large image is pulled', () => {
+  test('a pod no longer waits for a volume once its volumes are mounted and its image is being pulled', () => {
     const pulling = { ...creating, conditions: [{ type: 'PodReadyToStartContainers', status: 'True' }] };
     expect(withWarnings(see([1, pulling]), [mount], 5)).toMatchObject({ since: undefined, trouble: { cause: 'starting' } });
     const waited = withWarnings(see([1, creating]), [mount], 5);
     expect(seePod(waited, pod(pulling), of, wanted, 9)).toMatchObject({ since: undefined, trouble: { cause: 'starting' } });
   });
 
-  test('those of events come the oldest first, whichever time they have', () => {
+  test('events become warnings, oldest first, whichever time field they have', () => {
     const event = (message: string, more: Partial<Event>): Event => ({
       metadata: { name: message, namespace: 'logging', uid: message, resourceVersion: '1' },
       involvedObject: { uid: 'agent-x' },
@@ -171,7 +171,7 @@ describe('what warnings add', () => {
   });
 });
 
-test('a node is ready by its condition, and has marks', () => {
+test('the readiness and the marks of a node come from its conditions and spec', () => {
   const metadata = { name: 'node-1', namespace: '', uid: 'n', resourceVersion: '1', creationTimestamp: time(7_000) };
   const conditions = [
     { type: 'Ready', status: 'Unknown', message: 'Kubelet stopped posting node status.' },
@@ -193,38 +193,53 @@ describe('a node', () => {
   const ending: Parameters<typeof pod>[1] = { ...old, metadata: { deletionTimestamp: 'now' } };
 
   test.each<[string, SeenPod[], Partial<Situation>, Cause | undefined]>([
-    ['with an available pod is right', [see([0, readyAt(0)])], {}, undefined],
-    ['where nodes cannot be looked at too', [see([0, readyAt(0)])], { nodes: undefined }, undefined],
-    ['that is not ready is not', [see([0, readyAt(0)])], { nodes: new Map([['node-1', node({ ready: false })]]) }, 'node-not-ready'],
-    ['whose pod is not ready for long enough', [see([0, readyAt(0)])], { minReady: 10_001 }, 'min-ready-seconds'],
-    ['whose pod was ready for long enough is right', [see([0, readyAt(0)])], { minReady: 10_000 }, undefined],
-    ['whose pod is unable', [see([0, missing])], {}, 'image-pull'],
+    ['with an available pod is healthy', [see([0, readyAt(0)])], {}, undefined],
+    ['with an available pod is healthy where nodes cannot be read', [see([0, readyAt(0)])], { nodes: undefined }, undefined],
+    [
+      'that is not ready is not healthy',
+      [see([0, readyAt(0)])],
+      { nodes: new Map([['node-1', node({ ready: false })]]) },
+      'node-not-ready',
+    ],
+    ['whose pod has not been ready for minReadySeconds', [see([0, readyAt(0)])], { minReady: 10_001 }, 'min-ready-seconds'],
+    ['whose pod has been ready for minReadySeconds is healthy', [see([0, readyAt(0)])], { minReady: 10_000 }, undefined],
+    ['whose pod cannot start', [see([0, missing])], {}, 'image-pull'],
     ['with a pod of another version', [see([0, readyAt(0), old])], {}, 'not-replaced'],
-    ['with an unavailable one of another version', [see([0, crashed(9), old])], {}, 'old-pod-unavailable'],
-    ['whose old pod does not go', [see([0, readyAt(0), ending])], {}, 'terminating'],
-    ['whose old pod does not go, with a new one', [see([0, readyAt(0), ending]), see([0, missing])], {}, 'image-pull'],
-    ['with a surplus pod that is available, and the old one', [see([0, readyAt(0), old]), see([0, readyAt(0)])], {}, 'not-replaced'],
-    ['whose old pod is on its way is right', [see([0, readyAt(0), ending]), see([0, readyAt(0)])], {}, undefined],
-    ['with a surplus pod that is unable', [see([0, readyAt(0), old]), see([0, missing])], {}, 'image-pull'],
+    ['with an unavailable pod of another version', [see([0, crashed(9), old])], {}, 'old-pod-unavailable'],
+    ['whose old pod does not terminate', [see([0, readyAt(0), ending])], {}, 'terminating'],
+    [
+      'whose old pod does not terminate, with a new pod that cannot start',
+      [see([0, readyAt(0), ending]), see([0, missing])],
+      {},
+      'image-pull',
+    ],
+    ['with an available surge pod beside the old pod', [see([0, readyAt(0), old]), see([0, readyAt(0)])], {}, 'not-replaced'],
+    [
+      'whose old pod terminates beside an available new one is healthy',
+      [see([0, readyAt(0), ending]), see([0, readyAt(0)])],
+      {},
+      undefined,
+    ],
+    ['with a surge pod that cannot start', [see([0, readyAt(0), old]), see([0, missing])], {}, 'image-pull'],
     ['without a pod', [], {}, 'no-pod'],
-    ['whose pod is not let in', [], { rejected: { message: 'no', since: 3 } }, 'pod-rejected'],
+    ['whose pod is rejected', [], { rejected: { message: 'no', since: 3 } }, 'pod-rejected'],
   ])('%s', (_name, pods, changes, cause) => {
     const { right, troubled } = diagnose(situation(pods, changes), 10_000);
     expect(troubled.map(({ trouble }) => trouble.cause)).toEqual(cause === undefined ? [] : [cause]);
     expect(right).toBe(cause === undefined ? 1 : 0);
   });
 
-  test('whose pod just became ready is right, though the clock of the cluster is ahead of ours', () => {
+  test('whose pod just became ready is healthy, although the clock of the cluster is ahead', () => {
     expect(diagnose(situation([see([10_000, readyAt(12_000)])]), 10_000)).toEqual({ right: 1, troubled: [] });
   });
 
-  test('that is gone takes its pod with it, and hides no node that has none', () => {
+  test('that was deleted is ignored with its pod, and does not hide a node without a pod', () => {
     const pods = [see([0, readyAt(0)]), see([0, missing, { name: 'agent-y', node: 'node-2' }])];
     expect(diagnose(situation(pods), 0)).toMatchObject({ right: 1, troubled: [] });
     expect(diagnose(situation(pods, { desired: 2 }), 0).troubled.map(({ trouble }) => trouble.cause)).toEqual(['no-pod']);
   });
 
-  test('has the marks of what else it suffers from', () => {
+  test('has marks for what else is wrong with it', () => {
     const nodes = new Map([['node-1', node({ ready: false, marks: ['cordoned'], message: 'gone', created: 5 })]]);
     expect(diagnose(situation([see([0, missing])], { nodes }), 0).troubled[0]).toMatchObject({
       node: 'node-1',
@@ -242,19 +257,19 @@ describe('stuck', () => {
     stuckOf(diagnose(situation(pods, changes), now), patience, now).map(({ trouble }) => trouble.cause);
 
   test.each<[string, SeenPod[], Partial<Situation>, Cause[]]>([
-    ['a pod of the version that is unable', [see([0, missing])], {}, ['image-pull']],
-    ['not within the grace', [see([1, missing])], {}, []],
-    ['no pod of another version', [see([0, missing, { generation: '2' }])], {}, []],
-    ['no pod on a node that is not ready', [see([0, missing])], { nodes: new Map([['node-1', node({ ready: false })]]) }, []],
-    ['no pod on a node that joined after the start', [see([0, missing])], { nodes: new Map([['node-1', node({ created: 1 })]]) }, []],
-    ['no pod that was evicted', [see([0, { phase: 'Failed', reason: 'Evicted' }])], {}, []],
-    ['no pod that is ready', [see([0, crashed(4)], [1, readyAt(1)])], {}, []],
+    ['a pod of the version that cannot start', [see([0, missing])], {}, ['image-pull']],
+    ['not a pod within the grace period', [see([1, missing])], {}, []],
+    ['not a pod of another version', [see([0, missing, { generation: '2' }])], {}, []],
+    ['not a pod on a node that is not ready', [see([0, missing])], { nodes: new Map([['node-1', node({ ready: false })]]) }, []],
+    ['not a pod on a node that joined after the start', [see([0, missing])], { nodes: new Map([['node-1', node({ created: 1 })]]) }, []],
+    ['not a pod that was evicted', [see([0, { phase: 'Failed', reason: 'Evicted' }])], {}, []],
+    ['not a pod that is ready', [see([0, crashed(4)], [1, readyAt(1)])], {}, []],
     ['a pod that is ready for a moment at each restart', [see([0, crashed(4)], [1, readyAt(1)], [2, crashed(5)])], {}, ['crash-loop']],
-    ['no pod that was restarted twice', [see([0, crashed(2)])], {}, []],
-    ['no pod that only runs', [see([0, unready])], {}, []],
-    ['pods that are not let in', [], { rejected: { message: 'no', since: 0 } }, ['pod-rejected']],
-    ['no pod that just does not exist', [], {}, []],
-    ['a pod where nodes cannot be looked at', [see([0, missing])], { nodes: undefined }, ['image-pull']],
+    ['not a pod that was restarted only twice', [see([0, crashed(2)])], {}, []],
+    ['not a pod that runs without being ready', [see([0, unready])], {}, []],
+    ['pods that are rejected', [], { rejected: { message: 'no', since: 0 } }, ['pod-rejected']],
+    ['not a pod that does not exist yet', [], {}, []],
+    ['a pod where nodes cannot be read', [see([0, missing])], { nodes: undefined }, ['image-pull']],
   ])('%s', (_name, pods, changes, causes) => {
     expect(stuck(pods, changes)).toEqual(causes);
   });
@@ -267,7 +282,7 @@ describe('stuck', () => {
     at: fc.nat(10_000),
   });
 
-  test('is only what a pod of the version has on a node that is ready and was there, after the grace', () => {
+  test('is only a pod of the version, on a ready node from before the start, after the grace period', () => {
     fc.assert(
       fc.property(fc.array(anyPod, { maxLength: 10 }), fc.nat(8), fc.nat(10_000), (all, desired, grace) => {
         const pods = all.map(({ status, generation, node: on, at }, index) =>
@@ -292,7 +307,7 @@ describe('stuck', () => {
     );
   });
 
-  test('may be next when the first grace ends that has not ended yet', () => {
+  test('is judged again when the next grace period ends', () => {
     const on = (name: string, at: number, status: Pod['status'] = missing): SeenPod => see([at, status, { name, node: name }]);
     const pods = [on('a', 1_000), on('b', 3_000), on('c', 2_000), on('d', 0, unready)];
     const diagnosis = diagnose(situation(pods, { nodes: undefined, desired: 4 }), 6_000);
@@ -307,7 +322,7 @@ test.each<[Parameters<typeof toleratedOf>[0], number, number]>([
   [{ percent: 99 }, 1, 0],
   [{ percent: 100 }, 7, 7],
   [{ percent: 0 }, 1_000, 0],
-])('tolerated: %j of %d nodes are %d', (tolerance, desired, nodes) => {
+])('a tolerance of %j with %d nodes is %d', (tolerance, desired, nodes) => {
   expect(toleratedOf(tolerance, desired)).toBe(nodes);
 });
 
@@ -329,7 +344,7 @@ describe('causes', () => {
       isNew: false,
     }));
 
-  test('have what is stuck first, and every troubled node exactly once, with the example that restarted most', () => {
+  test('list stuck groups first, each affected node exactly once, and as the example the pod with the most restarts', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(troubledNode, fc.boolean())), (all) => {
         const troubled = all.map(([one]) => one);
@@ -352,7 +367,7 @@ describe('causes', () => {
     );
   });
 
-  test('name all nodes with the same trouble as soon as one of them is stuck', () => {
+  test('name all nodes with the same failure as soon as one of them is stuck', () => {
     const one = (node: string, restarts: number): TroubledNode => ({
       node,
       pod: node,
@@ -367,7 +382,7 @@ describe('causes', () => {
     ]);
   });
 
-  test('tell most first, and of the same the one with more nodes', () => {
+  test('come in order of how much they explain, and of the same cause the one with more nodes first', () => {
     const one = (cause: Cause, container = 'agent'): TroubledNode => ({
       node: cause,
       pod: cause,

@@ -20,7 +20,7 @@ function group(trouble: Partial<Trouble> & { cause: Cause }, ...names: string[])
 
 const agent = { container: 'agent', image: 'agent:v2' };
 
-describe('a cause in a sentence', () => {
+describe('the sentence about a cause', () => {
   test.each<[Partial<Trouble> & { cause: Cause }, string, string]>([
     [
       { cause: 'crash-loop', ...agent, exitCode: 1, restarts: 1 },
@@ -95,7 +95,7 @@ describe('a cause in a sentence', () => {
     { requiredKeys: ['cause', 'reason', 'message', 'container', 'image'] },
   );
 
-  test('is whole whatever is not known, not long, and names five nodes at most', () => {
+  test('is complete without optional fields, is short, and names at most five nodes', () => {
     fc.assert(
       fc.property(trouble, fc.integer({ min: 1, max: 2_000 }), (one, many) => {
         const sentence = explain(group(one, ...Array.from({ length: many }, (_, index) => `node-${index}`)));
@@ -108,7 +108,7 @@ describe('a cause in a sentence', () => {
     );
   });
 
-  test('names no node where none is known', () => {
+  test('names only the nodes that are known', () => {
     expect(explain(group({ cause: 'pod-rejected', message: 'no' }, '', ''))).toBe('2 pods cannot be created: no');
     expect(explain(group({ cause: 'no-pod' }, '', 'a'))).toBe('2 nodes have no pod yet (a)');
   });
@@ -119,11 +119,11 @@ test.each<[TroubledNode, string]>([
   [on('node-7', { cause: 'crash-loop', reason: 'Error', restarts: 1 }), 'node-7 (Error, 1 restart)'],
   [on('node-7', { cause: 'node-not-ready', reason: 'NotReady' }, ['NotReady', 'cordoned']), 'node-7 (NotReady, cordoned)'],
   [on('', { cause: 'no-pod' }), 'a node without a pod (no-pod)'],
-])('in brief: %j', (node, text) => {
+])('a node in brief: %j', (node, text) => {
   expect(inBrief(node)).toBe(text);
 });
 
-describe('what to type next', () => {
+describe('the next command', () => {
   test.each<[Cause, string | undefined]>([
     ['crash-loop', 'kubectl logs --namespace logging agent-a --container agent --previous'],
     ['oom-killed', 'kubectl logs --namespace logging agent-a --container agent --previous'],
@@ -138,7 +138,7 @@ describe('what to type next', () => {
     expect(nextCommand(group({ cause, ...agent }, 'a'), 'logging')).toBe(command);
   });
 
-  test('is never about something that has no name', () => {
+  test('never refers to an object without a name', () => {
     for (const cause of CAUSES)
       expect(nextCommand(group({ cause }, 'a'), 'logging') ?? '').not.toMatch(/undefined| {2}|--container( --|$)/);
   });

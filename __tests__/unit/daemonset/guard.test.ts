@@ -33,8 +33,8 @@ function past(current: DaemonSet, ...stored: PodTemplate[]): History {
 const before = at(v1, 5);
 const recorded = recordOf(before, past(before, v1).current as Revision);
 
-describe('a record', () => {
-  test('holds the DaemonSet as it is, with its own template and change-cause', () => {
+describe('the record of a guard', () => {
+  test('holds the current DaemonSet with its template and change-cause', () => {
     expect(recorded).toMatchObject({
       kind: 'recorded',
       daemonSet: { namespace: 'logging', name: 'agent' },
@@ -45,7 +45,7 @@ describe('a record', () => {
     expect(JSON.parse(JSON.stringify(recorded))).toEqual(recorded);
   });
 
-  test.each(['', '-1', '1e3', 'x'])('the template generation %j is none', (generation) => {
+  test.each(['', '-1', '1e3', 'x'])('has no template generation if the annotation is %j', (generation) => {
     const odd = at(v1, generation);
     expect(recordOf(odd, past(odd, v1).current as Revision).templateGeneration).toBeUndefined();
   });
@@ -56,24 +56,30 @@ describe('after a job that failed', () => {
   const numbered = (number: number): GuardTerms => ({ ...plain, expected: { kind: 'number', number } });
 
   test.each<[string, DaemonSet, PodTemplate[], GuardTerms, string]>([
-    ['one change is the job’s', at(v2, 6), [v1, v2], plain, 'candidates'],
-    ['one change, whatever else of the spec', at(v2, 6, { generation: 99 }), [v1, v2], plain, 'candidates'],
-    ['no change', at(v1, 5), [v1], plain, 'unchanged'],
-    ['changed and changed back', at(v1, 7), [v1, v2], plain, 'unchanged'],
-    ['only restarted', at(restarted, 6), [v1, restarted], plain, 'unchanged'],
-    ['two changes may be somebody else’s', at(v3, 7), [v1, v2, v3], plain, 'superseded'],
-    ['two changes, the last one named by its name', at(v3, 7), [v1, v2, v3], named('agent-3'), 'candidates'],
-    ['two changes, the last one named by its hash', at(v3, 7), [v1, v2, v3], named('hash3'), 'candidates'],
-    ['two changes, the last one named by its number', at(v3, 7), [v1, v2, v3], numbered(3), 'candidates'],
-    ['two changes, another one named', at(v3, 7), [v1, v2, v3], named('agent-2'), 'superseded'],
-    ['one change is enough, though another is named', at(v2, 6), [v1, v2], named('agent-9'), 'candidates'],
-    ['two changes, and it is wanted all the same', at(v3, 7), [v1, v2, v3], { ...plain, ifAmbiguous: true }, 'candidates'],
-    ['a count that was lost', at(v2, ''), [v1, v2], plain, 'superseded'],
-    ['a count that goes back', at(v2, 4), [v1, v2], plain, 'superseded'],
-    ['the ControllerRevision is gone: the template was recorded', at(v2, 6), [v3, v2], plain, 'candidates'],
-    ['another object of that name', at(v2, 1, { uid: 'uid-2' }), [], { ...plain, ifAmbiguous: true }, 'recreated'],
-    ['on its way out', at(v2, 6, { deletionTimestamp: 'now' }), [v1, v2], plain, 'being-deleted'],
-    ['a current template that no ControllerRevision holds', at(v2, 6), [v1], plain, 'not-observed'],
+    ['restores after exactly one change', at(v2, 6), [v1, v2], plain, 'candidates'],
+    [
+      'restores after one change of the template, whatever else of the spec changed',
+      at(v2, 6, { generation: 99 }),
+      [v1, v2],
+      plain,
+      'candidates',
+    ],
+    ['leaves an unchanged DaemonSet', at(v1, 5), [v1], plain, 'unchanged'],
+    ['leaves a template that was changed and changed back', at(v1, 7), [v1, v2], plain, 'unchanged'],
+    ['leaves a DaemonSet that was only restarted', at(restarted, 6), [v1, restarted], plain, 'unchanged'],
+    ['leaves two changes, since one may be from someone else', at(v3, 7), [v1, v2, v3], plain, 'superseded'],
+    ['restores after two changes if the last one is expected by name', at(v3, 7), [v1, v2, v3], named('agent-3'), 'candidates'],
+    ['restores after two changes if the last one is expected by hash', at(v3, 7), [v1, v2, v3], named('hash3'), 'candidates'],
+    ['restores after two changes if the last one is expected by number', at(v3, 7), [v1, v2, v3], numbered(3), 'candidates'],
+    ['leaves two changes if another one is expected', at(v3, 7), [v1, v2, v3], named('agent-2'), 'superseded'],
+    ['restores after one change, although another one is expected', at(v2, 6), [v1, v2], named('agent-9'), 'candidates'],
+    ['restores after two changes with rollback-if-ambiguous', at(v3, 7), [v1, v2, v3], { ...plain, ifAmbiguous: true }, 'candidates'],
+    ['leaves a DaemonSet whose template generation is missing', at(v2, ''), [v1, v2], plain, 'superseded'],
+    ['leaves a DaemonSet whose template generation decreased', at(v2, 4), [v1, v2], plain, 'superseded'],
+    ['restores the recorded template when its ControllerRevision is gone', at(v2, 6), [v3, v2], plain, 'candidates'],
+    ['leaves another object of the same name', at(v2, 1, { uid: 'uid-2' }), [], { ...plain, ifAmbiguous: true }, 'recreated'],
+    ['leaves a DaemonSet that is being deleted', at(v2, 6, { deletionTimestamp: 'now' }), [v1, v2], plain, 'being-deleted'],
+    ['leaves a current template without a ControllerRevision', at(v2, 6), [v1], plain, 'not-observed'],
   ])('%s', (_name, now, stored, terms, expected) => {
     const answer = returnTo(now, past(now, ...stored), recorded, terms);
     expect(endOf(answer)).toBe(expected);
@@ -82,13 +88,13 @@ describe('after a job that failed', () => {
     expect(answer.from.template).toEqual(now.spec.template);
   });
 
-  test('a ControllerRevision that was renumbered has its number of now', () => {
+  test('uses the current number of a ControllerRevision that was renumbered', () => {
     const now = at(v2, 6);
     const history = historyOf(now, [controllerRevision(7, v1, { name: 'agent-1' }), controllerRevision(8, v2)]);
     expect(returnTo(now, history, recorded, plain)).toMatchObject({ candidates: [{ number: 7, name: 'agent-1' }] });
   });
 
-  test('what may be somebody else’s is told with both revisions, and what to do', () => {
+  test('names both revisions and the next step if the change may be someone else’s', () => {
     const now = at(v3, 7);
     const answer = returnTo(now, past(now, v1, v2, v3), recorded, named('agent-2'));
     expect(answer).toMatchObject({
@@ -96,7 +102,7 @@ describe('after a job that failed', () => {
     });
   });
 
-  test('nothing is restored unless the change is certainly the job’s, and only what was recorded', () => {
+  test('restores only what was recorded, and only if the change is certainly the job’s', () => {
     const versions = [v1, v2, v3, restarted];
     fc.assert(
       fc.property(

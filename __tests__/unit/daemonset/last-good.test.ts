@@ -1,4 +1,4 @@
-/** Which version is known to be good: by marks that count by meaning, else by Ready pods. */
+/** Which version is known-good: by good marks, which count for every equal template, else by Ready pods. */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { knownGood, marksToWithdraw } from '../../../src/daemonset/last-good.ts';
@@ -20,7 +20,7 @@ const restarted = (one: PodTemplate): PodTemplate => ({
 const run = { repository: 'o/r', id: '7', url: 'https://github.example/o/r/actions/runs/7' };
 const markOf = (name: string, by?: typeof run, day = 1): string => goodText(name, by, new Date(Date.UTC(2026, 0, day)));
 
-/** A history whose current version is `current`: revision 1 is the first of the others, and so on. The marked ones are given by number. */
+/** A history with the template `current`. The stored templates are revisions 1, 2 and so on; `marked` are the numbers with a good mark. */
 const history = (current: PodTemplate, stored: PodTemplate[], ...marked: number[]): History =>
   historyOf(
     daemonSet(current),
@@ -33,22 +33,22 @@ const ready = (...counts: number[]): PodCounts =>
 
 describe('last-good', () => {
   test.each<[string, History, PodCounts | undefined, number[]]>([
-    ['the newest that is marked', history(v3, [v1, v2, v3], 1, 2), undefined, [2, 1]],
-    ['a marked one before a newer one that is not', history(v3, [v1, v2, v3], 1), undefined, [1]],
-    ['a marked one, whatever the pods run', history(v3, [v1, v2, v3], 1), ready(0, 9, 1), [1]],
-    ['never the current one', history(v3, [v1, v2, v3], 1, 3), undefined, [1]],
-    ['never a twin of the current one', history(v3, [v1, twinOf(v3), v3], 1, 2), undefined, [1]],
-    ['never the current one before its restart', history(restarted(v3), [v1, v3, restarted(v3)], 1, 2), undefined, [1]],
-    ['the twin of one that is marked', history(v3, [v1, twinOf(v1), v3], 1), undefined, [2]],
-    ['one that was restarted since it was marked', history(v3, [v1, v2, restarted(v1), v3], 1), undefined, [3]],
-    ['the one with most Ready pods where none is marked', history(v3, [v1, v2, v3]), ready(4, 3, 3), [1, 2]],
-    ['also where only the current one is marked', history(v3, [v1, v2, v3], 3), ready(4, 3, 3), [1, 2]],
-    ['the newest of those with as many', history(v3, [v1, v2, v3]), ready(3, 3, 4), [2, 1]],
-    ['the one whose twins have most together', history(v3, [v1, v2, twinOf(v1), v3]), ready(2, 3, 2, 3), [3, 2]],
-    ['none without a Ready pod', history(v3, [v1, v2, v3]), ready(0, 0, 10), []],
-    ['none where nothing is known of the pods', history(v3, [v1, v2, v3]), undefined, []],
-    ['none where there is no other', history(v3, [v3, restarted(v3)], 1, 2), ready(5, 5), []],
-    ['not the highest number when that is not current', history(v2, [v1, v2, v3], 1, 3), undefined, [3, 1]],
+    ['the newest with a good mark', history(v3, [v1, v2, v3], 1, 2), undefined, [2, 1]],
+    ['a marked version before a newer one without a mark', history(v3, [v1, v2, v3], 1), undefined, [1]],
+    ['a marked version, whatever the pods run', history(v3, [v1, v2, v3], 1), ready(0, 9, 1), [1]],
+    ['never the current version', history(v3, [v1, v2, v3], 1, 3), undefined, [1]],
+    ['never a copy of the current version', history(v3, [v1, twinOf(v3), v3], 1, 2), undefined, [1]],
+    ['never the current version from before its restart', history(restarted(v3), [v1, v3, restarted(v3)], 1, 2), undefined, [1]],
+    ['the newest copy of a marked version', history(v3, [v1, twinOf(v1), v3], 1), undefined, [2]],
+    ['a version that was restarted since it was marked', history(v3, [v1, v2, restarted(v1), v3], 1), undefined, [3]],
+    ['the version with the most Ready pods if none is marked', history(v3, [v1, v2, v3]), ready(4, 3, 3), [1, 2]],
+    ['the version with the most Ready pods if only the current one is marked', history(v3, [v1, v2, v3], 3), ready(4, 3, 3), [1, 2]],
+    ['the newest of versions with equally many Ready pods', history(v3, [v1, v2, v3]), ready(3, 3, 4), [2, 1]],
+    ['the version whose copies have the most Ready pods together', history(v3, [v1, v2, twinOf(v1), v3]), ready(2, 3, 2, 3), [3, 2]],
+    ['none if no other version has a Ready pod', history(v3, [v1, v2, v3]), ready(0, 0, 10), []],
+    ['none if the pods are not known', history(v3, [v1, v2, v3]), undefined, []],
+    ['none if there is no other version', history(v3, [v3, restarted(v3)], 1, 2), ready(5, 5), []],
+    ['the highest number if that is not the current version', history(v2, [v1, v2, v3], 1, 3), undefined, [3, 1]],
   ])('is %s', (_name, past, pods, expected) => {
     expect(knownGood(past, pods).map(({ number }) => number)).toEqual(expected);
     const target = chooseTarget(past, { kind: 'last-good' }, pods);
@@ -56,7 +56,7 @@ describe('last-good', () => {
     else expect(target).toMatchObject({ kind: 'candidates', candidates: expected.map((number) => ({ number })) });
   });
 
-  test('says why', () => {
+  test('gives the reason for its choice', () => {
     const why = (...of: Parameters<typeof knownGood>): string | undefined => knownGood(...of)[0]?.why;
     expect(why(history(v3, [v1, v3], 1))).toBe(
       'Revision 1 is marked good: seen running everywhere at 2026-01-01T00:00:00.000Z by https://github.example/o/r/actions/runs/7.',
@@ -71,7 +71,7 @@ describe('last-good', () => {
     expect(why(history(v3, [v1, v3]), ready(1, 3))).toMatch(/runs ready on 1 node\.$/);
   });
 
-  test('refused, with what there is to choose from', () => {
+  test('is refused with the list of revisions to choose from', () => {
     const past = history(v3, [v1, v3]);
     for (const [pods, why] of [
       [ready(0, 3), 'none has a Ready pod'],
@@ -82,7 +82,7 @@ describe('last-good', () => {
       });
   });
 
-  test('of any history: another version, each once, marked ones if there are any, in a fixed order', () => {
+  test('is, for any history, each other version once, marked ones if there are any, in a fixed order', () => {
     const one = fc.record({
       version: fc.constantFrom(v1, v2, v3, twinOf(v1), twinOf(v3), restarted(v2), restarted(v3)),
       marked: fc.boolean(),
@@ -112,7 +112,7 @@ describe('last-good', () => {
           const isNewer = candidate.number > next.number;
           expect(byMark ? isNewer : count(candidate) > count(next) || (count(candidate) === count(next) && isNewer)).toBe(true);
         });
-        // And none is missing.
+        // None is missing.
         for (const revision of others)
           if (byMark ? isMarked(revision) : count(revision) > 0)
             expect(good.some((candidate) => isSameVersion(candidate, revision))).toBe(true);
@@ -121,29 +121,29 @@ describe('last-good', () => {
   });
 });
 
-describe('what was left', () => {
-  test('loses the marks of all its revisions, and no other does', () => {
+describe('the version that was rolled back', () => {
+  test('loses the good marks of all its revisions, and no other version does', () => {
     const past = history(v3, [v1, v3, restarted(v3), twinOf(v3), v2, v3], 1, 2, 3, 4, 5);
     const [left, other] = past.revisions as [Revision, Revision];
     expect(marksToWithdraw(past, left, other).map(({ number }) => number)).toEqual([4, 3, 2]);
   });
 
-  test('is nothing where the version stays the same', () => {
+  test('keeps its good marks if the version stays the same', () => {
     const past = history(restarted(v3), [v3, restarted(v3)], 1, 2);
     const [from, to] = past.revisions as [Revision, Revision];
     expect(marksToWithdraw(past, from, to)).toEqual([]);
   });
 });
 
-describe('the mark of a ControllerRevision', () => {
+describe('the good mark of a ControllerRevision', () => {
   const read = (name: string, text: string): ReturnType<typeof readGood> =>
     readGood({ name, annotations: { 'rollback-daemonset/good': text } });
   const text = markOf('agent-1', run);
 
-  test('is read as it was written, on this ControllerRevision only', () => {
+  test('is read back unchanged, on its own ControllerRevision only', () => {
     expect(read('agent-1', text)).toEqual({ time: '2026-01-01T00:00:00.000Z', run: run.url });
     expect(read('agent-1', markOf('agent-1'))).toEqual({ time: '2026-01-01T00:00:00.000Z' });
-    // A copy: the DaemonSet had it as an annotation when the controller made this one.
+    // A copied mark: the DaemonSet had the annotation when the controller created this ControllerRevision.
     expect(read('agent-2', text)).toBeUndefined();
   });
 
@@ -156,11 +156,11 @@ describe('the mark of a ControllerRevision', () => {
     '{"name":"agent-1"}',
     '{"name":"agent-1","time":"soon"}',
     '{"name":"agent-1","time":"1 (x)"}',
-  ])('is not: %j', (other) => {
+  ])('is ignored if its text is %j', (other) => {
     expect(read('agent-1', other)).toBeUndefined();
   });
 
-  test('holds no address that is none', () => {
+  test('drops a run address that is not a valid URL', () => {
     for (const address of ['javascript:alert(1)', 'https://a b', 7, `https://${'x'.repeat(600)}`])
       expect(read('agent-1', JSON.stringify({ ...JSON.parse(text), run: address }))).toEqual({ time: '2026-01-01T00:00:00.000Z' });
   });

@@ -11,9 +11,9 @@ function owned(labels: Record<string, string>, annotations: Record<string, strin
 
 const applied = { 'kubectl.kubernetes.io/last-applied-configuration': '{}' };
 
-describe('who will undo a rollback, and what makes it last', () => {
+describe('the owners that will undo a rollback, and how to make it last', () => {
   test.each<[string, Record<string, string>, Record<string, string>, RegExp[]]>([
-    ['nobody', { app: 'agent' }, {}, []],
+    ['none', { app: 'agent' }, {}, []],
     ['kubectl apply', {}, applied, [/kubectl apply set-last-applied/]],
     [
       'Argo CD by its annotation',
@@ -29,7 +29,7 @@ describe('who will undo a rollback, and what makes it last', () => {
       [/flux suspend kustomization agents --namespace flux-system$/],
     ],
     [
-      'a HelmRelease of Flux: not Helm by hand as well',
+      'a HelmRelease of Flux, without Helm as a second owner',
       { 'helm.toolkit.fluxcd.io/name': 'agents', 'helm.toolkit.fluxcd.io/namespace': 'logging' },
       { 'meta.helm.sh/release-name': 'agents', 'meta.helm.sh/release-namespace': 'logging' },
       [/flux suspend helmrelease agents --namespace logging$/],
@@ -45,7 +45,7 @@ describe('who will undo a rollback, and what makes it last', () => {
     expect(owners).toEqual(expected.map((pattern) => expect.stringMatching(pattern)));
   });
 
-  test('no name from the cluster gets into a command unless it is a plain one', () => {
+  test('a command contains a name from the cluster only if it is a plain name', () => {
     fc.assert(
       fc.property(fc.string(), (name) => {
         for (const owner of ownersOf(owned({ 'argocd.argoproj.io/instance': `x; ${name}` }, { 'meta.helm.sh/release-name': `$(${name})` })))
@@ -55,7 +55,7 @@ describe('who will undo a rollback, and what makes it last', () => {
   });
 });
 
-test('the writer of a template is the last one that the server recorded', () => {
+test('the writer of a template is the manager that changed it last according to the server', () => {
   const entry = (manager: string, time: string, spec: object): ManagedFieldsEntry => ({
     manager,
     operation: 'Update',

@@ -16,7 +16,7 @@ const numbers = (target: ReturnType<typeof chooseTarget>): number[] | string =>
   target.kind === 'candidates' ? target.candidates.map(({ number }) => number) : target.refusal.reason;
 
 describe('history', () => {
-  test('is what this DaemonSet controls, newest first; current is what the template is', () => {
+  test('lists the revisions that the DaemonSet controls, newest first; the current one has its template', () => {
     const history = historyOf(daemonSet(v1), [
       controllerRevision(1, v1),
       controllerRevision(3, v3),
@@ -30,7 +30,7 @@ describe('history', () => {
     expect(nextNumber(history, undefined)).toBe(4);
   });
 
-  test('a revision without a template is no revision', () => {
+  test('ignores a ControllerRevision without a template', () => {
     expect(historyOf(daemonSet(v1), [{ ...controllerRevision(1, v1), data: {} }]).revisions).toEqual([]);
   });
 });
@@ -45,17 +45,17 @@ describe('target', () => {
   const restarted = { ...v3, metadata: { labels: { app: 'agent' }, annotations: { 'kubectl.kubernetes.io/restartedAt': 'now' } } };
 
   test.each([
-    ['the one before', history(v3, v1, v2, v3), [2, 1]],
-    ['not the highest when that is not current', history(v2, v1, v2, v3), [3, 1]],
-    ['not a twin', history(v3, v1, twin, v3), [1]],
-    ['not a restart', history(restarted, v1, v3, restarted), [1]],
-    ['none', history(v1, v1), 'no-previous-revision'],
-    ['only twins', history(v3, twin, v3), 'no-previous-revision'],
+    ['the revision before the current one', history(v3, v1, v2, v3), [2, 1]],
+    ['the highest number if that is not current', history(v2, v1, v2, v3), [3, 1]],
+    ['not a copy of the current version', history(v3, v1, twin, v3), [1]],
+    ['not the current version from before a restart', history(restarted, v1, v3, restarted), [1]],
+    ['refused without another revision', history(v1, v1), 'no-previous-revision'],
+    ['refused if all others are copies', history(v3, twin, v3), 'no-previous-revision'],
   ])('previous is %s', (_name, past, expected) => {
     expect(numbers(chooseTarget(past, previous))).toEqual(expected);
   });
 
-  test('a number that does not exist is refused with those that do', () => {
+  test('refuses a number that does not exist, and lists those that do', () => {
     const target = chooseTarget(history(v2, v1, v2), { kind: 'number', number: 9 });
     expect(target).toMatchObject({
       kind: 'refused',
@@ -63,7 +63,7 @@ describe('target', () => {
     });
   });
 
-  test('a number that exists twice is refused with the names', () => {
+  test('refuses a number that exists twice, and lists the names', () => {
     const past = historyOf(daemonSet(v3), [
       controllerRevision(1, v1, { name: 'agent-a' }),
       controllerRevision(1, v2, { name: 'agent-b' }),
@@ -75,11 +75,11 @@ describe('target', () => {
     });
   });
 
-  test.each(['agent-1', 'hash1'])('name or hash: %s', (name) => {
+  test.each(['agent-1', 'hash1'])('is found by name or hash: %s', (name) => {
     expect(numbers(chooseTarget(history(v2, v1, v2), { kind: 'name', name }))).toEqual([1]);
   });
 
-  test('never a revision of another owner, and never the version that runs', () => {
+  test('is never a revision of another owner, and never the running version', () => {
     const any = fc.array(
       fc.record({ number: fc.integer({ min: 1, max: 5 }), version: fc.constantFrom(v1, v2, v3, twin, restarted), ours: fc.boolean() }),
       { maxLength: 8 },
@@ -102,7 +102,7 @@ describe('target', () => {
   });
 });
 
-describe('mark', () => {
+describe('rollback record', () => {
   const stored = [controllerRevision(1, v1), controllerRevision(3, v3), controllerRevision(4, v2)];
   const past = historyOf(daemonSet(v2), stored);
   const [restored, left] = past.revisions as [never, never];
@@ -117,17 +117,17 @@ describe('mark', () => {
   test.each([
     ['the same run resumes', marked(v2), previous, run, 'resume'],
     ['another run is refused', marked(v2), previous, { ...run, id: '8' }, 'already-rolled-back'],
-    ['another repository is another run', marked(v2), previous, { ...run, repository: 'x/y' }, 'already-rolled-back'],
-    ['outside of a run it is refused', marked(v2), previous, undefined, 'already-rolled-back'],
-    ['a named revision is honoured', marked(v2), { kind: 'number', number: 1 } as const, { ...run, id: '8' }, 'candidates'],
-    ['a new deploy makes it void', marked(v3), previous, { ...run, id: '8' }, 'candidates'],
-    ['text that is no mark counts as none', marked(v2, '{"restored":1}'), previous, run, 'candidates'],
-    ['broken text counts as none', marked(v2, '{'), previous, run, 'candidates'],
+    ['a run of another repository is refused', marked(v2), previous, { ...run, repository: 'x/y' }, 'already-rolled-back'],
+    ['a relative target outside of a run is refused', marked(v2), previous, undefined, 'already-rolled-back'],
+    ['a revision by number is accepted', marked(v2), { kind: 'number', number: 1 } as const, { ...run, id: '8' }, 'candidates'],
+    ['a new deploy makes the record void', marked(v3), previous, { ...run, id: '8' }, 'candidates'],
+    ['text that is not a record is ignored', marked(v2, '{"restored":1}'), previous, run, 'candidates'],
+    ['invalid JSON is ignored', marked(v2, '{'), previous, run, 'candidates'],
   ])('%s', (_name, of, asked, by, expected) => {
     expect(intent(of, asked, by)).toBe(expected);
   });
 
-  test('last-good is as relative as previous', () => {
+  test('treats last-good as a relative target, like previous', () => {
     const lastGood = { kind: 'last-good' } as const;
     expect(intent(marked(v2), lastGood, run)).toBe('resume');
     expect(intent(marked(v2), lastGood, { ...run, id: '8' })).toBe('already-rolled-back');
@@ -135,7 +135,7 @@ describe('mark', () => {
     expect(needsPods(marked(v3), past, previous)).toBe(false);
   });
 
-  test('reads what it wrote, and nothing else', () => {
+  test('is read back unchanged, and any other text is ignored', () => {
     expect(readMark(marked(v2))).toEqual(mark);
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
@@ -145,7 +145,7 @@ describe('mark', () => {
     );
   });
 
-  test('a relative target never brings back the version that was left while the restored one stands', () => {
+  test('while it stands, a relative target never restores the version that was rolled back', () => {
     fc.assert(
       fc.property(fc.constantFrom(v1, v2, v3), fc.option(fc.constant(run), { nil: undefined }), (current, by) => {
         const of = marked(current);
@@ -154,7 +154,7 @@ describe('mark', () => {
     );
   });
 
-  test('the refusal names what to give', () => {
+  test('the refusal names the revisions to choose from', () => {
     const refused = intend(marked(v2), past, previous, { ...run, id: '8' });
     expect(refused).toMatchObject({
       kind: 'refused',
@@ -181,7 +181,7 @@ describe('expected-revision', () => {
     expect(reason(daemonSet(v3), expected)).toBe(kind);
   });
 
-  test('of a re-run is what its first attempt has left, while that stands', () => {
+  test('of a re-run is the version that its first attempt rolled back, while the record stands', () => {
     const past = historyOf(daemonSet(v2), stored);
     const [restored, left] = past.revisions as [Revision, Revision];
     const mark = markFor(left, restored, digest(v2), run, new Date(0));
@@ -192,7 +192,7 @@ describe('expected-revision', () => {
     }
   });
 
-  test('is never met by another revision than the current one', () => {
+  test('matches only the current revision', () => {
     const versions = fc.constantFrom(v1, v2, v3);
     fc.assert(
       fc.property(versions, fc.integer({ min: 1, max: 5 }), (current, number) => {
@@ -207,7 +207,7 @@ describe('expected-revision', () => {
 describe('the plan', () => {
   const any = fc.record({ template: fc.constantFrom(v1, v2, v3), changes: fc.boolean(), validated: fc.boolean() });
 
-  test('is no write where the server, or the meaning of the templates, says that nothing changes', () => {
+  test('is not to write if the server, or the meaning of the templates, shows no change', () => {
     fc.assert(
       fc.property(fc.constantFrom(v1, v2, v3), fc.constantFrom(v1, v2, v3), any, (current, wanted, preview) => {
         const of = daemonSet(current);
@@ -229,13 +229,13 @@ test.each([
   [previous, 'no-previous-revision'],
   [{ kind: 'last-good' } as const, 'no-known-good'],
   [{ kind: 'number', number: 1 } as const, 'unchanged'],
-])('where nothing would change, %j is %s', (asked, expected) => {
+])('if nothing would change, %j is %s', (asked, expected) => {
   const [at] = historyOf(daemonSet(v1), [controllerRevision(1, v1)]).revisions as [Revision];
   const plan = planWithout(asked, at);
   expect(plan.kind === 'refused' ? plan.refusal.reason : plan.kind).toBe(expected);
 });
 
-test('without a ControllerRevision of the current template nothing is chosen', () => {
+test('chooses nothing without a ControllerRevision of the current template', () => {
   const of = daemonSet(v3);
   expect(intend(of, historyOf(of, [controllerRevision(1, v1)]), previous, run)).toMatchObject({
     kind: 'refused',

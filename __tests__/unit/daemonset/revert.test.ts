@@ -36,10 +36,10 @@ test.each<[string, Result, boolean, RegExp]>([
   ['one bad pod beside bad nodes', result('stalled', 5, group('node-not-ready', 4), group('not-ready', 1)), false, /only 1 of the 5/],
   ['nothing that could be seen', result('stalled', 5), false, /cannot be told/],
   ['too little time', result('timed-out', 5, group('not-ready', 5)), false, /rollback-on-timeout is not set/],
-])('%s', (_name, broken, revert, why) => {
+])('decides whether to roll back: %s', (_name, broken, revert, why) => {
   expect(shouldRevert(broken, { onTimeout: false })).toEqual({ revert, why: expect.stringMatching(why) });
 });
 
-test('too little time is enough where that is asked for', () => {
+test('a timeout is enough with rollback-on-timeout', () => {
   expect(shouldRevert(result('timed-out', 5), { onTimeout: true }).revert).toBe(true);
 });

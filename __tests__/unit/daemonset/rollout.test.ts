@@ -5,7 +5,7 @@ import { rolloutOf } from '../../../src/daemonset/rollout.ts';
 import type { Pod } from '../../../src/daemonset/types.ts';
 import { daemonSet, template } from '../builders.ts';
 
-describe('the status ladder, in the words of kubectl', () => {
+describe('the rollout status, in the words of kubectl', () => {
   test.each([
     [{ observedGeneration: 2 }, 'RollingUpdate', 'unobserved', 'Waiting for daemon set spec update to be observed...'],
     [
@@ -33,7 +33,7 @@ describe('the status ladder, in the words of kubectl', () => {
     expect(rolloutOf(daemonSet(template('a'), { status, type }))).toMatchObject({ kind, message });
   });
 
-  test('complete only if every rung holds', () => {
+  test('is complete only if every condition holds', () => {
     const count = fc.integer({ min: 0, max: 4 });
     fc.assert(
       fc.property(count, count, count, count, (observedGeneration, desiredNumberScheduled, updatedNumberScheduled, numberAvailable) => {
@@ -47,7 +47,7 @@ describe('the status ladder, in the words of kubectl', () => {
     );
   });
 
-  test('no status at all is not complete', () => {
+  test('is not complete without a status', () => {
     const { status: _none, ...bare } = daemonSet(template('a'));
     expect(rolloutOf(bare).kind).toBe('unobserved');
   });
@@ -73,7 +73,7 @@ describe('wrongPods', () => {
     },
   });
 
-  test('a pod is right by its generation or by what its containers are', () => {
+  test('accepts a pod by its generation or by its containers', () => {
     const pods = [
       pod('by-generation', 'x', '5'),
       pod('by-containers', 'a:2', '2'),

@@ -1,4 +1,4 @@
-/** Recorded rollouts (`npm run record`), seen as the wait sees them, by a clock that the test moves. */
+/** Replays recorded rollouts (`npm run record`) as the wait sees them, with a simulated clock. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import {
@@ -17,7 +17,7 @@ import type { Cause } from '../../../src/daemonset/trouble.ts';
 import type { DaemonSet, Event, Node, Pod } from '../../../src/daemonset/types.ts';
 
 const FOLDER = '__tests__/fixtures/streams';
-/** The clock goes on after the last line until then, in milliseconds. */
+/** The replay continues after the last line until this time, in milliseconds. */
 const END = 60_000;
 const TICK = 500;
 
@@ -48,7 +48,7 @@ interface Moment {
   groups: CauseGroup[];
 }
 
-/** How it looks at each line and at each tick of the clock. */
+/** The diagnosis after each line and at each tick of the clock. */
 function replay(stream: Stream, grace: number): Moment[] {
   const { begun, desired, daemonSet, lines } = stream;
   const wanted = { generation: generationOf(stream), hash: undefined };
@@ -79,7 +79,7 @@ function replay(stream: Stream, grace: number): Moment[] {
     });
 }
 
-/** When the first pod can be known to be hopeless, by the recorded text alone: a sign of its trouble, and for a crash three restarts. */
+/** The earliest time at which the recorded text alone proves a pod unrecoverable: a sign of its failure and, for a crash, three restarts. */
 function knowable(stream: Stream, sign: RegExp, crashes: boolean, grace: number): number {
   const first = new Map<string, number>();
   const third = new Map<string, number>();
@@ -95,11 +95,11 @@ function knowable(stream: Stream, sign: RegExp, crashes: boolean, grace: number)
   return Math.min(...[...first].map(([uid, at]) => Math.max(at + grace, crashes ? (third.get(uid) ?? Number.POSITIVE_INFINITY) : 0)));
 }
 
-/** A group's sentence without what another recording would have otherwise. */
+/** The sentence about a group, without what differs between recordings. */
 const sentenceOf = (group: CauseGroup | undefined): string =>
   (group ? explain(group) : '').replace(/ \(node-\d+, node-\d+\)$/, '').replace(/\d+ restarts/, 'N restarts');
 
-const hopeless: [kind: string, cause: Cause, sign: RegExp, crashes: boolean, sentence: string][] = [
+const unrecoverable: [kind: string, cause: Cause, sign: RegExp, crashes: boolean, sentence: string][] = [
   ['missing', 'image-pull', /"ErrImagePull"/, false, '2 pods cannot pull the image registry.example/agent:v2-missing: not found'],
   [
     'invalid-name',
@@ -119,7 +119,7 @@ const hopeless: [kind: string, cause: Cause, sign: RegExp, crashes: boolean, sen
     'run-error',
     'start-error',
     /"RunContainerError"/,
-    // One that could not be started at all has not crashed.
+    // A container that never started has not crashed.
     false,
     '2 pods cannot start container "agent" (exit code 128, CrashLoopBackOff): failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "agent": executable file not found in $PATH',
   ],
@@ -162,7 +162,7 @@ const hopeless: [kind: string, cause: Cause, sign: RegExp, crashes: boolean, sen
 ];
 
 describe('a rollout that gets stuck', () => {
-  test.each(hopeless)('%s is %s, once it can be known and not before', (kind, cause, sign, crashes, sentence) => {
+  test.each(unrecoverable)('%s is reported as %s as soon as it is certain, and not before', (kind, cause, sign, crashes, sentence) => {
     const stream = load(kind);
     for (const grace of [0, 5_000, 20_000]) {
       const moments = replay(stream, grace);
@@ -177,7 +177,7 @@ describe('a rollout that gets stuck', () => {
     }
   });
 
-  test('a pod that waits for a volume is known to, however often the kubelet writes its status', () => {
+  test('a pod that waits for a volume is reported, however often the kubelet updates its status', () => {
     const stream = load('unmounted');
     const reads = stream.lines
       .filter((line) => 'warnings' in line)
@@ -189,14 +189,14 @@ describe('a rollout that gets stuck', () => {
 });
 
 describe('a rollout that recovers', () => {
-  test.each(['flaky', 'flaky-pull', 'cache-sync', 'slow'])('%s is never hopeless, and ends with every node right', (kind) => {
+  test.each(['flaky', 'flaky-pull', 'cache-sync', 'slow'])('%s is never reported as stuck, and ends with every node healthy', (kind) => {
     const moments = replay(load(kind), 5_000);
     expect(moments.filter(({ stuck }) => stuck > 0)).toEqual([]);
     expect(moments.at(-1)?.groups).toEqual([]);
   });
 });
 
-test('a container that hangs may become ready yet: never hopeless, and not-ready', () => {
+test('a container that hangs is not-ready and never stuck, since it may still become ready', () => {
   const moments = replay(load('hang'), 0);
   expect(moments.filter(({ stuck }) => stuck > 0)).toEqual([]);
   const [worst] = moments.at(-1)?.groups ?? [];
@@ -207,6 +207,6 @@ test('a container that hangs may become ready yet: never hopeless, and not-ready
 });
 
 test('every recorded stream is replayed', () => {
-  const kinds = [...hopeless.map(([kind]) => kind), 'flaky', 'flaky-pull', 'cache-sync', 'slow', 'hang'];
+  const kinds = [...unrecoverable.map(([kind]) => kind), 'flaky', 'flaky-pull', 'cache-sync', 'slow', 'hang'];
   expect(readdirSync(FOLDER).sort()).toEqual(kinds.map((kind) => `${kind}.jsonl`).sort());
 });

@@ -9,9 +9,9 @@ const older = { ...template('a:1'), metadata: { creationTimestamp: null, labels:
 
 describe('meaning', () => {
   test.each<[string, JsonObject, JsonObject, boolean]>([
-    ['the same', template('a:1'), template('a:1'), true],
+    ['equal templates', template('a:1'), template('a:1'), true],
     ['another image', template('a:1'), template('a:2'), false],
-    ['the null of an older Kubernetes', older, template('a:1'), true],
+    ['a null that an older Kubernetes stored', older, template('a:1'), true],
     ['a $patch directive', { $patch: 'replace', ...template('a:1') }, template('a:1'), true],
     ['the order of keys', { spec: template('a:1')['spec'] ?? {}, metadata: { labels: { app: 'agent' } } }, template('a:1'), true],
     [
@@ -20,17 +20,17 @@ describe('meaning', () => {
       { metadata: { annotations: {} } },
       false,
     ],
-  ])('%s', (_name, a, b, same) => {
+  ])('is compared: %s', (_name, a, b, same) => {
     expect(sameTemplate(a, b)).toBe(same);
     expect(digest(a) === digest(b)).toBe(same);
   });
 
-  test('spelling is stricter than meaning', () => {
+  test('identical templates are a stricter condition than equal meaning', () => {
     expect(identicalTemplate(older, template('a:1'))).toBe(false);
     expect(identicalTemplate(template('a:1'), template('a:1'))).toBe(true);
   });
 
-  test('any JSON: a template means the same as itself with nulls added', () => {
+  test('adding a null field to any JSON does not change its meaning', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (any) => {
         const value = any as JsonObject;
@@ -40,7 +40,7 @@ describe('meaning', () => {
     );
   });
 
-  test('a restart changes nothing but the time', () => {
+  test('a restart changes only the time of the restart', () => {
     const restarted = {
       ...template('a:1'),
       metadata: { labels: { app: 'agent' }, annotations: { 'kubectl.kubernetes.io/restartedAt': '2026-01-01' } },
@@ -50,13 +50,13 @@ describe('meaning', () => {
     expect(sameButForRestart(restarted, template('a:2'))).toBe(false);
   });
 
-  test.each([undefined, {}, { spec: null }, { spec: { template: 'x' } }, { spec: [] }])('data %j stores no template', (data) => {
+  test.each([undefined, {}, { spec: null }, { spec: { template: 'x' } }, { spec: [] }])('data %j contains no template', (data) => {
     expect(storedTemplate(data as JsonObject | undefined)).toBeUndefined();
   });
 });
 
 describe('diffTemplates', () => {
-  test('names fields by the keys of their lists', () => {
+  test('names list items by their keys', () => {
     const before = template('a:1', {
       env: [
         { name: 'A', value: '1' },
@@ -73,7 +73,7 @@ describe('diffTemplates', () => {
     ]);
   });
 
-  test('a container that comes or goes is sensitive when it has literals', () => {
+  test('an added or removed container is sensitive if it has literal values', () => {
     const one = { spec: { containers: [{ name: 'a', image: 'a' }] } };
     const two = {
       spec: {
@@ -87,17 +87,17 @@ describe('diffTemplates', () => {
     expect(diffTemplates({}, one)).toMatchObject([{ path: 'spec', sensitive: false }]);
   });
 
-  test('hostile names do not make a literal public', () => {
+  test('a hostile name does not expose a literal value', () => {
     const env = (value: string): JsonObject => template('a', { env: [{ name: ']env[x', value }] });
     expect(diffTemplates(env('1'), env('2')).every(({ sensitive }) => sensitive)).toBe(true);
   });
 
-  test('the order alone is a difference', () => {
+  test('a different order is a difference', () => {
     const list = (...names: string[]): JsonObject => ({ spec: { initContainers: names.map((name) => ({ name })) } });
     expect(diffTemplates(list('a', 'b'), list('b', 'a'))).toHaveLength(1);
   });
 
-  test('there is a difference exactly when the meaning differs', () => {
+  test('finds a difference exactly if the meaning differs', () => {
     const value = fc.dictionary(fc.constantFrom('a', 'b', 'name', 'env', 'value'), fc.jsonValue({ maxDepth: 3 }));
     fc.assert(
       fc.property(value, value, (a, b) => {

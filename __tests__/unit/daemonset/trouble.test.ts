@@ -20,40 +20,40 @@ const ready = { type: 'Ready', status: 'True' };
 
 describe('what is wrong with a pod', () => {
   test.each<[string, Pod, Partial<Trouble> | undefined]>([
-    ['nothing where it is ready', pod({ conditions: [ready], containerStatuses: [container(runs(), { ready: true })] }), undefined],
-    ['nothing of it is known yet', pod(), { cause: 'starting', reason: 'Pending', message: '' }],
+    ['nothing if it is ready', pod({ conditions: [ready], containerStatuses: [container(runs(), { ready: true })] }), undefined],
+    ['it has no container status yet', pod(), { cause: 'starting', reason: 'Pending', message: '' }],
     ['it is being created', of(container(waits('ContainerCreating'))), { cause: 'starting', reason: 'ContainerCreating' }],
     [
-      'no node takes it',
+      'it cannot be scheduled',
       pod({ conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'Insufficient cpu.' }] }),
       { cause: 'unschedulable', reason: 'Unschedulable', message: 'Insufficient cpu.' },
     ],
     [
-      'it is being deleted, whatever else it has',
+      'it is being deleted, whatever its conditions are',
       pod({ conditions: [ready] }, { metadata: { deletionTimestamp: 'now' } }),
       { cause: 'terminating' },
     ],
     [
-      'it was evicted, though a condition still says that it is ready',
+      'it was evicted, although a condition still says Ready',
       pod({ phase: 'Failed', reason: 'Evicted', message: 'low on memory', conditions: [ready] }),
       { cause: 'evicted', reason: 'Evicted', message: 'low on memory' },
     ],
-    ['it failed for no reason', pod({ phase: 'Failed' }), { cause: 'evicted', reason: 'Failed' }],
+    ['it failed without a reason', pod({ phase: 'Failed' }), { cause: 'evicted', reason: 'Failed' }],
     [
       'the image is missing',
       of(container(waits('ErrImagePull', 'not found'))),
       { cause: 'image-pull', image: 'agent:v2', message: 'not found' },
     ],
-    ['the pull is backed off from', of(container(waits('ImagePullBackOff'))), { cause: 'image-pull', reason: 'ImagePullBackOff' }],
+    ['the image pull is in back-off', of(container(waits('ImagePullBackOff'))), { cause: 'image-pull', reason: 'ImagePullBackOff' }],
     ['the image is not on the node', of(container(waits('ErrImageNeverPull'))), { cause: 'image-pull' }],
-    ['the signature is wrong', of(container(waits('SignatureValidationFailed'))), { cause: 'image-pull' }],
-    ['the image has no valid name', of(container(waits('InvalidImageName'))), { cause: 'invalid-image' }],
+    ['the image signature is not valid', of(container(waits('SignatureValidationFailed'))), { cause: 'image-pull' }],
+    ['the image name is not valid', of(container(waits('InvalidImageName'))), { cause: 'invalid-image' }],
     ['a ConfigMap is missing', of(container(waits('CreateContainerConfigError', 'configmap "x" not found'))), { cause: 'config-error' }],
-    ['it cannot be created', of(container(waits('CreateContainerError'))), { cause: 'start-error', restarts: 0 }],
+    ['the container cannot be created', of(container(waits('CreateContainerError'))), { cause: 'start-error', restarts: 0 }],
     ['a hook fails', of(container(waits('PostStartHookError'))), { cause: 'start-error' }],
     ['it exited', of(container(ended(2))), { cause: 'crash-loop', reason: 'Error', exitCode: 2, restarts: 0 }],
     [
-      'it is backed off from',
+      'the restart is in back-off',
       of(container(waits('CrashLoopBackOff', 'back-off 10s'), { restartCount: 4, lastState: ended(1, 'Error', 'last words') })),
       { cause: 'crash-loop', reason: 'CrashLoopBackOff', exitCode: 1, restarts: 4, message: 'last words' },
     ],
@@ -62,13 +62,13 @@ describe('what is wrong with a pod', () => {
       of(container(waits('CrashLoopBackOff'), { lastState: ended(0, 'Completed') })),
       { cause: 'crash-loop', exitCode: 0 },
     ],
-    ['it needs too much memory', of(container(ended(137, 'OOMKilled'))), { cause: 'oom-killed', exitCode: 137 }],
+    ['it exceeds its memory limit', of(container(ended(137, 'OOMKilled'))), { cause: 'oom-killed', exitCode: 137 }],
     [
-      'there is no such program',
+      'the program does not exist',
       of(container(ended(128, 'StartError', 'no such file'))),
       { cause: 'start-error', message: 'no such file' },
     ],
-    ['it cannot run', of(container(ended(127, 'ContainerCannotRun'))), { cause: 'start-error' }],
+    ['the container cannot run', of(container(ended(127, 'ContainerCannotRun'))), { cause: 'start-error' }],
     [
       'it runs again after a crash',
       of(container(runs(7), { restartCount: 1, lastState: ended(1) })),
@@ -90,7 +90,7 @@ describe('what is wrong with a pod', () => {
       { cause: 'not-ready', reason: 'ReadinessGatesNotReady', message: 'no gate' },
     ],
     [
-      'the first that holds it up counts',
+      'the first container that fails counts',
       of(container(runs(), { ready: true }), container(waits('ErrImagePull'), { name: 'b' }), container(ended(1), { name: 'c' })),
       { cause: 'image-pull', container: 'b' },
     ],
@@ -100,18 +100,26 @@ describe('what is wrong with a pod', () => {
   });
 
   test.each<[string, ContainerStatus, Partial<Trouble>]>([
-    ['completed: it is starting', container(ended(0, 'Completed'), { ready: true }), { cause: 'starting', reason: 'PodInitializing' }],
-    ['runs: it is starting', container(runs()), { cause: 'starting' }],
-    ['crashes', container(ended(1)), { cause: 'crash-loop', init: true, container: 'setup' }],
-    ['has no image', container(waits('ImagePullBackOff')), { cause: 'image-pull', init: true }],
-    ['runs again after a crash', container(runs(1), { lastState: ended(1), restartCount: 1 }), { cause: 'crash-loop', init: true }],
+    [
+      'that completed leaves the pod starting',
+      container(ended(0, 'Completed'), { ready: true }),
+      { cause: 'starting', reason: 'PodInitializing' },
+    ],
+    ['that runs leaves the pod starting', container(runs()), { cause: 'starting' }],
+    ['that crashes is a failure of the pod', container(ended(1)), { cause: 'crash-loop', init: true, container: 'setup' }],
+    ['that cannot pull its image is a failure of the pod', container(waits('ImagePullBackOff')), { cause: 'image-pull', init: true }],
+    [
+      'that runs again after a crash is a failure of the pod',
+      container(runs(1), { lastState: ended(1), restartCount: 1 }),
+      { cause: 'crash-loop', init: true },
+    ],
   ])('an init container %s', (_name, setup, trouble) => {
     const main = container(waits('PodInitializing'));
     expect(troubleOf(pod({ initContainerStatuses: [{ ...setup, name: 'setup' }], containerStatuses: [main] }))).toMatchObject(trouble);
   });
 
   test.each(['failed to sync configmap cache: timed out waiting for the condition', 'failed to sync secret cache: timed out'])(
-    'that the kubelet has not seen a ConfigMap or Secret yet is excused: %s',
+    'a ConfigMap or Secret that the kubelet has not cached yet is not a failure: %s',
     (message) => {
       const trouble = troubleOf(of(container(waits('CreateContainerConfigError', message)))) as Trouble;
       expect(trouble).toMatchObject({ cause: 'starting', message });
@@ -119,7 +127,7 @@ describe('what is wrong with a pod', () => {
     },
   );
 
-  test('a pod that is ready has no trouble, and one that is not has one, whatever its containers are', () => {
+  test('a pod has a failure exactly if it is not ready, whatever its containers are', () => {
     const word = fc.constantFrom(
       '',
       'Error',
@@ -151,25 +159,25 @@ describe('what is wrong with a pod', () => {
   });
 });
 
-describe('hopeless', () => {
+describe('an unrecoverable failure', () => {
   const crash: Trouble = { cause: 'crash-loop', reason: 'CrashLoopBackOff', message: '', restarts: 3 };
   const grace = 30_000;
 
   test.each<[string, Trouble, number, boolean]>([
-    ['a crash after three restarts', crash, grace, true],
-    ['not within the grace', crash, grace - 1, false],
-    ['not after two restarts', { ...crash, restarts: 2 }, 1e9, false],
-    ['not out of memory twice', { ...crash, cause: 'oom-killed', restarts: 2 }, 1e9, false],
-    ['not started once, and restarted', { ...crash, cause: 'start-error', restarts: 1 }, 1e9, false],
-    ['never created', { ...crash, cause: 'start-error', restarts: 0 }, grace, true],
-    ['an image after no restart at all', { ...crash, cause: 'image-pull', restarts: 0 }, grace, true],
-    ['it crashed and has just been started again', { ...crash, runsSince: 60_000 - 1_000 }, 60_000, true],
-    ['not while it has run for longer than the grace', { ...crash, runsSince: 60_000 - grace }, 60_000, false],
+    ['is a crash after three restarts', crash, grace, true],
+    ['is not a crash within the grace period', crash, grace - 1, false],
+    ['is not a crash after two restarts', { ...crash, restarts: 2 }, 1e9, false],
+    ['is not a container that ran out of memory twice', { ...crash, cause: 'oom-killed', restarts: 2 }, 1e9, false],
+    ['is not a start error after a restart', { ...crash, cause: 'start-error', restarts: 1 }, 1e9, false],
+    ['is a container that was never created', { ...crash, cause: 'start-error', restarts: 0 }, grace, true],
+    ['is a missing image, without any restart', { ...crash, cause: 'image-pull', restarts: 0 }, grace, true],
+    ['is a container that crashed and has just restarted', { ...crash, runsSince: 60_000 - 1_000 }, 60_000, true],
+    ['is not a container that has run for the grace period', { ...crash, runsSince: 60_000 - grace }, 60_000, false],
   ])('%s', (_name, trouble, now, expected) => {
     expect(isHopeless(trouble, 0, now, grace)).toBe(expected);
   });
 
-  test('with a short grace one that runs still has ten seconds to crash again', () => {
+  test('is not a container that has run for ten seconds, even with a shorter grace period', () => {
     expect(isHopeless({ ...crash, runsSince: 100_000 }, 0, 109_999, 0)).toBe(true);
     expect(isHopeless({ ...crash, runsSince: 100_000 }, 0, 110_000, 0)).toBe(false);
   });
@@ -181,7 +189,7 @@ describe('hopeless', () => {
     restarts: fc.nat(9),
   });
 
-  test('nothing is before its grace', () => {
+  test('is not reported before the grace period ends', () => {
     fc.assert(
       fc.property(trouble, fc.integer({ min: 1, max: 1e6 }), fc.nat(1e6), (one, patience, elapsed) => {
         if (isHopeless(one, 1_000, 1_000 + elapsed, patience)) expect(elapsed).toBeGreaterThanOrEqual(patience);
@@ -189,7 +197,7 @@ describe('hopeless', () => {
     );
   });
 
-  test('what waiting may cure never is', () => {
+  test('is never one that may resolve by waiting', () => {
     const curable: Cause[] = ['starting', 'not-ready', 'min-ready-seconds', 'evicted', 'terminating', 'old-pod-unavailable'];
     const others: Cause[] = ['not-replaced', 'no-pod', 'node-not-ready'];
     expect(CAUSES.filter((cause) => !mayBeHopeless({ cause }))).toEqual([...curable, ...others]);

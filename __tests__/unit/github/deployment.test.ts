@@ -16,7 +16,7 @@ test.each([
   expect(leadsTo(status, pages)).toBe(leads);
 });
 
-test('of a run, the deployment to its only environment', () => {
+test('the deployment of a run is the one to its only environment', () => {
   const [staging, production] = [
     { id: 1, environment: 'staging' },
     { id: 2, environment: 'production' },

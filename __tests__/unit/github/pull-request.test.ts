@@ -17,11 +17,11 @@ describe('the pull request of a commit', () => {
   test.each<[string, PullRequest[], number | RegExp]>([
     ['none', [], /is of no pull request/],
     ['the only one', [pull(7)], 7],
-    ['in other letters', [pull(7, { repository: 'Octo/Fleet' })], 7],
+    ['in a different letter case', [pull(7, { repository: 'Octo/Fleet' })], 7],
     ['only one of another repository', [pull(7, { repository: 'upstream/fleet' })], /is of no pull request/],
     ['a merged one before an open one', [pull(7, { head: sha }), pull(8, { merged: true })], 8],
-    ['the one that was merged by it', [pull(7, { merged: true }), pull(8, { merged: true, mergeCommit: sha })], 8],
-    ['the open one that ends in it', [pull(7), pull(8, { head: sha }), pull(9)], 8],
+    ['the one that the commit merged', [pull(7, { merged: true }), pull(8, { merged: true, mergeCommit: sha })], 8],
+    ['the open one whose head is the commit', [pull(7), pull(8, { head: sha }), pull(9)], 8],
     ['several', [pull(7), pull(8)], /several pull requests \(#7, #8\)/],
     ['several that were merged', [pull(7, { merged: true }), pull(8, { merged: true }), pull(9, { head: sha })], /\(#7, #8\)/],
   ])('%s', (_, all, expected) => {
@@ -35,12 +35,12 @@ describe('the pull request of a commit', () => {
     [{ name: 'issue_comment', issue: { number: 6, pull_request: {} } }, 6],
     [{ name: 'issue_comment', issue: { number: 6 } }, undefined],
     [{ name: 'push' }, undefined],
-  ])('that the event %j is about', (event, number) => {
+  ])('is taken from the event %j', (event, number) => {
     expect(pullRequestOf(event)).toBe(number);
   });
 });
 
-describe('a comment counts as ours', () => {
+describe('a comment counts as our own', () => {
   const by = (login: string, type: string): { id: number; user: { login: string; type: string } } => ({ id: 1, user: { login, type } });
   test.each([
     [by('github-actions[bot]', 'Bot'), undefined, true],

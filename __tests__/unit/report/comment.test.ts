@@ -62,7 +62,7 @@ const hostile = fc
   .map((parts) => parts.join(''));
 
 describe('the comment', () => {
-  test('says the verdict, what was and what is, and leads to the run', () => {
+  test('shows the verdict, the revisions, the restored image and a link to the run', () => {
     const [marker, head, , ...rest] = commentOf(report(result()), MARKER, author).split('\n');
     expect([marker, head]).toEqual([MARKER, '### ✅ Rolled back: DaemonSet <code>logging/agent</code>']);
     const text = rest.join('\n');
@@ -72,13 +72,13 @@ describe('the comment', () => {
     );
   });
 
-  test('of a failure leads to what it means', () => {
+  test('of a failure links to the explanation of its reason', () => {
     const help = 'https://github.com/o/r/blob/v1/docs/troubleshooting.md#crash-loop';
     const failed = report(result({ outcome: 'failed', reason: 'crash-loop' }), [], { help });
     expect(commentOf(failed, MARKER, author)).toContain(`reason <code>crash-loop</code>: <a href="${help}">`);
   });
 
-  test('has no message, no change-cause, no warning, no note, and no log', () => {
+  test('contains no message, change-cause, warning, note or log', () => {
     const group = {
       cause: 'crash-loop' as const,
       stuck: true,
@@ -92,7 +92,7 @@ describe('the comment', () => {
     }
   });
 
-  test('of anything is at most 65,536 characters, with the marker first, no mention, no reference, no markup of others', () => {
+  test('has at most 65,536 characters, starts with the marker, and contains no foreign mention, reference or markup', () => {
     const render = (text: string): string =>
       micromark(text, { extensions: [gfm()], htmlExtensions: [gfmHtml()], allowDangerousHtml: true });
     fc.assert(
@@ -105,14 +105,14 @@ describe('the comment', () => {
         expect(html.match(/<!--/g)).toHaveLength(1);
         expect(html).not.toMatch(/<img|<h[12]|<pre/);
         expect([...html.matchAll(/<a href="([^"]*)"/g)].map(([, address]) => address)).toEqual([author.link]);
-        // In code, GitHub makes no mention and no reference.
+        // In code, GitHub creates neither mentions nor references.
         expect(html.replace(/<code>[^<]*<\/code>/g, '')).not.toMatch(/@\w|#\d/);
       }),
       { numRuns: 200 },
     );
   });
 
-  test('of more DaemonSets than fit shows as many as do', () => {
+  test('shows as many DaemonSets as fit', () => {
     const many = Array.from({ length: 300 }, (_, index) => result({}, `${'.'.repeat(150)}${index}`));
     const comment = commentOf(report(result(), many), MARKER, author);
     expect(comment).toMatch(/\| and 281 more /);
@@ -121,7 +121,7 @@ describe('the comment', () => {
     expect(huge.length).toBeLessThan(65_536);
   });
 
-  test('before a DaemonSet was found has no table', () => {
+  test('has no table if no DaemonSet was found', () => {
     const none = result({ outcome: 'error', reason: 'not-found', daemonSet: { namespace: '', name: '' } });
     expect(commentOf(report(none), MARKER, author)).not.toContain('|');
   });
@@ -133,7 +133,7 @@ describe('the status of the deployment', () => {
     ['rolled back', { results: [result()] }, 'failure: Rolled back to revision 2 (registry.example/agent:v2)'],
     ['written, not waited for', { results: [result({ outcome: 'pending', reason: 'not-waited' })] }, 'failure: Rolled back to revision 2'],
     [
-      'a rollback that does not run either',
+      'a rollback whose version cannot start either',
       { results: [result({ outcome: 'failed', reason: 'crash-loop' })] },
       'failure: Pods cannot start: DaemonSet logging/agent (crash-loop), after the rollback to revision 2',
     ],
@@ -166,7 +166,7 @@ describe('the status of the deployment', () => {
     else expect(said?.startsWith(expected)).toBe(true);
   });
 
-  test('is one line of at most 140 characters, whatever the images are called', () => {
+  test('is one line of at most 140 characters, whatever the image names are', () => {
     fc.assert(
       fc.property(hostile, fc.integer({ min: 0, max: 200 }), (text, times) => {
         const { description = '' } = deploymentStatusOf(report(result({}, text + 'x'.repeat(times)))) ?? {};

@@ -66,8 +66,8 @@ function report(...results: Partial<Result>[]): Report {
 const count = (text: string, part: RegExp): number => text.match(part)?.length ?? 0;
 const render = (text: string): string => micromark(text, { extensions: [gfm()], htmlExtensions: [gfmHtml()], allowDangerousHtml: true });
 
-describe('in the summary', () => {
-  test('each cause has a sentence and what to type next, the stuck ones marked', () => {
+describe('the findings in the summary', () => {
+  test('show each cause as a sentence with the next command, and which ones are stuck', () => {
     const all = [group(2), group(1, { cause: 'not-replaced' }, { stuck: false })];
     const lines = causes({ ...failed, causes: all }).split('\n');
     expect(lines[0]).toBe('### What holds it up');
@@ -82,7 +82,7 @@ describe('in the summary', () => {
     ).toEqual(['- and 2 more']);
   });
 
-  test('each troubled node has a row, the first fifty', () => {
+  test('show a row for each affected node, at most fifty', () => {
     const table = nodes({
       ...failed,
       causes: [group(40), group(30, { cause: 'starting', reason: '', restarts: 0 }, { marks: ['cordoned', 'new'] })],
@@ -96,7 +96,7 @@ describe('in the summary', () => {
     expect(table).toContain('| and 20 more |');
   });
 
-  test('the example has its events and its log', () => {
+  test('show the events and the log of the example pod', () => {
     const read = { events: ['BackOff: again'], log: ['cannot open', 'exit'], previous: true };
     const text = evidence({
       ...failed,
@@ -126,7 +126,7 @@ describe('in the summary', () => {
     .array(fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom(...bits)), { maxLength: 8 })
     .map((parts) => parts.join(''));
 
-  test('no text of a cluster breaks out of its place', () => {
+  test('keep text from the cluster in its place', () => {
     fc.assert(
       fc.property(hostile, fc.boolean(), fc.integer({ min: 1, max: 60 }), (any, previous, many) => {
         const trouble = { reason: any, message: any, container: any, image: any };
@@ -162,7 +162,7 @@ describe('in the summary', () => {
         })),
       ),
     ],
-  ])('2,000 troubled nodes and large logs are not too much, of %s', (_name, one) => {
+  ])('stay within the size limit with 2,000 affected nodes and large logs: %s', (_name, one) => {
     const summary = summaryOf(one);
     expect(Buffer.byteLength(summary)).toBeLessThan(1_000_000);
     expect(summary).toMatch(/^## ❌ Pods cannot start: /);
@@ -172,7 +172,7 @@ describe('in the summary', () => {
     expect(count(summary, /<details/g)).toBe(count(summary, /<\/details>/g));
   });
 
-  test('what fits is whole', () => {
+  test('are complete if everything fits', () => {
     const summary = summaryOf(report({ causes: large(64_000) }));
     expect(summary).not.toContain('left out');
     expect(count(summary, /<summary>Log of /g)).toBe(4);
@@ -189,7 +189,7 @@ describe('the diagram', () => {
     };
   };
 
-  test('goes from the first state to the last, through nothing but states', () => {
+  test('goes from the first state to the last, through recorded states only', () => {
     const sample: fc.Arbitrary<Sample> = fc.record({
       desired: fc.integer({ min: 9, max: 2_000 }),
       updated: fc.nat(6),
@@ -215,22 +215,22 @@ describe('the diagram', () => {
   const sample = (at: number, updated = 1): Sample => ({ desired: 3, updated, available: 2, at });
 
   test.each<[string, Sample[]]>([
-    ['nothing was waited for', []],
-    ['it took no time', [sample(5)]],
-    ['it took less than three seconds', [sample(0), sample(2_999, 2)]],
-    ['nothing moved', [sample(0), sample(4_000), sample(9_000)]],
-  ])('is not drawn where %s', (_name, samples) => {
+    ['there was no wait', []],
+    ['the wait took no time', [sample(5)]],
+    ['the wait took less than three seconds', [sample(0), sample(2_999, 2)]],
+    ['no count changed', [sample(0), sample(4_000), sample(9_000)]],
+  ])('is not drawn if %s', (_name, samples) => {
     expect(chart({ ...failed, samples }, 'rollback')).toBe('');
   });
 
-  test('is unfolded where it did not end well', () => {
+  test('is expanded after a failure', () => {
     const samples = [sample(0), sample(9_000, 2)];
     expect(chart({ ...failed, samples }, 'rollback')).toMatch(/^<details open>\n<summary>The rollout over time: 9/);
     expect(chart({ ...failed, outcome: 'rolled-back', samples }, 'rollback')).toMatch(/^<details>\n/);
   });
 });
 
-test('the output results has the causes', () => {
+test('the output results contains the causes', () => {
   const { results = '' } = outputsOf(
     report({ causes: [group(2_000, { message: 'last\nwords', init: true }), group(1, { cause: 'no-pod' }, { stuck: false })] }),
   );

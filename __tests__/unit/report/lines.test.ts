@@ -15,20 +15,20 @@ const change = (before: TemplateChange['before'], after: TemplateChange['after']
 describe('changeLines', () => {
   test.each<[string, TemplateChange, string[]]>([
     ['a value', change('a', 'b'), ['@@ spec.x @@', '- a', '+ b']],
-    ['something new', change(undefined, true), ['@@ spec.x @@', '+ true']],
-    ['something gone', change(7, undefined), ['@@ spec.x @@', '- 7']],
+    ['an added value', change(undefined, true), ['@@ spec.x @@', '+ true']],
+    ['a removed value', change(7, undefined), ['@@ spec.x @@', '- 7']],
     ['an object', change({ a: [1] }, undefined), ['@@ spec.x @@', '- {', '-   "a": [', '-     1', '-   ]', '- }']],
-    ['what may be secret', change('hunter1', 'hunter2', true), ['@@ spec.x @@', '! <changed>']],
+    ['a sensitive value', change('hunter1', 'hunter2', true), ['@@ spec.x @@', '! <changed>']],
     ['text of several lines', change('a\nb', ''), ['@@ spec.x @@', '- a b', '+ ']],
   ])('%s', (_name, one, lines) => {
     expect(changeLines([one], false)).toEqual(lines);
   });
 
-  test('values are shown where that is asked for', () => {
+  test('show sensitive values on request', () => {
     expect(changeLines([change('hunter1', 'hunter2', true)], true)).toEqual(['@@ spec.x @@', '- hunter1', '+ hunter2']);
   });
 
-  test('of any value: few lines, none of them long or broken', () => {
+  test('are few lines for any value, none of them broken', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.string({ unit: 'binary' }), (value, path) => {
         const lines = changeLines([{ path, before: value as TemplateChange['before'], after: undefined, sensitive: false }], true);
@@ -60,7 +60,7 @@ describe('historyLines', () => {
   const before = [revision(10, 'deploy\nten'), revision(9)];
   const asOf = 12 * 3_600_000;
 
-  test('stand in columns, with the current revision marked', () => {
+  test('are aligned in columns, and name the current revision', () => {
     expect(historyLines({ before, currentBefore: 'agent-xxxxxxxxxx', asOf })).toEqual([
       'REVISION       CONTROLLERREVISION   AGE    CHANGE-CAUSE   IMAGES',
       '10 (current)   agent-xxxxxxxxxx     120m   deploy ten     agent:v10, sidecar:1',
@@ -68,7 +68,7 @@ describe('historyLines', () => {
     ]);
   });
 
-  test('hold the controller, the pods and our mark, where they are known', () => {
+  test('include the controller, the pods and the good mark if they are known', () => {
     const good = { time: '2026-01-01T00:00:00Z' };
     const history = {
       before: [revision(2), revision(1, undefined, { good, created: undefined })],
@@ -83,7 +83,7 @@ describe('historyLines', () => {
   });
 });
 
-test('templateLines are YAML, without what may be secret unless that is asked for', () => {
+test('templateLines are YAML, with sensitive values only on request', () => {
   const env = [
     { name: 'TOKEN', value: 'hunter2' },
     { name: 'NODE', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },

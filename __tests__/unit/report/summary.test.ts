@@ -49,7 +49,7 @@ function report(result: Partial<Result> = {}, rest: Partial<Report> = {}): Repor
 const count = (text: string, part: string): number => text.split(part).length - 1;
 
 describe('the summary', () => {
-  test('says the verdict first, then how the three numbers relate', () => {
+  test('shows the verdict first, then how the three revision numbers relate', () => {
     const lines = summaryOf(report()).split('\n');
     expect(lines[0]).toBe('## ✅ Rolled back: DaemonSet <code>logging/agent</code>');
     expect(lines[2]).toContain('Revision 3 → 4, which restores revision 2');
@@ -69,7 +69,7 @@ describe('the summary', () => {
     ['rolled-back', ', rolled back', 'Runs now'],
     ['pending', ', rolled back', 'Restored'],
     ['timed-out', ', and not rolled back', 'Restored'],
-  ])('of a gate says what broke and what became of it: %s', (outcome, verdict, row) => {
+  ])('of a gate says what failed and how its rollback ended: %s', (outcome, verdict, row) => {
     const rollback = { outcome, reason: 'complete', message: '' } as const;
     const text = summaryOf(report({ outcome: 'failed', reason: 'crash-loop', rollback }, { command: 'status' }));
     expect(text).toMatch(new RegExp(`^## ❌ Pods cannot start${verdict}: DaemonSet `));
@@ -97,7 +97,7 @@ describe('the summary', () => {
     expect(summaryOf(report({ outcome }, { command }))).toMatch(new RegExp(`^## ${sign} `));
   });
 
-  test('of a failure says why in a box, and where it is explained', () => {
+  test('of a failure shows the reason in an alert, with a link to the explanation', () => {
     const failed = report(
       { outcome: 'timed-out', reason: 'timeout', message: 'Too late.' },
       { help: 'https://github.com/o/r/blob/v1/docs/troubleshooting.md#timeout' },
@@ -112,20 +112,20 @@ describe('the summary', () => {
     [{ outcome: 'dry-run', reason: 'validated' }, ['Template: 1 difference']],
     [{ outcome: 'refused', reason: 'revision-not-found' }, ['History: 2 revisions']],
     [{ outcome: 'refused', reason: 'no-previous-revision' }, []],
-  ])('unfolds what the reader has to look at: %j', (result, open) => {
+  ])('expands what the reader needs to check: %j', (result, open) => {
     const changes = [{ path: 'spec.hostNetwork', before: undefined, after: true, sensitive: false }];
     const summary = summaryOf(report({ changes, history: { before: [revision(3), revision(2)], asOf: 0 }, ...result }));
     expect([...summary.matchAll(/<details open>\n<summary>(.*)<\/summary>/g)].map(([, title]) => title)).toEqual(open);
     expect(count(summary, '<details')).toBe(2);
   });
 
-  test('hides what may be secret unless it is asked for', () => {
+  test('hides sensitive values unless they are requested', () => {
     const changes = [{ path: 'spec.containers[a].env[T].value', before: 'hunter1', after: 'hunter2', sensitive: true }];
     expect(summaryOf(report({ changes }))).not.toContain('hunter');
     expect(summaryOf(report({ changes }, { showValues: true }))).toContain('hunter2');
   });
 
-  test('of anything stays below 1 MiB, with everything closed', () => {
+  test('stays below 1 MiB whatever its content, with every block closed', () => {
     const text = fc.string({ unit: 'binary', maxLength: 2_000 });
     const hostile = fc.oneof(text, fc.constantFrom('</details>', '|'.repeat(3_000), '\n```\n', '<details>'));
     fc.assert(
@@ -143,7 +143,7 @@ describe('the summary', () => {
     );
   });
 
-  test('of a step that ended before anything was known', () => {
+  test('works for a step that ended before anything was known', () => {
     const early = report({ daemonSet: { namespace: '', name: '' }, outcome: 'error', reason: 'invalid-input' }, { cluster: undefined });
     for (const key of ['old', 'target', 'newRevision', 'controllerRevision', 'counts'] as const) delete early.results[0][key];
     expect(summaryOf(early)).toMatch(/^## ❌ Failed\n/);
@@ -151,7 +151,7 @@ describe('the summary', () => {
   });
 });
 
-describe('of several', () => {
+describe('several DaemonSets', () => {
   const named = (name: string, result: Partial<Result> = {}): Result => ({
     ...rolledBack,
     daemonSet: { namespace: 'logging', name },
@@ -159,7 +159,7 @@ describe('of several', () => {
   });
   const late: Partial<Result> = { outcome: 'timed-out', reason: 'timeout', message: 'Too late.' };
 
-  test('the verdict is the worst, and which ended how is said at once', () => {
+  test('have the worst verdict, followed by how each one ended', () => {
     const lines = summaryOf(report({}, { results: [named('a'), named('b', late), named('c')] })).split('\n');
     expect(lines[0]).toBe('## ❌ Timed out: 1 of 3 DaemonSets');
     expect(lines[2]).toBe('Rolled back&#58; logging&#47;a, logging&#47;c&#46; Timed out&#58; logging&#47;b&#46;');
@@ -172,7 +172,7 @@ describe('of several', () => {
     expect(summaryOf(report({}, { results: [named('a'), named('b')] }))).toMatch(/^## ✅ Rolled back: 2 DaemonSets\n/);
   });
 
-  test('outputs have no scalars, the worst outcome, and an entry each', () => {
+  test('have the worst outcome, no single values, and an entry each in results', () => {
     const outputs = outputsOf(report({}, { results: [named('a'), named('b', { ...late, changed: false })] }));
     expect(outputs).toMatchObject({
       outcome: 'timed-out',
@@ -188,7 +188,7 @@ describe('of several', () => {
     ]);
   });
 
-  test('results stay below 512 KiB, and keep an entry each as long as they can', () => {
+  test('have results below 512 KiB that keep an entry for each as long as possible', () => {
     const many = Array.from({ length: 1_000 }, (_, index) => named(`agent-${index}`, { message: 'x'.repeat(2_000) }));
     const { results = '' } = outputsOf(report({}, { results: many as [Result, ...Result[]] }));
     expect(results.length).toBeLessThan(512 * 1024);

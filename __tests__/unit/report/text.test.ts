@@ -4,7 +4,7 @@ import { micromark } from 'micromark';
 import { gfm, gfmHtml } from 'micromark-extension-gfm';
 import { annotationText, code, fence, logLine, markdown, oneLine, truncate } from '../../../src/report/text.ts';
 
-/** As the runner reads a printed line: is it a command? (actions/runner: ActionCommand.TryParseV2 and TryParse) */
+/** Whether the runner reads a printed line as a command (actions/runner: ActionCommand.TryParseV2 and TryParse). */
 function isCommand(line: string): boolean {
   return line.trimStart().startsWith('::') || line.includes('##[');
 }
@@ -70,7 +70,7 @@ describe('logLine', () => {
     expect(logLine(text)).toBe(line);
   });
 
-  test('is one line that the runner takes for text, whatever it is made from', () => {
+  test('is one line that the runner never reads as a command, whatever the text', () => {
     fc.assert(
       fc.property(hostile, (text) => {
         const line = logLine(text);
@@ -83,7 +83,7 @@ describe('logLine', () => {
   });
 });
 
-test('annotationText holds nothing that any runner takes for the end of its properties', () => {
+test('annotationText contains nothing that a runner reads as the end of the properties', () => {
   expect(annotationText('a ::error::b ::: c')).toBe('a : :error: :b : : : c');
   fc.assert(
     fc.property(hostile, (text) => {
@@ -116,7 +116,7 @@ describe('in Markdown', () => {
     );
   });
 
-  test('markdown() is text: no markup, no HTML, no link, no mention', () => {
+  test('markdown() gives plain text: no markup, no HTML, no link, no mention', () => {
     fc.assert(
       fc.property(hostile, (text) => {
         const html = render(`x${markdown(text)}x`);
@@ -128,13 +128,13 @@ describe('in Markdown', () => {
     );
   });
 
-  test('markdown() at the start of a line makes no block', () => {
+  test('markdown() at the start of a line starts no block', () => {
     for (const start of ['# x', '- x', '1. x', '> x', '    x', '+ x', '```', '---', '<b>', '| a |'])
       expect(render(markdown(start).trimStart())).toMatch(/^<p>[^<]*<\/p>$/);
   });
 });
 
-test('truncate keeps the length and well-formed text', () => {
+test('truncate keeps to the length, and the text stays well-formed', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), fc.integer({ min: 1, max: 20 }), (text, length) => {
       const cut = truncate(text.toWellFormed(), length);
@@ -144,7 +144,7 @@ test('truncate keeps the length and well-formed text', () => {
   );
 });
 
-test('fence: whatever is in it, it is one block of code, shown as it is', () => {
+test('fence() gives one code block, whatever the lines contain', () => {
   const render = (text: string): string => micromark(text, { allowDangerousHtml: true, extensions: [gfm()], htmlExtensions: [gfmHtml()] });
   fc.assert(
     fc.property(fc.array(hostile), (lines) => {
