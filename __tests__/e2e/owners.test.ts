@@ -61,7 +61,7 @@ test('what the API server warns of is told, once, with the DaemonSet that it is 
   await fleet.kubectl(['set', 'image', 'daemonset/agent', 'agent=registry.example/agent:v2']);
   await fleet.kubectl(['set', 'env', 'daemonset/agent', 'VERSION-']);
   await fleet.kubectl(['rollout', 'status', 'daemonset/agent', '--timeout=60s']);
-  const warning = `The API server warns about DaemonSet ${fleet.namespace}/agent: spec.template.spec.containers[0].env[1]: hides previous definition of "VERSION"`;
+  const warning = `Warning from the API server about DaemonSet ${fleet.namespace}/agent: spec.template.spec.containers[0].env[1]: hides previous definition of "VERSION"`;
   for (const [inputs, outcome] of [
     [{ 'dry-run': 'true' }, 'dry-run'],
     [{}, 'rolled-back'],

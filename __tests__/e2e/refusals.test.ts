@@ -80,13 +80,13 @@ describe('each mistake has its message', () => {
       await fleet.rollback({ kubeconfig: kubeconfig(undefined, { server: 'https://127.0.0.1:1' }) }),
       'error',
       'unreachable',
-      /https:\/\/127\.0\.0\.1:1 cannot be reached: nothing listens there/,
+      /Could not reach the API server https:\/\/127\.0\.0\.1:1: connection refused/,
     );
     expectFailure(
       await fleet.rollback({ kubeconfig: kubeconfig(undefined, { server: 'https://no-such-host.invalid' }) }),
       'error',
       'unreachable',
-      /host name cannot be resolved/,
+      /could not resolve the host name/,
     );
   });
 
@@ -98,19 +98,19 @@ describe('each mistake has its message', () => {
       }),
       'error',
       'certificate',
-      /TLS connection to https.* cannot be trusted/,
+      /Could not establish a trusted TLS connection to https/,
     );
     expectFailure(
       await fleet.rollback({ kubeconfig: kubeconfig(undefined, { 'tls-server-name': 'other.example' }) }),
       'error',
       'certificate',
-      /cannot be trusted/,
+      /Could not establish a trusted TLS connection/,
     );
   });
 
   test('401', async () => {
     const step = await fleet.rollback({ kubeconfig: kubeconfig({ token: 'not-a-token-of-this-cluster' }) });
-    expectFailure(step, 'error', 'unauthorized', /does not accept these credentials \(401/);
+    expectFailure(step, 'error', 'unauthorized', /rejected the credentials \(401/);
     expect(JSON.stringify(step)).not.toContain('not-a-token-of-this-cluster');
   });
 });
@@ -169,7 +169,7 @@ describe('credentials', () => {
       await fleet.rollback({ kubeconfig: kubeconfig(user) }),
       'error',
       'credentials',
-      /wants to start the program ".*login-.*", which the input exec-plugins does not allow/,
+      /runs the program ".*login-.*", which the input exec-plugins does not allow/,
     );
     const running = fleet.start({ kubeconfig: kubeconfig(user), 'exec-plugins': plugin });
     const step = await running.done;
@@ -225,7 +225,7 @@ describe('what the server refuses', () => {
       await fleet.rollback({ 'to-revision': 'agent-broken' }),
       'error',
       'invalid-template',
-      /does not accept the template of that revision: spec\.template\.spec\.containers\[0\]\.name/,
+      /rejected the template of this revision: spec\.template\.spec\.containers\[0\]\.name/,
     );
     expect(await fleet.image()).toBe('v2');
   });

@@ -15,11 +15,11 @@ import { isRecord } from './entry.ts';
 import { Http } from './http.ts';
 import { watch } from './watch.ts';
 
-/** Objects a page. The answers are what a large fleet costs in memory: with pages of 250 a third more. */
+/** Objects per page. Answers dominate memory use for a large fleet: pages of 250 need a third more. */
 const PAGE = 100;
-/** Events that are looked through at a time. */
+/** The maximum number of events that are read at a time. */
 const MOST_EVENTS = 500;
-/** Bytes of a container's log. */
+/** The maximum size of a container log, in bytes. */
 const LARGEST_LOG = 64 * 1024;
 
 interface List<T> {
@@ -28,19 +28,19 @@ interface List<T> {
 }
 
 export interface ClientOptions {
-  /** What a person should know: a warning of the API server, or what this account may not do. */
+  /** Called with a warning of the API server, or about a missing permission. */
   onWarning: (text: string) => void;
-  /** A line about each answer, for debugging: method, path, status, time. */
+  /** Called with a debug line about each answer: method, path, status, time. */
   onAnswer: (text: string) => void;
 }
 
-/** A cluster over HTTP, and how to let go of it. */
+/** A cluster over HTTP. `close` releases its connections. */
 export function clusterOver(connection: Connection, { onWarning, onAnswer }: ClientOptions): Cluster & { close(): void } {
   const http = new Http(connection);
-  http.onWarning = (text, path) => onWarning(`The API server warns${aboutDaemonSet(path)}: ${text}`);
+  http.onWarning = (text, path) => onWarning(`Warning from the API server${aboutDaemonSet(path)}: ${text}`);
   http.onAnswer = onAnswer;
 
-  /** All pages of a list; of each object what `pick` takes. */
+  /** All pages of a list, with `pick` applied to each object. */
   async function read<T>(
     path: string,
     query: Record<string, string>,
@@ -112,7 +112,7 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer }: Cli
         },
         signal,
         pollEvery: 5_000,
-        onPolling: (why) => onWarning(`The rollout is read every 5 s, because it may not be watched. ${why}`),
+        onPolling: (why) => onWarning(`Reading the DaemonSet every 5 s, because this account is not allowed to watch it. ${why}`),
       });
       try {
         for await (const state of states) {
@@ -134,7 +134,7 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer }: Cli
         list: (aborted) => read<Pod>(path, query, aborted, slimPod),
         signal,
         pollEvery: 15_000,
-        onPolling: (why) => onWarning(`The pods are read every 15 s, because they may not be watched. ${why}`),
+        onPolling: (why) => onWarning(`Reading the pods every 15 s, because this account is not allowed to watch them. ${why}`),
       });
     },
     listNodes: async (signal) => (await read<Node>(collection('v1', undefined, 'nodes'), {}, signal, slimNode)).objects,
@@ -154,14 +154,14 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer }: Cli
   };
 }
 
-/** A list of objects. @throws ClusterError `api` where it is something else, such as the page of a gateway in between. */
+/** A list of objects. @throws ClusterError `api` if it is something else, such as an answer from a gateway. */
 function listIn<T>(answer: Json, path: string): List<T> {
   if (isRecord(answer) && Array.isArray(answer['items']) && answer['items'].every((one) => isRecord(one) && isRecord(one['metadata'])))
     return answer as unknown as List<T>;
   throw strange('api', path, 'list');
 }
 
-/** A DaemonSet, whole. @throws ClusterError with that failure where it is something else. */
+/** A complete DaemonSet. @throws ClusterError with the given failure if it is something else. */
 function daemonSetIn(answer: Json, path: string, failure: ClusterFailure = 'api'): DaemonSet {
   if (isDaemonSet(answer)) return answer as unknown as DaemonSet;
   throw strange(failure, path, 'DaemonSet');
@@ -176,11 +176,11 @@ function isDaemonSet(answer: unknown): boolean {
 function strange(failure: ClusterFailure, path: string, what: string): ClusterError {
   return new ClusterError(
     failure,
-    `The answer to ${path} is JSON, but no ${what}. Is the server in the kubeconfig a Kubernetes API server, or does something in between answer for it?`,
+    `The answer to ${path} is JSON, but not a ${what}. Check that the server in the kubeconfig is a Kubernetes API server, and that no proxy or gateway answers in its place.`,
   );
 }
 
-/** The path of a resource in a namespace, or where that is undefined in all of them. */
+/** The path of a resource in a namespace, or in all namespaces if it is undefined. */
 function collection(version: string, namespace: string | undefined, resource: string): string {
   const root = version === 'v1' ? '/api/v1' : `/apis/${version}`;
   return namespace === undefined ? `${root}/${resource}` : `${root}/namespaces/${encodeURIComponent(namespace)}/${resource}`;
@@ -190,7 +190,7 @@ function daemonSetPath({ namespace, name }: DaemonSetName): string {
   return `${collection('apps/v1', namespace, 'daemonsets')}/${encodeURIComponent(name)}`;
 }
 
-/** Pods and nodes may be thousands; what is large in them and not looked at is not kept. */
+/** There can be thousands of pods and nodes, so large fields that are not used are dropped. */
 function slimPod({ metadata, spec, status }: Pod): Pod {
   const { nodeName, affinity } = spec ?? {};
   return { metadata: slim(metadata), spec: nodeName === undefined ? { affinity } : { nodeName }, ...(status && { status }) };
@@ -205,13 +205,13 @@ function slim({ managedFields: _fields, annotations: _annotations, ...rest }: Ob
   return rest;
 }
 
-/** Which DaemonSet a path is of, for a message. */
+/** The DaemonSet of a path, for a message. */
 function aboutDaemonSet(path: string): string {
   const [, namespace, name] = /\/namespaces\/([^/]+)\/daemonsets\/([^/]+)$/.exec(path) ?? [];
   return name === undefined ? '' : ` about DaemonSet ${namespace}/${name}`;
 }
 
-/** A label selector as the query parameter `labelSelector` spells it (apimachinery: labels.Parse). */
+/** A label selector in the syntax of the query parameter `labelSelector` (apimachinery: labels.Parse). */
 export function selectorText({ matchLabels = {}, matchExpressions = [] }: LabelSelector): string {
   const equal = Object.entries(matchLabels).map(([key, value]) => `${key}=${value}`);
   const others = matchExpressions.map(({ key, operator, values = [] }) => {

@@ -8,22 +8,22 @@ import { proxyFor } from './proxy.ts';
 import { passwordIn, Secrets, secretsOf } from './secrets.ts';
 import { TokenFile } from './token-file.ts';
 
-/** A chosen context with its credentials. */
+/** The selected context with its credentials. */
 export interface Connection {
   kubeConfig: KubeConfig;
   server: string;
   context: string;
   namespace: string;
-  /** Goes with each request: as whom to act. */
+  /** Impersonation headers, sent with each request. */
   headers: Record<string, string | string[]>;
   plugins: ExecPlugins;
-  /** What must never be printed. */
+  /** The secrets that must never be printed. */
   secrets: Secrets;
-  /** Loud words about what is dangerous here. */
+  /** Warnings about insecure settings. */
   warnings: string[];
 }
 
-/** What a context consists of. */
+/** The parts of a context. */
 export interface ContextParts {
   cluster: Entry;
   /** An http or https URL. */
@@ -35,20 +35,20 @@ export interface ContextParts {
   environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** The extension of a cluster that its users' plugins are told (client-go: clusterExtensionKey). */
+/** The cluster extension that is passed to credential plugins (client-go: clusterExtensionKey). */
 const FOR_PLUGINS = 'client.authentication.k8s.io/exec';
 
 /**
- * The connection that a context describes. Where kubectl says that a kubeconfig contradicts itself, so does this (client-go:
- * validateClusterInfo, validateAuthInfo).
+ * The connection that a context describes. Contradictory settings are rejected as in kubectl (client-go: validateClusterInfo,
+ * validateAuthInfo).
  *
- * @throws ClusterError `kubeconfig`, or `credentials` where a plugin may not be started.
+ * @throws ClusterError `kubeconfig`, or `credentials` if the plugin is not allowed.
  */
 export function connect({ cluster, server, user, context, namespace, policy, environment }: ContextParts): Connection {
   if (user['auth-provider'])
     throw wrong(
       user,
-      'there is an auth-provider, which Kubernetes removed. Make the kubeconfig anew with an exec plugin (gke-gcloud-auth-plugin, kubelogin, kubectl oidc-login), or use the token of a service account.',
+      'auth-provider is set, which Kubernetes removed. Generate a kubeconfig with an exec plugin (gke-gcloud-auth-plugin, kubelogin, kubectl oidc-login), or use a service account token.',
     );
   checkCluster(cluster, server);
   checkUser(user);
@@ -57,11 +57,11 @@ export function connect({ cluster, server, user, context, namespace, policy, env
   const warnings: string[] = [];
   if (insecure)
     warnings.push(
-      `The kubeconfig switches off the verification of the server's certificate (insecure-skip-tls-verify): anybody between here and ${server} can take the credentials.`,
+      `The kubeconfig disables TLS certificate verification (insecure-skip-tls-verify). Anyone on the network path to ${server} can steal the credentials. Set certificate-authority-data instead.`,
     );
   if (plain)
     warnings.push(
-      `The API server is reached by plain http (${server}): anybody on the way can read and change everything. The credentials of the kubeconfig are not sent.`,
+      `The connection to the API server is not encrypted (${server}). Anyone on the network path can read and change the traffic. The credentials in the kubeconfig are not sent. Use an https URL.`,
     );
 
   const proxyUrl = text(cluster, 'proxy-url') ?? proxyFor(server, environment);
@@ -80,7 +80,7 @@ export function connect({ cluster, server, user, context, namespace, policy, env
       {
         name: cluster.name,
         server: server.replace(/\/+$/, ''),
-        // The library allows plain http only together with this; the warning above says it.
+        // The library allows plain http only with this setting; the warning above covers it.
         skipTLSVerify: insecure || plain,
         caData: text(cluster, 'certificate-authority-data'),
         caFile: file(cluster, 'certificate-authority'),
@@ -90,14 +90,14 @@ export function connect({ cluster, server, user, context, namespace, policy, env
     ],
     users: [
       {
-        // The library leaves out the authority where there is no user.
+        // The library ignores the certificate authority if there is no user.
         name: user.name,
         certData: text(credentials, 'client-certificate-data'),
         certFile: file(credentials, 'client-certificate'),
         keyData: text(credentials, 'client-key-data'),
         keyFile: file(credentials, 'client-key'),
         ...(username !== undefined && { username, password: text(credentials, 'password') ?? '' }),
-        // A token file wins over a token (client-go: NewBearerAuthWithRefreshRoundTripper).
+        // A token file takes precedence over a token (client-go: NewBearerAuthWithRefreshRoundTripper).
         ...(provider ? { authProvider: { name: provider, config: {} } } : { token: text(credentials, 'token') }),
       },
     ],
@@ -110,16 +110,13 @@ export function connect({ cluster, server, user, context, namespace, policy, env
 
 function checkCluster(cluster: Entry, server: string): void {
   const { username, password } = new URL(server);
-  if (username !== '' || password !== '') throw wrong(cluster, 'the server URL holds credentials. Put them into the entry of the user.');
+  if (username !== '' || password !== '') throw wrong(cluster, 'the server URL contains credentials. Move them to the user entry.');
   onlyOne(cluster, 'certificate-authority', 'certificate-authority-data');
   if (flag(cluster, 'insecure-skip-tls-verify') && (text(cluster, 'certificate-authority') ?? text(cluster, 'certificate-authority-data')))
-    throw wrong(
-      cluster,
-      'there is a certificate authority although insecure-skip-tls-verify says not to look at it. Take one of them away.',
-    );
+    throw wrong(cluster, 'both a certificate authority and insecure-skip-tls-verify are set. Remove one of them.');
   const proxy = text(cluster, 'proxy-url');
   if (proxy !== undefined && !(URL.canParse(proxy) && /^(https?|socks5):$/.test(new URL(proxy).protocol)))
-    throw wrong(cluster, 'proxy-url is no URL of a proxy (http, https or socks5).');
+    throw wrong(cluster, 'proxy-url must be a URL with the scheme http, https or socks5.');
 }
 
 function checkUser(user: Entry): void {
@@ -127,29 +124,30 @@ function checkUser(user: Entry): void {
   onlyOne(user, 'client-key', 'client-key-data');
   const certificate = text(user, 'client-certificate') ?? text(user, 'client-certificate-data');
   const key = text(user, 'client-key') ?? text(user, 'client-key-data');
-  if (certificate !== undefined && key === undefined) throw wrong(user, 'there is a client certificate without its key.');
+  if (certificate !== undefined && key === undefined)
+    throw wrong(user, 'a client certificate is set without its key. Add client-key-data or client-key.');
   const token = text(user, 'token');
   if (token !== undefined && (text(user, 'username') ?? text(user, 'password')) !== undefined)
-    throw wrong(user, 'there are a token and a password; only one of them can be used.');
+    throw wrong(user, 'both a token and a username or password are set. Remove one of them.');
   if (token !== undefined && /[^\x21-\x7e]/.test(token))
-    throw wrong(user, 'the token holds white space or other characters that no token has. Was it pasted with a line break?');
+    throw wrong(user, 'the token contains white space or other invalid characters. Check whether it was pasted with a line break.');
 }
 
 function onlyOne(entry: Entry, one: string, other: string): void {
   if (text(entry, one) !== undefined && text(entry, other) !== undefined)
-    throw wrong(entry, `both ${one} and ${other} are given; kubectl refuses that too. Take one of them away.`);
+    throw wrong(entry, `both ${one} and ${other} are set, which kubectl rejects too. Remove one of them.`);
 }
 
-/** The plugin, where it is needed: other credentials win over it (client-go: exec.Authenticator.UpdateTransportConfig). */
+/** The exec plugin, if it is used: other credentials take precedence over it (client-go: exec.Authenticator.UpdateTransportConfig). */
 function execOf(user: Entry): ExecConfig | undefined {
   const { exec } = user;
   if (exec === undefined || exec === null) return undefined;
-  if (!isRecord(exec)) throw wrong(user, 'exec is no exec plugin.');
+  if (!isRecord(exec)) throw wrong(user, 'exec must be an object with the fields of an exec plugin.');
   const others = ['token', 'tokenFile', 'username', 'client-certificate', 'client-certificate-data'];
   return others.some((key) => text(user, key) !== undefined) ? undefined : (exec as ExecConfig);
 }
 
-/** What a plugin may be told of the cluster (client-go: ConfigToExecCluster). */
+/** The cluster information that a plugin can receive (client-go: ConfigToExecCluster). */
 function clusterForPlugins(cluster: Entry, server: string): object {
   const path = file(cluster, 'certificate-authority');
   const authority = path === undefined ? text(cluster, 'certificate-authority-data') : readBase64(path);
@@ -170,8 +168,12 @@ function readBase64(path: string): string {
   try {
     return readFileSync(path).toString('base64');
   } catch (cause) {
-    throw new ClusterError('kubeconfig', `The certificate authority ${path} cannot be read (${(cause as NodeJS.ErrnoException).code}).`, {
-      cause,
-    });
+    throw new ClusterError(
+      'kubeconfig',
+      `Could not read the certificate authority ${path} (${(cause as NodeJS.ErrnoException).code}). Check the path and its permissions.`,
+      {
+        cause,
+      },
+    );
   }
 }

@@ -4,7 +4,7 @@ import { basename, delimiter, isAbsolute, join } from 'node:path';
 import { ClusterError } from './cluster.ts';
 import type { Secrets } from './secrets.ts';
 
-/** What a kubeconfig may start: names found on PATH, or exact paths; `any` allows all. */
+/** The programs that a kubeconfig is allowed to run: names in PATH, or exact paths; `any` allows all. */
 export type PluginPolicy = 'any' | readonly string[];
 
 /** `users[].user.exec` of a kubeconfig. */
@@ -25,28 +25,28 @@ interface ExecCredentialStatus {
   expirationTimestamp?: string;
 }
 
-/** The part of the client library's request options that an authenticator fills in. */
+/** The request options of the client library that an authenticator sets. */
 interface Credentials {
   headers?: Record<string, unknown>;
   cert?: unknown;
   key?: unknown;
 }
 
-/** Variables that decide which code runs; a kubeconfig must not set them. */
+/** Environment variables that control which code runs. A kubeconfig is not allowed to set them. */
 const FORBIDDEN_VARIABLES =
   /^(PATH|LD_.*|DYLD_.*|NODE_.*|PYTHON.*|PERL5.*|RUBY.*|BASH_ENV|ENV|IFS|SHELLOPTS|GCONV_PATH|JAVA_TOOL_OPTIONS)$/i;
 
 const V1 = 'client.authentication.k8s.io/v1';
 const API_VERSIONS = [V1, 'client.authentication.k8s.io/v1beta1'];
 
-/** How long a plugin may take, in milliseconds. */
+/** The time limit for a plugin, in milliseconds. */
 const TIME_LIMIT = 60_000;
-/** A credential is asked for again this long before it expires, in milliseconds. */
+/** A credential is renewed this long before it expires, in milliseconds. */
 const EARLY = 10_000;
 
 /**
- * Runs a kubeconfig's credential plugin (client.authentication.k8s.io), as an authenticator of the client library. The library's
- * own gives plugins no time limit and no KUBERNETES_EXEC_INFO, and starts whatever the kubeconfig names.
+ * Runs a kubeconfig's credential plugin (client.authentication.k8s.io), as an authenticator of the client library. The library's own
+ * authenticator has no time limit, does not set KUBERNETES_EXEC_INFO, and runs any program that the kubeconfig names.
  */
 export class ExecPlugins {
   static readonly PROVIDER = 'exec-plugin';
@@ -57,7 +57,7 @@ export class ExecPlugins {
   #credential: Promise<ExecCredentialStatus> | undefined;
   #child: ChildProcess | undefined;
 
-  /** @throws ClusterError `credentials` when the plugin is not allowed. */
+  /** @throws ClusterError `credentials` if the plugin is not allowed. */
   constructor(
     exec: ExecConfig | undefined,
     cluster: object,
@@ -72,7 +72,7 @@ export class ExecPlugins {
     if (exec) check(exec, policy, environment);
   }
 
-  /** Whether the kubeconfig has one. */
+  /** Whether the kubeconfig uses a plugin. */
   get used(): boolean {
     return this.#exec !== undefined;
   }
@@ -88,13 +88,13 @@ export class ExecPlugins {
     if (status.clientKeyData) options.key = status.clientKeyData;
   }
 
-  /** Forgets the credential, so that the plugin is asked again. True when there is a plugin to ask. */
+  /** Discards the credential, so that the plugin runs again. True if there is a plugin. */
   forget(): boolean {
     this.#credential = undefined;
     return this.used;
   }
 
-  /** Ends a plugin that is still running. */
+  /** Stops a plugin that is still running. */
   stop(): void {
     if (this.#child) end(this.#child);
   }
@@ -107,7 +107,7 @@ export class ExecPlugins {
       this.#child = child;
     }).catch((error: unknown) => {
       this.#credential = undefined;
-      // What a plugin says may repeat what it was given.
+      // A plugin can echo what it was given.
       throw error instanceof ClusterError
         ? new ClusterError(error.failure, this.#secrets.hide(error.message), { cause: error.cause })
         : error;
@@ -121,11 +121,11 @@ export class ExecPlugins {
 function check(exec: ExecConfig, policy: PluginPolicy, environment: Readonly<Record<string, string | undefined>>): void {
   const { command, env } = exec;
   if (typeof command !== 'string' || command === '')
-    throw new ClusterError('credentials', 'The kubeconfig has an exec plugin without a command.');
+    throw new ClusterError('credentials', 'The exec plugin in the kubeconfig has no command. Generate the kubeconfig again.');
   if (policy !== 'any' && !policy.includes(command)) {
     throw new ClusterError(
       'credentials',
-      `The kubeconfig wants to start the program "${command}", which the input exec-plugins does not allow (it allows: ${policy.join(', ') || 'none'}). A kubeconfig that comes from somebody else can run anything with the rights of this job. If you trust it, add "${command}" to exec-plugins.`,
+      `The kubeconfig runs the program "${command}", which the input exec-plugins does not allow (allowed: ${policy.join(', ') || 'none'}). A kubeconfig from an untrusted source can run any program with the permissions of this job. If you trust it, add "${command}" to exec-plugins.`,
     );
   }
   checkShape(exec);
@@ -133,31 +133,33 @@ function check(exec: ExecConfig, policy: PluginPolicy, environment: Readonly<Rec
   if (bad)
     throw new ClusterError(
       'credentials',
-      `The kubeconfig's exec plugin sets the environment variable ${bad.name}, which decides what code runs. Remove it from the kubeconfig.`,
+      `The exec plugin in the kubeconfig sets the environment variable ${bad.name}, which controls what code runs. Remove it from the kubeconfig.`,
     );
   if (!isAbsolute(command) && !command.includes('/') && !onPath(command, environment)) {
     throw new ClusterError(
       'credentials',
-      `The kubeconfig's exec plugin "${command}" is not installed on this runner (not found in PATH).${exec.installHint ? ` ${exec.installHint.trim()}` : ''}`,
+      `The exec plugin "${command}" in the kubeconfig is not installed on this runner (not found in PATH). Install it before this step.${exec.installHint ? ` ${exec.installHint.trim()}` : ''}`,
     );
   }
 }
 
-/** The fields as client-go wants them (validateAuthInfo), but for programs that ask a person, whom there is none here. */
+/** Checks the fields as client-go does (validateAuthInfo), and rejects interactive plugins. */
 function checkShape({ apiVersion = '', interactiveMode, args, env }: ExecConfig): void {
   const refuse = (what: string): never => {
-    throw new ClusterError('credentials', `The kubeconfig's exec plugin cannot be used: ${what}`);
+    throw new ClusterError('credentials', `The exec plugin in the kubeconfig is invalid: ${what}`);
   };
-  if (!API_VERSIONS.includes(apiVersion)) refuse(`its apiVersion is not one of ${API_VERSIONS.join(', ')}.`);
-  if (interactiveMode === 'Always') refuse('it wants to ask a person (interactiveMode: Always), and there is nobody at a CI runner.');
-  if (interactiveMode === undefined && apiVersion === V1) refuse('it has no interactiveMode; add interactiveMode: Never.');
-  if (interactiveMode !== undefined && !/^(Never|IfAvailable)$/.test(interactiveMode)) refuse('its interactiveMode is unknown.');
-  if (!isListOf(args, (one) => typeof one === 'string')) refuse('its args are no list of texts.');
+  if (!API_VERSIONS.includes(apiVersion)) refuse(`apiVersion must be one of ${API_VERSIONS.join(', ')}.`);
+  if (interactiveMode === 'Always')
+    refuse('interactiveMode is Always, but a CI runner is not interactive. Use a plugin that needs no input.');
+  if (interactiveMode === undefined && apiVersion === V1) refuse('interactiveMode is missing. Add interactiveMode: Never.');
+  if (interactiveMode !== undefined && !/^(Never|IfAvailable)$/.test(interactiveMode))
+    refuse('interactiveMode must be Never or IfAvailable.');
+  if (!isListOf(args, (one) => typeof one === 'string')) refuse('args must be a list of strings.');
   const isVariable = (one: unknown): boolean => {
     const { name, value = '' } = (one ?? {}) as { name?: unknown; value?: unknown };
     return typeof name === 'string' && name !== '' && typeof value === 'string';
   };
-  if (!isListOf(env, isVariable)) refuse('its env is no list of names and values, or a value is no text. Put quotes around it.');
+  if (!isListOf(env, isVariable)) refuse('env must be a list of names and string values. Put quotes around values.');
 }
 
 function isListOf(list: unknown, isOne: (one: unknown) => boolean): boolean {
@@ -180,16 +182,16 @@ function run(
   const { apiVersion = V1, command = '', args, env, provideClusterInfo } = exec;
   const info = { apiVersion, kind: 'ExecCredential', spec: { interactive: false, ...(provideClusterInfo && { cluster }) } };
   const variables = Object.fromEntries((env ?? []).map(({ name, value }) => [name, value]));
-  // The inputs hold secrets that are no business of a plugin: the kubeconfig, and GitHub's token.
+  // The inputs contain secrets that a plugin does not need: the kubeconfig and the GitHub token.
   const inherited = Object.fromEntries(Object.entries(environment).filter(([name]) => !/^INPUT_/i.test(name)));
   const name = basename(command);
-  // Most runs start nothing, and need not load it.
+  // Most runs start no plugin, so this module is loaded only when it is needed.
   const { spawn } = process.getBuiltinModule('node:child_process');
   return new Promise((resolve, reject) => {
     const child = spawn(command, args ?? [], {
       env: { ...inherited, ...variables, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
       stdio: ['ignore', 'pipe', 'pipe'],
-      // A group of its own, so that what it starts ends with it.
+      // A process group of its own, so that its child processes end with it.
       detached: process.platform !== 'win32',
     });
     onStart(child);
@@ -202,21 +204,27 @@ function run(
     });
     child.on('error', (cause) => {
       clearTimeout(timer);
-      reject(new ClusterError('credentials', `The exec plugin "${name}" could not be started: ${cause.message}`, { cause }));
+      reject(new ClusterError('credentials', `Could not start the exec plugin "${name}": ${cause.message}`, { cause }));
     });
     child.on('close', (code, signal) => {
       clearTimeout(timer);
-      if (signal) return reject(new ClusterError('credentials', `The exec plugin "${name}" did not end within ${TIME_LIMIT / 1000} s.`));
+      if (signal)
+        return reject(
+          new ClusterError(
+            'credentials',
+            `The exec plugin "${name}" did not finish within ${TIME_LIMIT / 1000} s. Run it before this step to find out why.`,
+          ),
+        );
       if (code !== 0)
         return reject(
-          new ClusterError('credentials', `The exec plugin "${name}" failed (exit code ${code}): ${errors.trim() || 'it said nothing'}`),
+          new ClusterError('credentials', `The exec plugin "${name}" failed (exit code ${code}): ${errors.trim() || 'no error output'}`),
         );
       const status = parseStatus(Buffer.concat(output).toString('utf8'), apiVersion);
       if (!status)
         return reject(
           new ClusterError(
             'credentials',
-            `The exec plugin "${name}" printed no ExecCredential of ${apiVersion} with a token, or with a client certificate and its key.`,
+            `The exec plugin "${name}" did not print an ExecCredential of ${apiVersion} with a token, or with a client certificate and its key. Check its version and arguments.`,
           ),
         );
       resolve(status);
@@ -224,13 +232,13 @@ function run(
   });
 }
 
-/** Kills a plugin and what it has started, and hears no more of it: a process that is left over would keep its pipes open. */
+/** Kills a plugin with its child processes, and closes its pipes, which a remaining process could keep open. */
 function end(child: ChildProcess): void {
   try {
     if (child.pid !== undefined && process.platform !== 'win32') process.kill(-child.pid, 'SIGKILL');
     else child.kill('SIGKILL');
   } catch {
-    // It has ended already.
+    // It has already ended.
   }
   child.stdout?.destroy();
   child.stderr?.destroy();

@@ -5,15 +5,15 @@ import { ClusterError } from './cluster.ts';
 import type { Connection } from './connection.ts';
 import { explainConnectionError, explainStatus } from './errors.ts';
 
-/** How long one request may take, in milliseconds; a watch may take as long as it likes. */
+/** The time limit for one request, in milliseconds. A watch has none. */
 const REQUEST_LIMIT = 30_000;
-/** Waits before the tries after the first, in milliseconds. */
+/** Delays before the attempts after the first, in milliseconds. */
 const BACKOFF = [250, 500, 1000, 2000];
-/** More of them, for a server that has answered before: it is the right one, and may be starting again. */
+/** Additional delays for a server that has answered before: the address is right, and the server may be restarting. */
 const PATIENCE = [4000, 8000, 15_000];
-/** Requests at a time, so that many DaemonSets need few connections. A watch stays, and does not count. */
+/** Concurrent requests, so that many DaemonSets need few connections. Watches do not count. */
 const MOST_REQUESTS = 8;
-/** The longest Retry-After that is honoured, in milliseconds. */
+/** The maximum Retry-After, in milliseconds. */
 const LONGEST_RETRY_AFTER = 30_000;
 const TRANSIENT = new Set([429, 500, 502, 503, 504]);
 
@@ -21,22 +21,22 @@ export interface Call {
   method: 'GET' | 'PATCH';
   path: string;
   query?: Record<string, string>;
-  /** What a patch is. */
+  /** The content type of a patch. */
   type?: 'application/json-patch+json' | 'application/merge-patch+json';
   body?: Json;
   signal: AbortSignal;
 }
 
-/** JSON over HTTP to one API server: one connection pool, credentials by the client library, a limit for each request. */
+/** JSON over HTTP to one API server: one connection pool, credentials from the client library, a time limit for each request. */
 export class Http {
   readonly server: string;
   readonly #connection: Connection;
   readonly #agent = new Agent({ keepAlive: true, keepAliveMsecs: 30_000 });
   readonly #turns = new Turns(MOST_REQUESTS);
   #waits = BACKOFF;
-  /** HTTP `Warning` headers of the API server, as they come, with the path that was asked. */
+  /** Called with each HTTP `Warning` header of the API server and the path of the request. */
   onWarning: (text: string, path: string) => void = () => {};
-  /** A line about each answer: method, path with query, status, milliseconds until its headers were here. */
+  /** Called with a line about each answer: method, path with query, status, milliseconds until the headers arrived. */
   onAnswer: (text: string) => void = () => {};
 
   constructor(connection: Connection) {
@@ -44,21 +44,21 @@ export class Http {
     this.server = connection.server.replace(/\/+$/, '');
   }
 
-  /** Closes connections and ends a credential plugin, so that the process can end. */
+  /** Closes connections and stops a credential plugin, so that the process can exit. */
   close(): void {
     this.#agent.destroy();
     this.#connection.plugins.stop();
   }
 
   /**
-   * The answer's JSON. What writes nothing is tried again on transient failures; a write only when the server
-   * said that it did not process it (429), else an unclear end is `answer-lost`.
+   * The JSON of an answer. A request that writes nothing is retried after transient failures. A write is retried only if the server
+   * reports that it did not process it (429); if it is unknown whether it was processed, the failure is `answer-lost`.
    */
   async json(call: Call): Promise<Json> {
     return this.#request(call, parse);
   }
 
-  /** The answer as it is. */
+  /** The text of an answer. */
   async text(call: Call): Promise<string> {
     return this.#request(call, (text) => text);
   }
@@ -73,7 +73,7 @@ export class Http {
         const text = await readAll(response);
         end();
         const status = response.statusCode ?? 0;
-        this.#tellWarnings(response, call.path);
+        this.#reportWarnings(response, call.path);
         if (status >= 200 && status < 300) {
           this.#waits = [...BACKOFF, ...PATIENCE];
           return read(text);
@@ -82,14 +82,14 @@ export class Http {
         const explained = explainStatus(status, this.#hide(text), call, this.server);
         const denied = explained.failure === 'admission-denied';
         const wait = this.#waits[attempt];
-        // A server that has just started does not know its roles yet, and forbids everything for a moment.
+        // An API server that has just started has not loaded its roles yet, and forbids every request for a moment.
         const starting = status === 403 && attempt > 0;
         const again = status === 429 || starting || (isSafe(call) && TRANSIENT.has(status) && !denied);
         if (again && wait !== undefined) {
           await sleep(Math.max(wait, retryAfter(response)), call.signal);
           continue;
         }
-        // What admission stopped was not written.
+        // A write that admission denied was not processed.
         if (!isSafe(call) && status >= 500 && !denied) throw new ClusterError('answer-lost', explained.message);
         throw explained;
       } catch (error) {
@@ -109,7 +109,7 @@ export class Http {
     }
   }
 
-  /** Opens a stream of JSON lines, such as a watch. Its answer's status is 2xx. */
+  /** Opens a stream of JSON lines, such as a watch. The status of the answer is 2xx. */
   async *lines(call: Call): AsyncGenerator<Json> {
     const opening = AbortSignal.timeout(REQUEST_LIMIT);
     const opened = new AbortController();
@@ -149,11 +149,11 @@ export class Http {
   async #send(call: Call, signal: AbortSignal): Promise<IncomingMessage> {
     const { kubeConfig } = this.#connection;
     const options: RequestOptions = {};
-    // It may run a credential plugin, which takes its time.
+    // This can run a credential plugin, which takes time.
     await beforeAbort(kubeConfig.applyToHTTPSOptions(options), signal);
     const url = new URL(this.server + call.path);
     const secure = url.protocol === 'https:';
-    // The library's agent opens a connection for each request; it is needed only to get through a proxy, or for plain http.
+    // The library's agent opens a connection for each request. It is needed only for a proxy or plain http.
     if (secure && !kubeConfig.getCurrentCluster()?.proxyUrl) options.agent = this.#agent;
     for (const [key, value] of Object.entries(call.query ?? {})) url.searchParams.set(key, value);
     const body = call.body === undefined ? undefined : JSON.stringify(call.body);
@@ -190,7 +190,7 @@ export class Http {
     });
   }
 
-  #tellWarnings(response: IncomingMessage, path: string): void {
+  #reportWarnings(response: IncomingMessage, path: string): void {
     const { warning } = response.headers;
     if (warning === undefined) return;
     // RFC 7234: 299 - "text"
@@ -198,18 +198,18 @@ export class Http {
       this.onWarning(this.#hide((text ?? '').replace(/\\(.)/g, '$1')), path);
   }
 
-  /** A server may say again what it was sent. */
+  /** A server can echo what it was sent. */
   #hide(text: string): string {
     return this.#connection.secrets.hide(text);
   }
 }
 
-/** Whether a call writes nothing, so that it may be made twice. */
+/** Whether a call writes nothing, so that it can be repeated. */
 function isSafe({ method, query }: Call): boolean {
   return method === 'GET' || query?.['dryRun'] === 'All';
 }
 
-/** So many at a time; the others wait, first come, first served. */
+/** Limits concurrency; the others wait in order. */
 class Turns {
   #free: number;
   readonly #waiting: (() => void)[] = [];
@@ -218,7 +218,7 @@ class Turns {
     this.#free = free;
   }
 
-  /** Waits for a turn. What it gives ends the turn; only the first time counts. */
+  /** Waits for a turn. The returned function ends it; further calls have no effect. */
   async take(): Promise<() => void> {
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((next) => this.#waiting.push(next));
@@ -237,7 +237,7 @@ function parse(text: string): Json {
   try {
     return JSON.parse(text) as Json;
   } catch (cause) {
-    // Cut off on the way: the same as no answer.
+    // An incomplete answer is treated like a missing one.
     throw Object.assign(new Error('the answer was cut off', { cause }), { code: 'ECONNRESET' });
   }
 }
@@ -259,7 +259,7 @@ function retryAfter(response: IncomingMessage): number {
   return Number.isFinite(seconds) ? Math.min(seconds * 1000, LONGEST_RETRY_AFTER) : 0;
 }
 
-/** What the promise gives, or throws the signal's reason when that comes first. */
+/** The result of the promise. Throws the signal's reason if the signal is aborted first. */
 function beforeAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason);
@@ -269,7 +269,7 @@ function beforeAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   });
 }
 
-/** Waits, or throws the signal's reason. */
+/** Waits. Throws the signal's reason if the signal is aborted. */
 export function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);

@@ -1,10 +1,10 @@
 import { type Entry, isRecord, text, texts, wrong } from './entry.ts';
 
 /**
- * The headers that say as whom a kubeconfig's user acts: `as`, `as-uid`, `as-groups`, `as-user-extra` (client-go:
- * impersonatingRoundTripper). None where it acts as itself.
+ * The impersonation headers of a kubeconfig's user: `as`, `as-uid`, `as-groups`, `as-user-extra` (client-go:
+ * impersonatingRoundTripper). Empty if it impersonates no one.
  *
- * @throws ClusterError `kubeconfig` where it acts as a group and as no user.
+ * @throws ClusterError `kubeconfig` if it impersonates a group, a UID or extra fields without a user.
  */
 export function impersonationOf(user: Entry): Record<string, string | string[]> {
   const as = text(user, 'as');
@@ -14,7 +14,7 @@ export function impersonationOf(user: Entry): Record<string, string | string[]> 
   const keys = Object.keys(extra);
   if (as === undefined) {
     if (uid !== undefined || groups.length > 0 || keys.length > 0)
-      throw wrong(user, 'there is an as-uid, as-groups or as-user-extra without an as: say as which user to act.');
+      throw wrong(user, 'as-uid, as-groups or as-user-extra is set without as. Set as to the user to impersonate.');
     return {};
   }
   const values = (key: string): string[] => texts({ name: user.name, ...extra }, key);
@@ -26,7 +26,7 @@ export function impersonationOf(user: Entry): Record<string, string | string[]> 
   };
 }
 
-/** A key as a part of a header's name; what may not stand there is written as in a URL (client-go: headerKeyEscape). */
+/** A key as part of a header name. Characters that are not allowed there are percent-encoded (client-go: headerKeyEscape). */
 function headerKey(key: string): string {
   return [...Buffer.from(key)]
     .map((byte) => {

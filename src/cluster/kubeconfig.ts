@@ -6,7 +6,7 @@ import { type Connection, connect } from './connection.ts';
 import { type Entry, isRecord, text } from './entry.ts';
 import type { PluginPolicy } from './exec-plugin.ts';
 
-/** Everything that kubeconfig resolution may look at. */
+/** Everything that is used to find the kubeconfig. */
 export interface KubeconfigRequest {
   /** A path, YAML or JSON text, its base64, `auto` or `in-cluster`. Never empty. */
   source: string;
@@ -18,7 +18,7 @@ export interface KubeconfigRequest {
 
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-/** A kubeconfig file, its paths resolved. */
+/** A kubeconfig file with resolved paths. */
 interface Document {
   clusters: Entry[];
   users: Entry[];
@@ -27,12 +27,12 @@ interface Document {
 }
 
 /**
- * Finds the credentials and chooses the context.
+ * Finds the credentials and selects the context.
  *
- * Files are merged as kubectl merges them: the first to name a thing wins, relative paths are relative to their file.
- * Never falls through to another cluster than the one that was asked for.
+ * Files are merged as in kubectl: the first file that defines a name wins, and relative paths are relative to their file.
+ * Never falls back to another cluster than the requested one.
  *
- * @throws ClusterError `kubeconfig`, with what was found and what to do. It never quotes the document.
+ * @throws ClusterError `kubeconfig`. The message never quotes the document.
  */
 export function connectionFrom({ source, context, plugins, environment }: KubeconfigRequest): Connection {
   if (source === 'in-cluster') return inCluster(environment, plugins);
@@ -50,12 +50,12 @@ function read(source: string, environment: KubeconfigRequest['environment']): { 
   throw new ClusterError(
     'kubeconfig',
     looksLikePath(source)
-      ? `Input kubeconfig: there is no file ${source}.`
-      : 'Input kubeconfig is neither an existing file, nor YAML or JSON text, nor the base64 of one. Give one of these, or "auto" or "in-cluster".',
+      ? `Input kubeconfig: the file ${source} does not exist.`
+      : 'Input kubeconfig is not an existing file, YAML or JSON text, or base64 of such text. Set it to one of these, or to "auto" or "in-cluster".',
   );
 }
 
-/** A value that is no path may be a broken secret: it is not quoted. */
+/** A value that is not a path can be a damaged secret, so it is not quoted. */
 function looksLikePath(source: string): boolean {
   return source.length < 256 && /^[\w.~/\\:@ -]+$/.test(source) && /[./\\]/.test(source);
 }
@@ -68,11 +68,11 @@ function readAuto(environment: KubeconfigRequest['environment']): { documents: D
   if (found.length === 0) {
     const where =
       listed.length > 0
-        ? `$KUBECONFIG names ${listed.join(', ')}, which does not exist`
+        ? `$KUBECONFIG is ${listed.join(', ')}, which does not exist`
         : `$KUBECONFIG is not set and ${files[0] ?? '~/.kube/config'} does not exist`;
     throw new ClusterError(
       'kubeconfig',
-      `Input kubeconfig is "auto", but no kubeconfig was found: ${where}. Give the input kubeconfig (such as a secret), or run a login action before this step. To use the service account of the pod that the runner runs in, set kubeconfig: in-cluster.`,
+      `Input kubeconfig is "auto", but no kubeconfig was found: ${where}. Set the input kubeconfig (for example to a secret), or run a login action before this step. To use the service account of the runner's pod, set kubeconfig: in-cluster.`,
     );
   }
   return { documents: found.map(readFile), origin: found.join(delimiter) };
@@ -83,7 +83,11 @@ function readFile(path: string): Document {
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new ClusterError('kubeconfig', `The kubeconfig ${path} cannot be read (${(cause as NodeJS.ErrnoException).code}).`, { cause });
+    throw new ClusterError(
+      'kubeconfig',
+      `Could not read the kubeconfig ${path} (${(cause as NodeJS.ErrnoException).code}). Check the path and its permissions.`,
+      { cause },
+    );
   }
   return parse(text, path, dirname(path));
 }
@@ -103,11 +107,11 @@ function parse(text: string, origin: string, directory: string): Document {
     const at = error instanceof YAMLException && error.mark ? ` (line ${error.mark.line + 1}${reasonOf(error)})` : '';
     throw new ClusterError(
       'kubeconfig',
-      `Input kubeconfig: ${origin} is not valid YAML${at}. Was it cut off or pasted without its line breaks?`,
+      `Input kubeconfig: ${origin} is not valid YAML${at}. Check whether it is complete and still has its line breaks.`,
     );
   }
   if (!isRecord(config) || !('clusters' in config)) {
-    throw new ClusterError('kubeconfig', `Input kubeconfig: ${origin} is no kubeconfig: it has no "clusters".`);
+    throw new ClusterError('kubeconfig', `Input kubeconfig: ${origin} is not a kubeconfig: it has no "clusters".`);
   }
   const current = config['current-context'];
   return {
@@ -118,7 +122,7 @@ function parse(text: string, origin: string, directory: string): Document {
   };
 }
 
-/** Why it is not valid, but for reasons that quote: of `token: *secret` that would be the token, which is taken for an alias. */
+/** Why it is not valid, without reasons that quote the text: in `token: *secret`, YAML takes the token for an alias and quotes it. */
 function reasonOf({ reason }: YAMLException): string {
   return /^[\w ,()-]+$/.test(reason) ? `: ${reason}` : '';
 }
@@ -135,7 +139,7 @@ function entries(config: Record<string, unknown>, list: string, key: string, ori
       const path = body[file];
       if (typeof path === 'string' && path !== '' && !isAbsolute(path)) body[file] = join(directory, path);
     }
-    // A name without a slash is looked up on PATH instead.
+    // A command without a slash is looked up in PATH instead.
     const { exec } = body;
     if (isRecord(exec) && typeof exec['command'] === 'string' && exec['command'].includes('/'))
       body['exec'] = { ...exec, command: resolve(directory, exec['command']) };
@@ -143,7 +147,7 @@ function entries(config: Record<string, unknown>, list: string, key: string, ori
   });
 }
 
-/** As client-go merges: the first file to name a cluster, user, context or current context wins. */
+/** Merges files as client-go does: the first file that defines a cluster, user, context or current context wins. */
 function merge(documents: Document[]): Document {
   const first = (list: 'clusters' | 'users' | 'contexts'): Entry[] => {
     const byName = new Map<string, Entry>();
@@ -170,23 +174,26 @@ function choose(
   if (name === undefined) {
     throw new ClusterError(
       'kubeconfig',
-      `The kubeconfig (${origin}) has no current-context. Set the input context to one of: ${contexts}.`,
+      `The kubeconfig (${origin}) does not set current-context. Set the input context to one of: ${contexts}.`,
     );
   }
   const context = document.contexts.find((entry) => entry.name === name);
   if (!context)
-    throw new ClusterError('kubeconfig', `Input context: the kubeconfig (${origin}) has no context "${name}". It has: ${contexts}.`);
+    throw new ClusterError(
+      'kubeconfig',
+      `Input context: the kubeconfig (${origin}) has no context "${name}". Available contexts: ${contexts}.`,
+    );
   const cluster = document.clusters.find((entry) => entry.name === context['cluster']);
   if (!cluster)
     throw new ClusterError(
       'kubeconfig',
-      `Context "${name}" of the kubeconfig (${origin}) names the cluster "${String(context['cluster'] ?? '')}", which it does not define.`,
+      `Context "${name}" of the kubeconfig (${origin}) refers to the cluster "${String(context['cluster'] ?? '')}", which is not defined.`,
     );
   const server = text(cluster, 'server');
   if (!server || !URL.canParse(server) || !/^https?:$/.test(new URL(server).protocol)) {
     throw new ClusterError(
       'kubeconfig',
-      `Cluster "${cluster.name}" of the kubeconfig (${origin}) has no usable server URL (https://HOST:PORT).`,
+      `Cluster "${cluster.name}" of the kubeconfig (${origin}) has no valid server URL. Set it to https://HOST:PORT.`,
     );
   }
   const named = text(context, 'user');
@@ -194,7 +201,7 @@ function choose(
   if (!user)
     throw new ClusterError(
       'kubeconfig',
-      `Context "${name}" of the kubeconfig (${origin}) names the user "${named}", which it does not define.`,
+      `Context "${name}" of the kubeconfig (${origin}) refers to the user "${named}", which is not defined.`,
     );
   return connect({ cluster, server, user, context: name, namespace: text(context, 'namespace'), policy, environment });
 }
@@ -206,7 +213,7 @@ function inCluster(environment: KubeconfigRequest['environment'], policy: Plugin
   if (!host || !port || !existsSync(token)) {
     throw new ClusterError(
       'kubeconfig',
-      `Input kubeconfig is "in-cluster", but this runner does not run in a pod with a service account (KUBERNETES_SERVICE_HOST or ${token} is missing).`,
+      `Input kubeconfig is "in-cluster", but the runner is not running in a pod with a service account (KUBERNETES_SERVICE_HOST or ${token} is missing). Set the input kubeconfig to a kubeconfig.`,
     );
   }
   const namespaceFile = `${SERVICE_ACCOUNT}/namespace`;

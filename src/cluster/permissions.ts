@@ -1,59 +1,59 @@
-/** What a call needs to be allowed, as an RBAC rule. */
+/** The RBAC rule that a call needs. */
 export interface Permission {
   apiGroup: string;
   resource: string;
   verb: string;
-  /** What it is for. */
+  /** What the action does with it. */
   purpose: string;
-  /** What goes without it: telling why a rollout does not go on, or marking versions as good. Undefined: nothing does. */
+  /** The feature that is unavailable without it. Undefined: the action requires it. */
   part?: Part;
-  /** It is not in a namespace, and takes a ClusterRole. */
+  /** The resource is cluster-scoped, so the rule belongs in a ClusterRole. */
   everywhere?: true;
 }
 
-/** What an account may be denied: the rollback itself goes on. */
+/** Features that an account can do without; a rollback works without them. */
 export type Part = 'diagnosis' | 'marks';
 
-/** Every permission that the action can make use of, in a Role, or where they say so in a ClusterRole. */
+/** Every permission that the action uses: in a Role, or in a ClusterRole where `everywhere` is set. */
 export const PERMISSIONS: readonly Permission[] = [
   { apiGroup: 'apps', resource: 'daemonsets', verb: 'get', purpose: 'read the DaemonSet' },
   { apiGroup: 'apps', resource: 'daemonsets', verb: 'patch', purpose: 'restore its template' },
-  { apiGroup: 'apps', resource: 'daemonsets', verb: 'watch', purpose: 'follow the rollout' },
+  { apiGroup: 'apps', resource: 'daemonsets', verb: 'watch', purpose: 'watch the rollout' },
   {
     apiGroup: 'apps',
     resource: 'daemonsets',
     verb: 'list',
-    purpose: 'find those that match a selector, and name those that exist when one is not found',
+    purpose: 'find DaemonSets by a label selector, and list the existing ones if a name is not found',
   },
-  { apiGroup: 'apps', resource: 'controllerrevisions', verb: 'list', purpose: 'read its history' },
+  { apiGroup: 'apps', resource: 'controllerrevisions', verb: 'list', purpose: 'read its revision history' },
   {
     apiGroup: 'apps',
     resource: 'controllerrevisions',
     verb: 'patch',
-    purpose: 'mark the versions that were seen running everywhere',
+    purpose: 'mark versions as known-good',
     part: 'marks',
   },
   {
     apiGroup: '',
     resource: 'pods',
     verb: 'list',
-    purpose: 'look at the pods where counters cannot be trusted, the rollout does not go on, or no version is marked as good',
+    purpose: 'check the pods when the counters are not reliable, the rollout is not progressing, or no version has a good mark',
     part: 'diagnosis',
   },
-  { apiGroup: '', resource: 'pods', verb: 'watch', purpose: 'see at once that a pod cannot start', part: 'diagnosis' },
+  { apiGroup: '', resource: 'pods', verb: 'watch', purpose: 'detect pods that cannot start as soon as they fail', part: 'diagnosis' },
   { apiGroup: '', resource: 'pods/log', verb: 'get', purpose: 'show why a container crashed', part: 'diagnosis' },
-  { apiGroup: '', resource: 'events', verb: 'list', purpose: 'tell why a pod cannot start', part: 'diagnosis' },
+  { apiGroup: '', resource: 'events', verb: 'list', purpose: 'show why a pod cannot start', part: 'diagnosis' },
   {
     apiGroup: '',
     resource: 'nodes',
     verb: 'list',
-    purpose: 'tell a node that is not ready from a bad version',
+    purpose: 'distinguish a node that is not ready from a bad version',
     part: 'diagnosis',
     everywhere: true,
   },
 ];
 
-/** The rule to add to a Role in a namespace, or where that is undefined to a ClusterRole, as one line of YAML. */
+/** The rule to add, as one line of YAML: to a Role in the namespace, or to a ClusterRole if the namespace is undefined. */
 export function missingRule(resource: string, verb: string, namespace: string | undefined): string {
   const known = PERMISSIONS.find((permission) => permission.resource === resource && permission.verb === verb);
   const group = known?.apiGroup ?? 'apps';

@@ -1,9 +1,9 @@
 import { BlockList, isIP } from 'node:net';
 
 /**
- * The proxy that the environment names for a server, or undefined where it is reached directly: `HTTPS_PROXY` for https,
- * `HTTP_PROXY` for http, but for the hosts in `NO_PROXY`, and never for this machine itself. The small spellings count too, and
- * after the large ones (golang.org/x/net/http/httpproxy, by which kubectl goes).
+ * The proxy that the environment sets for a server: `HTTPS_PROXY` for https, `HTTP_PROXY` for http. Undefined for a direct
+ * connection: without such a variable, for hosts in `NO_PROXY`, and for loopback addresses. Lowercase names are used if the uppercase
+ * ones are not set (as in golang.org/x/net/http/httpproxy, which kubectl uses).
  */
 export function proxyFor(server: string, environment: Readonly<Record<string, string | undefined>>): string | undefined {
   const { protocol, hostname, port } = new URL(server);
@@ -24,7 +24,7 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
-/** Whether a rule of `NO_PROXY` is about a host: `*`, an address, a CIDR, or a domain; an address and a domain may have a port. */
+/** Whether an entry of `NO_PROXY` matches a host. It is `*`, an address, a CIDR or a domain; an address or a domain can have a port. */
 function matches(rule: string, host: string, port: string): boolean {
   if (rule === '*') return true;
   const family = isIP(host);
@@ -35,7 +35,7 @@ function matches(rule: string, host: string, port: string): boolean {
   if (only !== undefined && only !== port) return false;
   if (family !== 0) return name === host;
   const domain = name.replace(/^\*(?=\.)/, '');
-  // "example.com" is about itself and what is below it, ".example.com" only about what is below.
+  // "example.com" matches itself and its subdomains, ".example.com" only its subdomains.
   return domain.startsWith('.') ? host.endsWith(domain) : host === domain || host.endsWith(`.${domain}`);
 }
 

@@ -1,40 +1,40 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 
-/** Shorter values are not masked: a mask of "admin" would blank half of the log. */
+/** Shorter values are not masked: masking "admin" would make the log unreadable. */
 const SHORTEST = 6;
 
-/** What must never be shown. Some of it becomes known only later: a plugin's token, a token file that was renewed. */
+/** The secrets that must never be printed. Some become known only later: a plugin's token, a rotated token file. */
 export class Secrets {
   readonly #forms = new Set<string>();
   #onNew: (forms: string[]) => void = () => {};
 
-  /** Adds secrets, in all forms in which they may turn up. */
+  /** Adds secrets, in all the forms in which they can occur. */
   add(leaves: readonly string[]): void {
     const fresh = masksFor(leaves).filter((form) => !this.#forms.has(form));
     for (const form of fresh) this.#forms.add(form);
     if (fresh.length > 0) this.#onNew(fresh);
   }
 
-  /** Gives every form to somebody who masks it: those that are known at once, the others as soon as they are. */
+  /** Passes every form to a callback that masks it: the known ones immediately, later ones when they are added. */
   tell(onNew: (forms: string[]) => void): void {
     this.#onNew = onNew;
     if (this.#forms.size > 0) onNew([...this.#forms]);
   }
 
-  /** The text without them. What an API server or a plugin says may repeat what it was given. */
+  /** The text with all secrets replaced. An API server or a plugin can echo what it was given. */
   hide(text: string): string {
     const longestFirst = [...this.#forms].sort((a, b) => b.length - a.length);
     return longestFirst.reduce((rest, form) => rest.replaceAll(form, '***'), text);
   }
 }
 
-/** Every secret leaf of a kubeconfig user. Certificates are public, and no secrets. */
+/** Every secret value of a kubeconfig user. Certificates are public. */
 export function secretsOf(user: Record<string, unknown>): string[] {
   const leaves: string[] = [];
   for (const key of ['token', 'password', 'client-key-data']) {
     if (typeof user[key] === 'string') leaves.push(user[key]);
   }
-  // Basic authentication sends both together.
+  // Basic authentication sends username and password together.
   if (typeof user['password'] === 'string') leaves.push(`${String(user['username'] ?? '')}:${user['password']}`);
   for (const key of ['tokenFile', 'client-key']) {
     const path = user[key];
@@ -49,7 +49,7 @@ export function secretsOf(user: Record<string, unknown>): string[] {
   return leaves;
 }
 
-/** The password in a URL, as it is written there and as it is meant. */
+/** The password in a URL, encoded and decoded. */
 export function passwordIn(url: string): string[] {
   const { password = '' } = URL.canParse(url) ? new URL(url) : {};
   return password === '' ? [] : [password, decoded(password)];
@@ -64,8 +64,8 @@ function decoded(text: string): string {
 }
 
 /**
- * All forms of secrets to mask: themselves, their base64, what their base64 holds, and as a part of a URL; each at least
- * 6 characters. The runner masks line by line, so a PEM is given line by line.
+ * All forms of secrets to mask: the values, their base64, their base64-decoded content, and their URL-encoded form; each at least
+ * 6 characters long. The runner masks line by line, so a PEM is split into lines.
  */
 export function masksFor(leaves: readonly string[]): string[] {
   const forms = leaves.flatMap((leaf) => {
@@ -78,7 +78,7 @@ export function masksFor(leaves: readonly string[]): string[] {
   return [...new Set(forms.map((form) => form.trim()))].filter((form) => form.length >= SHORTEST && !/[\r\n]/.test(form));
 }
 
-/** The lines of a text, without the armour of a PEM, which is no secret. */
+/** The lines of a text, without PEM headers and footers, which are not secret. */
 function lines(value: string): string[] {
   return value.split(/\r?\n|\r/).filter((line) => !line.startsWith('-----'));
 }

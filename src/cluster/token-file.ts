@@ -3,8 +3,8 @@ import { ClusterError } from './cluster.ts';
 import type { Secrets } from './secrets.ts';
 
 /**
- * A bearer token in a file, as an authenticator of the client library. It is read for each request, because it rotates; white space
- * around it is not part of it (client-go: cachingTokenSource). The library's own sends a line break along.
+ * Authenticates with a bearer token from a file, as an authenticator of the client library. The file is read for each request, because
+ * tokens rotate. White space around the token is removed (client-go: cachingTokenSource); the library's own authenticator would send it.
  */
 export class TokenFile {
   static readonly PROVIDER = 'token-file';
@@ -32,8 +32,10 @@ export class TokenFile {
       if (token !== '') return token;
     } catch (cause) {
       const { code } = cause as NodeJS.ErrnoException;
-      throw new ClusterError('credentials', `The token file ${this.#path} cannot be read (${code}).`, { cause });
+      throw new ClusterError('credentials', `Could not read the token file ${this.#path} (${code}). Check the path and its permissions.`, {
+        cause,
+      });
     }
-    throw new ClusterError('credentials', `The token file ${this.#path} is empty.`);
+    throw new ClusterError('credentials', `The token file ${this.#path} is empty. Log in again, or check what writes it.`);
   }
 }

@@ -2,9 +2,9 @@ import type { ObjectMeta } from '../daemonset/types.ts';
 import { ClusterError, isFailure, type Watched } from './cluster.ts';
 import { type Http, sleep } from './http.ts';
 
-/** A quiet connection gets a bookmark about once a minute; one that is silent for longer is dead, in milliseconds. */
+/** A quiet watch receives a bookmark about once a minute. A longer silence means that the connection is dead. Milliseconds. */
 const SILENCE = 90_000;
-/** The server ends a watch itself after about this long, in seconds. */
+/** The server ends a watch after about this time, in seconds. */
 const LENGTH = 300;
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 10_000;
@@ -15,29 +15,28 @@ interface WatchedObject {
 
 interface WatchEvent<T> {
   type: string;
-  /** With the type ERROR: a Status. */
+  /** A Status if the type is ERROR. */
   object: T;
 }
 
 export interface WatchOptions<T> {
-  /** The path of the collection, and the selector of the objects in it. */
+  /** The path of the collection. `query` selects objects in it. */
   collection: string;
   query: Record<string, string>;
-  /** Reads everything that there is. Where it throws `not-found`, so does the watch. */
+  /** Reads all objects. If it throws `not-found`, so does the watch. */
   list: (signal: AbortSignal) => Promise<{ version: string; objects: T[] }>;
-  /** The resource version to go on from, where it was read already. */
+  /** The resource version to start from, if the objects have been read. */
   version?: string;
   signal: AbortSignal;
-  /** How often it is read where the account may not watch, in milliseconds. */
+  /** The interval for reading the objects if the account is not allowed to watch them, in milliseconds. */
   pollEvery: number;
-  /** Told once when it may not. */
+  /** Called once if the account is not allowed to watch. */
   onPolling: (why: string) => void;
 }
 
 /**
- * Every change of some objects, for as long as anybody listens. It outlives closed connections, silence, an expired resource
- * version (410) and a server that is away for a while; it ends when the signal is aborted (by throwing its reason), or on a failure that
- * waiting does not cure.
+ * Every change of some objects. The watch survives closed connections, silence, an expired resource version (410) and a server that is
+ * temporarily unavailable. It ends if the signal is aborted (it throws the signal's reason), or on a failure that is not transient.
  */
 export async function* watch<T extends WatchedObject>(http: Http, options: WatchOptions<T>): AsyncGenerator<Watched<T>> {
   const { list, signal, onPolling } = options;
@@ -63,7 +62,7 @@ export async function* watch<T extends WatchedObject>(http: Http, options: Watch
       }
     } catch (error) {
       signal.throwIfAborted();
-      // A server that has just started does not know its roles yet, and forbids everything for a moment.
+      // An API server that has just started has not loaded its roles yet, and forbids every request for a moment.
       const starting = wait > FIRST_WAIT && wait < LONGEST_WAIT;
       if (isFailure(error, 'forbidden') && !starting) {
         if (version === undefined) throw error;
@@ -72,7 +71,7 @@ export async function* watch<T extends WatchedObject>(http: Http, options: Watch
         return;
       }
       if (!(error instanceof ClusterError) || isFailure(error, 'not-found', 'certificate', 'credentials')) throw error;
-      // A second refusal is final; the first may be an expired token, which is renewed.
+      // A second 401 is final; the first can be an expired token, which is renewed.
       if (isFailure(error, 'unauthorized') && wait > FIRST_WAIT) throw error;
       if (isFailure(error, 'expired')) version = undefined;
     }
@@ -113,7 +112,7 @@ function isWatchEvent<T>(event: unknown): event is WatchEvent<T> {
   return type === 'ERROR' || (typeof metadata === 'object' && metadata !== null);
 }
 
-/** Where watching is not allowed: a look now and then. */
+/** Reads the objects periodically, if watching is not allowed. */
 async function* poll<T>({ list, signal, pollEvery }: WatchOptions<T>): AsyncGenerator<Watched<T>> {
   for (;;) {
     try {

@@ -99,13 +99,13 @@ describe('where it comes from', () => {
       { KUBECONFIG: '/nonexistent/c', HOME: directory },
       /\/nonexistent\/c, which does not exist/,
     ],
-    ['in-cluster outside of one', 'in-cluster', {}, /does not run in a pod/],
-    ['a path that is missing', './missing.yaml', {}, /no file \.\/missing\.yaml/],
-    ['a cut-off secret', 'c2VjcmV0LXRva2Vu!', {}, /neither an existing file/],
+    ['in-cluster outside of one', 'in-cluster', {}, /is not running in a pod/],
+    ['a path that is missing', './missing.yaml', {}, /the file \.\/missing\.yaml does not exist/],
+    ['a cut-off secret', 'c2VjcmV0LXRva2Vu!', {}, /is not an existing file, YAML/],
     ['YAML that is none', 'clusters: [\ntoken: very-secret-value', {}, /not valid YAML/],
     ['a token that YAML takes for an alias', 'clusters: []\ntoken: *very-secret-value\n', {}, /not valid YAML \(line 2\)/],
     ['a token that YAML takes for a tag', 'clusters: []\ntoken: !very-secret-value x\n', {}, /not valid YAML \(line 2/],
-    ['YAML of something else', 'a: 1\nb: 2', {}, /no kubeconfig/],
+    ['YAML of something else', 'a: 1\nb: 2', {}, /is not a kubeconfig/],
   ])('%s is refused', (_name, source, environment, message) => {
     const error = failure(() => connect(source, { environment: environment as Record<string, string> }));
     expect(error.message).toMatch(message);
@@ -115,17 +115,17 @@ describe('where it comes from', () => {
 
 describe('what is in it', () => {
   test.each([
-    [config({ current: '' }), undefined, /no current-context.*one of: prod/],
-    [config(), 'stage', /no context "stage".*It has: prod/],
-    [config({ context: { cluster: 'gone' } }), undefined, /names the cluster "gone"/],
-    [config({ cluster: { server: 'prod:6443' } }), undefined, /no usable server URL/],
+    [config({ current: '' }), undefined, /does not set current-context.*one of: prod/],
+    [config(), 'stage', /no context "stage".*Available contexts: prod/],
+    [config({ context: { cluster: 'gone' } }), undefined, /refers to the cluster "gone"/],
+    [config({ cluster: { server: 'prod:6443' } }), undefined, /no valid server URL/],
     [
       config({ cluster: { 'certificate-authority': '/nonexistent/ca.crt' } }),
       undefined,
-      /certificate-authority \/nonexistent\/ca\.crt does not exist/,
+      /the file \/nonexistent\/ca\.crt \(certificate-authority\) does not exist/,
     ],
-    [config({ user: { 'auth-provider': { name: 'gcp' } } }), undefined, /auth-provider, which Kubernetes removed/],
-    [config({ user: { token: null, exec: { command: 'curl' } } }), undefined, /wants to start the program "curl"/],
+    [config({ user: { 'auth-provider': { name: 'gcp' } } }), undefined, /auth-provider is set, which Kubernetes removed/],
+    [config({ user: { token: null, exec: { command: 'curl' } } }), undefined, /runs the program "curl"/],
   ])('is refused where it cannot work: %#', (source, context, message) => {
     expect(failure(() => connect(source, context === undefined ? {} : { context })).message).toMatch(message);
   });
@@ -285,7 +285,7 @@ describe('what an HTTP status means', () => {
     );
 
   test.each([
-    [401, '', 'unauthorized', /renew the kubeconfig/],
+    [401, '', 'unauthorized', /Renew the kubeconfig/],
     [
       403,
       {
