@@ -8,7 +8,8 @@ import { history } from './commands/history.ts';
 import { rollback } from './commands/rollback.ts';
 import { status } from './commands/status.ts';
 import type { Recorded } from './daemonset/guard.ts';
-import { type Result, worstOf } from './daemonset/outcome.ts';
+import { worstOf } from './daemonset/outcome.ts';
+import type { Conclusion, Facts, Result } from './daemonset/result.ts';
 import { formatDuration } from './duration.ts';
 import { currentRun, documentation, isPrivateRepository } from './github/run.ts';
 import { InputError, type Request, readInputs } from './inputs.ts';
@@ -22,21 +23,21 @@ import { tellGitHub } from './tell-github.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** `post` comes at the end of the job, to a guard whose job has failed or was cancelled. */
+/** `post` is the post step, at the end of a job that has failed or was cancelled. */
 export type Stage = 'main' | 'post';
 
 const clock: Clock = { now: () => Date.now(), sleep };
 
-/** What a step has at hand. */
+/** The environment of a step. */
 interface Step {
   environment: Environment;
-  /** Aborted when the job is cancelled. */
+  /** Aborted if the job is cancelled. */
   cancel: AbortSignal;
   writer: Writer;
   report: Report;
 }
 
-/** The whole step: read inputs, connect, run the command, report. Whatever happens, it is reported. */
+/** The whole step: read inputs, connect, run the command, report. Whatever happens is reported. */
 export async function run(stage: Stage, environment: Environment, cancel: AbortSignal, writer: Writer): Promise<void> {
   const started = clock.now();
   const report: Report = {
@@ -82,25 +83,25 @@ function main(request: Request, step: Step): Promise<Result[]> {
   });
 }
 
-/** What the runner leaves to the last steps of a job that was cancelled is five minutes for all. Milliseconds. */
+/** The timeout in a cancelled job, in milliseconds: the runner leaves all its last steps five minutes together. */
 const LIMIT_AFTER_CANCEL = 240_000;
 
-/** A guard's job has ended badly. */
+/** Restores what a guard recorded, after its job has failed. */
 async function post(request: Request, step: Step): Promise<Result[]> {
   const kept = keptFrom(step.environment['STATE_guard']);
   const records = kept && recall(kept);
   if (kept) forget(kept);
-  if (request.command !== 'guard' || !records) return [{ ...nothingYet(), ...recordLost() }];
+  if (request.command !== 'guard' || !records) return [{ ...nothingYet(), ...RECORD_LOST }];
   const cancelled = request.jobStatus === 'cancelled';
   if (cancelled && !request.onCancel) return records.map(leftAfterCancel);
   const named = { kind: 'named', daemonSets: records.map(({ daemonSet }) => daemonSet) } as const;
   const timeout = cancelled ? Math.min(request.timeout, LIMIT_AFTER_CANCEL) : request.timeout;
-  const how = cancelled ? `was cancelled, so there are at most ${formatDuration(timeout)}` : 'has failed';
-  const why = `the job ${how}: put back what was recorded, where this job changed it`;
+  const what = cancelled ? `was cancelled, which leaves at most ${formatDuration(timeout)}` : 'failed';
+  const why = `the job ${what}: restore what was recorded, if this job changed it`;
   return connected({ ...request, daemonSets: named, timeout }, why, step, (world) => putBack(request, records, world));
 }
 
-/** Connects to the cluster, and works until the time is up. */
+/** Connects to the cluster, and runs the work with a timeout. */
 async function connected(
   request: Request,
   purpose: string,
@@ -134,26 +135,18 @@ async function connected(
 }
 
 function nothingYet(): Result {
-  return { daemonSet: { namespace: '', name: '' }, outcome: 'error', reason: 'internal', message: '', changed: false, notes: [] };
+  const facts: Facts = { kind: 'bug', detail: 'the step ended without a result', written: false };
+  return { daemonSet: { namespace: '', name: '' }, outcome: 'error', reason: 'internal', facts, changed: false, notes: [] };
 }
 
-function recordLost(): Pick<Result, 'outcome' | 'reason' | 'message'> {
-  return {
-    outcome: 'refused',
-    reason: 'record-lost',
-    message: 'What the guard recorded before the deploy is gone, or was changed since, so nothing was written. Look at what runs now.',
-  };
-}
+const RECORD_LOST: Conclusion = { outcome: 'refused', reason: 'record-lost', facts: { kind: 'record-lost' } };
 
 function leftAfterCancel(recorded: Recorded): Result {
-  const was =
-    recorded.kind === 'absent'
-      ? 'There was no DaemonSet before the job.'
-      : `Recorded was revision ${recorded.revision.number} (${recorded.revision.name}); to go back to it, roll back to that name.`;
-  const message = `The job was cancelled, and rollback-on-cancel is not set, so the DaemonSet was not looked at, and nothing was written. ${was}`;
-  return { ...nothingYet(), daemonSet: recorded.daemonSet, outcome: 'cancelled', reason: 'cancelled', message };
+  const revision = recorded.kind === 'absent' ? undefined : recorded.revision;
+  const facts: Facts = { kind: 'left-after-cancel', recorded: revision };
+  return { ...nothingYet(), daemonSet: recorded.daemonSet, outcome: 'cancelled', reason: 'cancelled', facts };
 }
 
-function mistakes(error: InputError): Pick<Result, 'outcome' | 'reason' | 'message'> {
-  return { outcome: 'error', reason: 'invalid-input', message: error.mistakes.join(' ') };
+function mistakes({ mistakes }: InputError): Conclusion {
+  return { outcome: 'error', reason: 'invalid-input', facts: { kind: 'invalid-input', mistakes } };
 }

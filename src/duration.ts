@@ -2,8 +2,8 @@
 const UNITS: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1, us: 1e-3, µs: 1e-3, μs: 1e-3, ns: 1e-6 };
 
 /**
- * A Go duration (`90s`, `1h30m`, `1.5h`; Go: time.ParseDuration) or plain seconds (`600`), in milliseconds.
- * Undefined when it is neither, or negative.
+ * A Go duration (`90s`, `1h30m`, `1.5h`; Go: time.ParseDuration) or seconds (`600`), in milliseconds.
+ * Undefined if it is neither, or negative.
  */
 export function parseDuration(text: string): number | undefined {
   if (/^\d+$/.test(text)) return Number(text) * 1_000;
@@ -14,7 +14,7 @@ export function parseDuration(text: string): number | undefined {
   return total;
 }
 
-/** Milliseconds for a person: `850 ms`, `7.4 s`, `2m 05s`, `1h 02m`. */
+/** Milliseconds for people: `850 ms`, `7.4 s`, `2m 05s`, `1h 02m`. */
 export function formatDuration(milliseconds: number): string {
   if (milliseconds < 1_000) return `${Math.round(milliseconds)} ms`;
   if (milliseconds < 59_950) return `${(milliseconds / 1_000).toFixed(1)} s`;

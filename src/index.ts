@@ -4,15 +4,15 @@ import { Writer } from './report/write.ts';
 import { Interruption } from './rollback/world.ts';
 
 const cancel = new AbortController();
-// A cancelled job gets SIGINT, and 7.5 s later SIGTERM.
+// The runner cancels a job with SIGINT, and 7.5 s later with SIGTERM.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => cancel.abort(new Interruption('cancelled')));
 
-// The post step of a guard is the same program. It can set no outputs.
+// The post step of a guard is the same program. It cannot set outputs.
 const isPost = basename(process.argv[1] ?? '') === 'post.js';
 const { GITHUB_OUTPUT: _none, ...withoutOutputs } = process.env;
 const environment = isPost ? withoutOutputs : process.env;
-// Not by a top-level await: the bundle would have all of itself in one function then, and be parsed again and again.
+// Not a top-level await: that would put the whole bundle into one function, which is parsed again and again.
 void run(isPost ? 'post' : 'main', environment, cancel.signal, new Writer(environment)).finally(() => {
-  // All is told. Should anything still be open, it must not hold up the job.
+  // Everything is reported. Anything that is still open must not delay the job.
   setTimeout(() => process.exit(), 5_000).unref();
 });

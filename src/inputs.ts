@@ -3,14 +3,14 @@ import type { GuardRequest } from './commands/guard.ts';
 import type { HistoryRequest } from './commands/history.ts';
 import type { RollbackRequest } from './commands/rollback.ts';
 import type { StatusRequest } from './commands/status.ts';
+import type { AskedRevision, NamedRevision, RelativeRevision } from './daemonset/asked-revision.ts';
 import type { Tolerance } from './daemonset/diagnosis.ts';
 import { COMMANDS, type Command } from './daemonset/outcome.ts';
-import type { AskedRevision, NamedRevision, RelativeRevision } from './daemonset/target.ts';
 import type { AskedDaemonSets } from './daemonset/types.ts';
 import { parseDuration } from './duration.ts';
 import type { Limits } from './rollback/track.ts';
 
-/** What the step is asked to do, checked. */
+/** The inputs, parsed and checked. */
 export type Request = (RollbackRequest | StatusRequest | HistoryRequest | GuardRequest) & {
   kubeconfig: string;
   /** Undefined: the current context. */
@@ -18,16 +18,16 @@ export type Request = (RollbackRequest | StatusRequest | HistoryRequest | GuardR
   /** Milliseconds. */
   timeout: number;
   execPlugins: PluginPolicy;
-  /** Undefined: GitHub is told nothing. */
+  /** Undefined: no notifications. */
   telling: Telling | undefined;
 };
 
-/** What GitHub is to be told of the end, and by which token. */
+/** What to write to GitHub at the end, and with which token. */
 export interface Telling {
   token: string;
-  /** The pull request, by a comment. */
+  /** A comment on the pull request. */
   comment: boolean;
-  /** The deployment, by a status. */
+  /** A status of the deployment. */
   deploymentStatus: boolean;
 }
 
@@ -66,10 +66,10 @@ export const DEFAULTS = {
 
 export type InputName = keyof typeof DEFAULTS;
 
-/** Longer waits make no sense in a job, and overflow timers: 7 days, in milliseconds. */
+/** 7 days, in milliseconds. No job runs longer, and timers overflow. */
 const LONGEST_TIMEOUT = 7 * 24 * 3_600_000;
 
-/** All mistakes in the inputs. */
+/** The mistakes in the inputs. */
 export class InputError extends Error {
   readonly mistakes: string[];
   constructor(mistakes: string[]) {
@@ -80,12 +80,12 @@ export class InputError extends Error {
 }
 
 /**
- * Reads the inputs from the environment as the runner gives them: `a-b` arrives as `INPUT_A-B`, and a key
- * that is absent is given with its default. An empty string counts as not given, but for three: an unset secret or an output of a step
- * that did not run arrives as an empty string, and must lead neither to another cluster nor to another revision, nor lift a guard.
+ * Reads the inputs from the environment as the runner sets them: input `a-b` is `INPUT_A-B`, and an absent input has its default. An empty
+ * string counts as absent, except for three inputs: an unset secret, or an output of a step that did not run, arrives as an empty string and
+ * must lead neither to another cluster nor to another revision, nor disable a guard.
  *
- * @param isPrivate whether who may read the job's log may read the repository only because they were let in.
- * @throws InputError with every mistake at once, each by the input's name.
+ * @param isPrivate whether the repository, and with it the job's log, is private.
+ * @throws InputError with all mistakes at once, each with the name of the input.
  */
 export function readInputs(environment: Readonly<Record<string, string | undefined>>, isPrivate: boolean): Request {
   const mistakes: string[] = [];
@@ -101,25 +101,25 @@ export function readInputs(environment: Readonly<Record<string, string | undefin
   };
 
   const command = COMMANDS.find((name) => name === get('command'));
-  if (!command) wrong('command', `"${get('command')}" is not a command. There are: ${COMMANDS.join(', ')}.`);
+  if (!command) wrong('command', `"${get('command')}" is not a command. Use one of: ${COMMANDS.join(', ')}.`);
   const daemonSets = readDaemonSets(get('daemonset'), get('selector'), get('namespace'), wrong);
   const kubeconfig = get('kubeconfig');
   if (raw('kubeconfig') === '')
     wrong(
       'kubeconfig',
-      'it is given but empty. Is the secret missing, or not available to this workflow (a fork, an environment)? To use $KUBECONFIG or ~/.kube/config, leave the input out.',
+      'it is given but empty. Is the secret missing, or not available to this workflow (a fork, an environment)? To use $KUBECONFIG or ~/.kube/config, omit the input.',
     );
   for (const [name, otherwise] of [
-    ['to-revision', 'To go back to the newest other version, write "previous"; to the newest that is known to be good, "last-good".'],
-    ['expected-revision', 'To go on whatever is current, write "any".'],
+    ['to-revision', 'To restore the newest other version, use "previous"; for the newest known-good one, "last-good".'],
+    ['expected-revision', 'To accept any current revision, use "any".'],
   ] as const) {
-    // A guard is there before the step that hands it over.
+    // A guard runs before the step that sets the output.
     if (raw(name) === '' && !(name === 'expected-revision' && command === 'guard'))
-      wrong(name, `it is given but empty. Did the step that hands it over run, and set that output? ${otherwise}`);
+      wrong(name, `it is given but empty. Did the step whose output it is run, and set that output? ${otherwise}`);
   }
   const timeout = readTimeout(get('timeout'), wrong);
   const limits: Limits = {
-    progressDeadline: readDuration('progress-deadline', get('progress-deadline'), 'To never give up before the timeout, give 0.', wrong),
+    progressDeadline: readDuration('progress-deadline', get('progress-deadline'), 'To wait until the timeout, use 0.', wrong),
     failFast: boolean('fail-fast'),
     failureGrace: readDuration('failure-grace', get('failure-grace'), '', wrong),
     tolerateUnavailable: readTolerance(get('tolerate-unavailable'), wrong),
@@ -143,19 +143,19 @@ export function readInputs(environment: Readonly<Record<string, string | undefin
     : readRevision('expected-revision', get('expected-revision'), '"any", ', wrong);
   const revision = get('revision') === '' ? undefined : readRevision('revision', get('revision'), '', wrong);
   if (revision && command && command !== 'history')
-    wrong('revision', 'it shows a revision with command: history, and means nothing else. To go back to a revision, set to-revision.');
+    wrong('revision', 'it applies only to command: history, which shows that revision. To restore a revision, set to-revision.');
   const [wait, dryRun] = [boolean('wait'), boolean('dry-run')];
   const only = (name: InputName, owner: Command): boolean => {
     const value = boolean(name);
-    if (value && command && command !== owner) wrong(name, `it belongs to command: ${owner}, and means nothing with command: ${command}.`);
+    if (value && command && command !== owner) wrong(name, `it applies only to command: ${owner}, not to command: ${command}.`);
     return value;
   };
   const [onFailure, onTimeout] = [only('rollback-on-failure', 'status'), only('rollback-on-timeout', 'status')];
   const [onCancel, ifAmbiguous] = [only('rollback-on-cancel', 'guard'), only('rollback-if-ambiguous', 'guard')];
   if (onTimeout && !onFailure && command === 'status')
-    wrong('rollback-on-timeout', 'it adds to rollback-on-failure. Set that to true as well.');
+    wrong('rollback-on-timeout', 'it requires rollback-on-failure. Set that to true as well.');
   if (onFailure && !wait && command === 'status')
-    wrong('rollback-on-failure', 'without waiting nothing can be known to have failed. Leave wait out, or this.');
+    wrong('rollback-on-failure', 'it requires waiting for the rollout. Remove wait: false, or this input.');
   if (mistakes.length > 0) throw new InputError(mistakes);
 
   const chosen: Command = command ?? 'rollback';
@@ -197,15 +197,18 @@ type Wrong = (name: InputName, problem: string) => void;
 function readDaemonSets(text: string, selector: string, namespace: string, wrong: Wrong): AskedDaemonSets {
   const names = listed(text);
   const everywhere = namespace === '*';
-  if (names.length > 0 && selector !== '') wrong('selector', 'it is given as well as daemonset. Give one of the two.');
+  if (names.length > 0 && selector !== '') wrong('selector', 'it is given together with daemonset. Use one of the two.');
   if (names.length === 0 && selector === '')
-    wrong('daemonset', 'it is missing. Give the name of the DaemonSet, or namespace/name; of several, one a line, or a selector.');
+    wrong(
+      'daemonset',
+      'it is missing. Set it to the name of the DaemonSet or to namespace/name. For several, use one line each, or a selector.',
+    );
   if (namespace !== '' && !isName(namespace) && !(everywhere && selector !== ''))
     wrong(
       'namespace',
       everywhere
-        ? '"*" stands for all namespaces with a selector only.'
-        : `"${namespace}" is not the name of a namespace: lower-case letters, digits and "-".`,
+        ? '"*" means all namespaces, and only together with a selector.'
+        : `"${namespace}" is not a valid namespace. Use lower-case letters, digits and "-".`,
     );
   if (selector !== '') return { kind: 'selected', selector, namespace: namespace || undefined };
   return { kind: 'named', daemonSets: names.map((name) => readName(name, namespace, wrong)) };
@@ -217,13 +220,13 @@ function readName(text: string, namespace: string, wrong: Wrong): { namespace: s
   if (parts.length > 2 || !isName(name ?? '') || (parts.length === 2 && !isName(before ?? ''))) {
     wrong(
       'daemonset',
-      `"${text}" is not the name of a DaemonSet. Give it as name or namespace/name: lower-case letters, digits, "-" and ".".`,
+      `"${text}" is not a valid DaemonSet name. Use name or namespace/name, with lower-case letters, digits, "-" and ".".`,
     );
   }
   return { namespace: before || undefined, name: name ?? '' };
 }
 
-/** The entries of a list, separated by commas or lines. */
+/** The entries of a list, separated by commas or line breaks. */
 function listed(text: string): string[] {
   return text
     .split(/[\n,]/)
@@ -231,12 +234,12 @@ function listed(text: string): string[] {
     .filter(Boolean);
 }
 
-/** A DNS subdomain name (RFC 1123), as Kubernetes wants its names. */
+/** A DNS subdomain name (RFC 1123), as Kubernetes requires for names. */
 function isName(text: string): boolean {
   return text.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(text);
 }
 
-/** @param auto what is meant where nothing is asked for. */
+/** @param auto the meaning of `auto`. */
 function readTarget(text: string, auto: RelativeRevision['kind'], wrong: Wrong): AskedRevision {
   if (text === 'auto') return { kind: auto };
   return text === 'previous' || text === 'last-good'
@@ -244,11 +247,11 @@ function readTarget(text: string, auto: RelativeRevision['kind'], wrong: Wrong):
     : readRevision('to-revision', text, '"previous", "last-good", ', wrong);
 }
 
-/** @param words what may be given besides, for the message. */
+/** @param words the other values of this input, for the message. */
 function readRevision(input: InputName, text: string, words: string, wrong: Wrong): NamedRevision {
   if (/^\d+$/.test(text)) {
     const number = Number(text);
-    if (number < 1 || !Number.isSafeInteger(number)) wrong(input, `"${text}" is not a revision number: they begin at 1.`);
+    if (number < 1 || !Number.isSafeInteger(number)) wrong(input, `"${text}" is not a revision number. They start at 1.`);
     return { kind: 'number', number };
   }
   if (!isName(text)) wrong(input, `"${text}" is neither a revision number, ${words}nor the name or hash of a ControllerRevision.`);
@@ -257,18 +260,17 @@ function readRevision(input: InputName, text: string, words: string, wrong: Wron
 
 function readTimeout(text: string, wrong: Wrong): number {
   const timeout = parseDuration(text);
-  if (timeout === undefined)
-    wrong('timeout', `"${text}" is not a duration. Give one such as 90s, 10m or 1h30m, or plain seconds such as 600.`);
-  else if (timeout < 1) wrong('timeout', `"${text}" leaves no time. To not wait for the nodes, set wait: false.`);
-  else if (timeout > LONGEST_TIMEOUT) wrong('timeout', `"${text}" is longer than a job can take (at most 168h).`);
+  if (timeout === undefined) wrong('timeout', `"${text}" is not a duration. Use one such as 90s, 10m or 1h30m, or seconds such as 600.`);
+  else if (timeout < 1) wrong('timeout', `"${text}" is too short. To not wait for the nodes, set wait: false.`);
+  else if (timeout > LONGEST_TIMEOUT) wrong('timeout', `"${text}" is longer than a job can run (at most 168h).`);
   return timeout ?? 0;
 }
 
 function readDuration(input: InputName, text: string, hint: string, wrong: Wrong): number {
   const duration = parseDuration(text);
   if (duration === undefined)
-    wrong(input, `"${text}" is not a duration. Give one such as 30s, 5m or 1h30m, or plain seconds such as 300. ${hint}`.trim());
-  else if (duration > LONGEST_TIMEOUT) wrong(input, `"${text}" is longer than a job can take (at most 168h).`);
+    wrong(input, `"${text}" is not a duration. Use one such as 30s, 5m or 1h30m, or seconds such as 300. ${hint}`.trim());
+  else if (duration > LONGEST_TIMEOUT) wrong(input, `"${text}" is longer than a job can run (at most 168h).`);
   return duration ?? 0;
 }
 
@@ -280,9 +282,9 @@ function readTolerance(text: string, wrong: Wrong): Tolerance {
   return percent === '%' ? { percent: number } : { nodes: number };
 }
 
-/** Lines of a log that `auto` stands for, where not everybody can read them. */
+/** The lines of a log for `auto` in a private repository. */
 const PRIVATE_LOG_LINES = 20;
-/** So many fit into a summary. */
+/** More lines do not fit into a summary. */
 const MOST_LOG_LINES = 500;
 
 function readLogLines(text: string, isPrivate: boolean, wrong: Wrong): number {
@@ -302,7 +304,7 @@ function readTelling(telling: Telling, wrong: Wrong): Telling | undefined {
   if (token === '')
     wrong(
       'github-token',
-      `it is missing or empty, and ${needs.map(([input]) => input).join(' and ')} cannot do without. Give "\${{ github.token }}", and to the job permissions: ${needs.map(([, permission]) => permission).join(', ')}.`,
+      `it is missing or empty, but ${needs.map(([input]) => input).join(' and ')} ${needs.length === 1 ? 'requires' : 'require'} it. Use "\${{ github.token }}", and give the job permissions: ${needs.map(([, permission]) => permission).join(', ')}.`,
     );
   return telling;
 }

@@ -1,15 +1,16 @@
-/** What the first line of the log says: where, and what for. */
-import { inWords, isRelative } from './daemonset/target.ts';
+/** The first line of the log: where the step works, and what it does. */
+import { isRelative } from './daemonset/asked-revision.ts';
 import type { AskedDaemonSets, DaemonSetName } from './daemonset/types.ts';
 import type { Request } from './inputs.ts';
+import { askedText } from './report/messages/revisions.ts';
 
-/** The DaemonSet that is meant, where it is one that was named. */
+/** The DaemonSet that the step is about, if it is one that was given by name. */
 export function nameOf(asked: AskedDaemonSets, namespace: string): DaemonSetName | undefined {
   const [only, ...others] = asked.kind === 'named' ? asked.daemonSets : [];
   return only && others.length === 0 ? { namespace: only.namespace ?? namespace, name: only.name } : undefined;
 }
 
-/** Where the DaemonSets are that are meant, and which. */
+/** Where the DaemonSets are, and which ones. */
 export function placeOf(asked: AskedDaemonSets, ofContext: string): string {
   if (asked.kind === 'selected') {
     const namespace = asked.namespace ?? ofContext;
@@ -23,13 +24,13 @@ export function placeOf(asked: AskedDaemonSets, ofContext: string): string {
     : `${kind} ${all.map(({ namespace, name }) => `${namespace}/${name}`).join(', ')}`;
 }
 
-/** From where to where, as far as it is known before the first request. */
+/** What the step does, as far as it is known before the first request. */
 export function purposeOf(request: Request): string {
-  if (request.command === 'history') return request.revision ? `show ${inWords(request.revision)}` : 'list the revisions';
-  if (request.command === 'guard') return 'record what runs, to put it back should this job fail';
+  if (request.command === 'history') return request.revision ? `show ${askedText(request.revision)}` : 'list the revisions';
+  if (request.command === 'guard') return 'record what runs, to restore it if this job fails';
   const { expectedRevision: expected } = request;
-  if (request.command === 'status') return `wait for the rollout${expected ? ` of ${inWords(expected)}` : ''}`;
-  const from = `${request.dryRun ? 'dry run, ' : ''}from ${expected ? inWords(expected) : 'the current revision'}`;
+  if (request.command === 'status') return `wait for the rollout${expected ? ` of ${askedText(expected)}` : ''}`;
+  const from = `${request.dryRun ? 'dry run, ' : ''}from ${expected ? askedText(expected) : 'the current revision'}`;
   const { toRevision: to } = request;
-  return `${from} to ${!isRelative(to) ? inWords(to) : to.kind === 'previous' ? 'the previous one' : 'the last good one'}`;
+  return `${from} to ${!isRelative(to) ? askedText(to) : to.kind === 'previous' ? 'the previous version' : 'the last known-good version'}`;
 }

@@ -3,15 +3,15 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Recorded } from './daemonset/guard.ts';
 
-/** Where records are kept between a step and its post step. Templates may hold secrets, and a step's state is printed in debug logs. */
+/** Where a guard keeps its records for its post step. Templates may contain secrets, and debug logs print a step's state. */
 export interface Kept {
-  /** A file that only its owner may read. */
+  /** A file that only its owner can read. */
   path: string;
-  /** Of its content. */
+  /** Of its content, in hex. */
   sha256: string;
 }
 
-/** Writes records into a new file in a folder that lives as long as the job. */
+/** Writes records to a new file in a folder that exists as long as the job. */
 export function keep(records: readonly Recorded[], folder: string): Kept {
   const path = join(folder, `rollback-daemonset-${randomUUID()}.json`);
   const content = JSON.stringify(records);
@@ -19,7 +19,7 @@ export function keep(records: readonly Recorded[], folder: string): Kept {
   return { path, sha256: sha256(content) };
 }
 
-/** The records that were kept, or undefined where they are gone or not the same any more. */
+/** The records; undefined if they are gone or have changed. */
 export function recall({ path, sha256: expected }: Kept): Recorded[] | undefined {
   try {
     const content = readFileSync(path, 'utf8');
@@ -29,12 +29,12 @@ export function recall({ path, sha256: expected }: Kept): Recorded[] | undefined
   }
 }
 
-/** Removes the file, once it is not needed any more. */
+/** Removes the file once it is no longer needed. */
 export function forget({ path }: Kept): void {
   rmSync(path, { force: true });
 }
 
-/** What was saved as a step's state, or undefined where it is none of ours. */
+/** Where the records are, from the step's state; undefined if the state is not ours. */
 export function keptFrom(state: string | undefined): Kept | undefined {
   try {
     const { path, sha256 } = JSON.parse(state ?? '') as Partial<Kept>;

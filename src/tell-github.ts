@@ -9,29 +9,29 @@ import { type DeploymentStatus, deploymentStatusOf } from './report/deployment-s
 import type { Report } from './report/report.ts';
 import type { Log } from './rollback/world.ts';
 
-/** How long all of it may take, in milliseconds; a cancelled job has 10 s in all until it is killed. */
+/** How long all notifications together may take, in milliseconds. A cancelled job is killed after 10 s. */
 const LIMIT = 10_000;
 const LIMIT_WHEN_CANCELLED = 3_000;
 
 export interface Around {
   environment: Readonly<Record<string, string | undefined>>;
-  /** Aborted when the job is cancelled. */
+  /** Aborted if the job is cancelled. */
   cancel: AbortSignal;
   log: Log;
 }
 
 /**
- * Tells the pull request and the deployment how it ended, where that is asked for. It comes last, changes nothing of how the step ends, and
- * never throws: what cannot be told is a warning. A dry run and a history are not told: nothing has happened.
+ * Writes the conclusion to the pull request and the deployment, if the inputs ask for it. It comes last, does not change the conclusion, and never
+ * throws: what cannot be written is a warning. A dry run and a history write nothing, because nothing has happened.
  */
 export async function tellGitHub(request: Request, report: Report, { environment, cancel, log }: Around): Promise<void> {
   const { telling } = request;
   if (!telling || request.command === 'history' || report.cluster === undefined) return;
-  // A guard has only looked yet.
+  // A guard has only recorded so far.
   if (report.results.every(({ outcome }) => outcome === 'recorded' || outcome === 'absent')) return;
-  if (request.command !== 'status' && request.dryRun) return log.info('A dry run: GitHub is told nothing.');
+  if (request.command !== 'status' && request.dryRun) return log.info('This is a dry run, so nothing is written to GitHub.');
   const run = tellingRun();
-  if (!run) return log.warning('There is no run of a workflow around this step, so there is no pull request and no deployment to tell.');
+  if (!run) return log.warning('This step is not part of a workflow run, so there is no pull request and no deployment to notify.');
   const api = new Api({
     base: run.api,
     token: telling.token,
@@ -42,8 +42,8 @@ export async function tellGitHub(request: Request, report: Report, { environment
   const status = telling.deploymentStatus ? deploymentStatusOf(report) : undefined;
   try {
     await Promise.all([
-      telling.comment && attempt(log, 'The pull request', 'pull-requests: write', () => comment(api, run, request, report, log)),
-      status && attempt(log, 'The deployment', 'deployments: write', () => deployment(api, run, status, log)),
+      telling.comment && attempt(log, 'the pull request', 'pull-requests: write', () => comment(api, run, request, report, log)),
+      status && attempt(log, 'the deployment', 'deployments: write', () => deployment(api, run, status, log)),
     ]);
   } finally {
     api.close();
@@ -52,7 +52,7 @@ export async function tellGitHub(request: Request, report: Report, { environment
 
 async function comment(api: Api, run: TellingRun, request: Request, report: Report, log: Log): Promise<void> {
   const found = await findPullRequest(api, run);
-  if (typeof found === 'string') return log.info(`No pull request is told: ${found}.`);
+  if (typeof found === 'string') return log.info(`No comment is written: ${found}.`);
   const marker = markerFor(run, request, report.cluster);
   const done = await writeComment(api, run, found, marker, commentOf(report, marker, run));
   log.info(`Pull request #${found}: the comment is ${done}.`);
@@ -61,16 +61,16 @@ async function comment(api: Api, run: TellingRun, request: Request, report: Repo
 async function deployment(api: Api, run: TellingRun, status: DeploymentStatus, log: Log): Promise<void> {
   const { state } = status;
   const found = await findDeployment(api, run);
-  if (typeof found === 'string') return log.info(`No deployment is told: ${found}.`);
-  // A job's own deployment gets it from GitHub, at the job's end.
+  if (typeof found === 'string') return log.info(`No deployment status is set: ${found}.`);
+  // GitHub itself sets it for the deployment of a job's environment, at the end of the job.
   if (state === 'success' && !found.startedRun) return;
-  // A status that starts a run of the same workflow must not go on for ever.
-  if (found.state === state) return log.info(`The deployment has the status ${state} already.`);
+  // A status that starts another run of the same workflow must not repeat for ever.
+  if (found.state === state) return log.info(`The deployment already has the status ${state}.`);
   await setStatus(api, run, found, status);
-  log.info(`Deployment to ${found.environment}: the status is ${state} now.`);
+  log.info(`Set the status of the deployment to ${found.environment} to ${state}.`);
 }
 
-/** By this the comment is found again: the same for each run of a job, and another for each job and whatever the jobs of a matrix differ in. */
+/** Identifies the comment: the same for each run of a job, and different for each job and for what the jobs of a matrix differ in. */
 function markerFor({ workflow, job }: TellingRun, { daemonSets }: Request, cluster: Report['cluster']): string {
   const digest = createHash('sha256')
     .update(JSON.stringify([workflow, job, daemonSets, cluster]))
@@ -82,7 +82,7 @@ async function attempt(log: Log, what: string, permission: string, tell: () => P
   try {
     await tell();
   } catch (error) {
-    log.warning(`${what} could not be told how it ended: ${whyNot(error, permission)}`);
+    log.warning(`Could not notify ${what}: ${whyNot(error, permission)}`);
   }
 }
 
@@ -90,9 +90,9 @@ function whyNot(error: unknown, permission: string): string {
   if (!(error instanceof GitHubError)) return `${(error as Error).message}.`;
   switch (error.failure) {
     case 'forbidden':
-      return `${error.message}. The token may not do this: give the job "permissions: ${permission}", or the token's app or user that right. For a pull request from a fork, a token can only read.`;
+      return `${error.message}. The token is not allowed to do this. Give the job "permissions: ${permission}", or that right to the token's app or user. For a pull request from a fork, the token is read-only.`;
     case 'unauthorized':
-      return `${error.message}. github-token is no valid token, or not any more.`;
+      return `${error.message}. github-token is not a valid token, or has expired.`;
     default:
       return `${error.message}.`;
   }

@@ -57,14 +57,14 @@ const rows: Record<string, Row> = {
     inputs: { 'log-lines': '20' },
     outcome: 'failed',
     reason: 'crash-loop',
-    says: /5 pods crash: container "agent" ends after each start \(exit code 1, [3-9] restarts\)/,
+    says: /5 pods crash: container "agent" exits after every start \(exit code 1, [3-9] restarts\)/,
     within: hopeless,
   },
   'a container that runs out of memory': {
     deploy: 'v2-oom',
     outcome: 'failed',
     reason: 'oom-killed',
-    says: /needs more memory than its limit \(OOMKilled, exit code 137, [3-9] restarts\)/,
+    says: /exceeds its memory limit \(OOMKilled, exit code 137, [3-9] restarts\)/,
     within: hopeless,
   },
   'a liveness probe that fails': {
@@ -78,7 +78,7 @@ const rows: Record<string, Row> = {
     deploy: 'v2-config-error',
     outcome: 'failed',
     reason: 'config-error',
-    says: /5 pods cannot get container "agent" configured: configmap "agent-config" not found/,
+    says: /5 pods cannot configure container "agent": configmap "agent-config" not found/,
     within: hopeless,
   },
   'a command that is not in the image': {
@@ -119,7 +119,7 @@ const rows: Record<string, Row> = {
     options: init('v2-crash'),
     outcome: 'failed',
     reason: 'crash-loop',
-    says: /5 pods crash: init container "setup" ends after each start \(exit code 1, [3-9] restarts\)/,
+    says: /5 pods crash: init container "setup" exits after every start \(exit code 1, [3-9] restarts\)/,
     within: hopeless,
   },
   'an init container whose image is missing': {
@@ -221,7 +221,7 @@ const rows: Record<string, Row> = {
     inputs: { ...soon, 'failure-grace': '2s' },
     outcome: 'stalled',
     reason: 'not-ready',
-    says: /5 pods run, and are not ready: Readiness probe failed: HTTP probe failed with statuscode: 503/,
+    says: /5 pods run but are not ready: Readiness probe failed: HTTP probe failed with statuscode: 503/,
     within: 15,
   },
   'an init container that never ends': {
@@ -246,7 +246,7 @@ const rows: Record<string, Row> = {
     inputs: { 'progress-deadline': '0', timeout: '9s' },
     outcome: 'timed-out',
     reason: 'timeout',
-    says: /5 pods run, and are not ready/,
+    says: /5 pods run but are not ready/,
     within: 15,
   },
   'a timeout before anything was looked at': {

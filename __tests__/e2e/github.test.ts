@@ -158,8 +158,8 @@ describe('the pull request', () => {
     expect(github.seen).toEqual([PULLS, LIST, WRITE]);
     expect(github.comments).toMatchObject([{ issue: 12 }]);
     for (const [pulls, said] of [
-      [[], /^No pull request is told: commit a+ is of no pull request\.$/m],
-      [[12, 13], /^No pull request is told: commit a+ is of several pull requests \(#12, #13\)\.$/m],
+      [[], /^No pull request is told: commit a+ does not belong to a pull request\.$/m],
+      [[12, 13], /^No pull request is told: commit a+ belongs to several pull requests \(#12, #13\)\.$/m],
     ] as const) {
       github.pulls = { [COMMIT]: [...pulls] };
       const step = await run(running, { ...comment, ...gate }, github.environment('push', {}));

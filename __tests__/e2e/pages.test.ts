@@ -70,7 +70,7 @@ describe('a summary', () => {
     const { summary } = await fleet.rollback({ command: 'status', timeout: '12s' });
     expect(summary).toMatch(/```mermaid\n.*\nxychart/);
     const { text } = await lookAt(summary);
-    expect(text).toMatch(/❌ Timed out: DaemonSet .*What holds it up.*not ready.*The rollout over time: 1\d\.\d s.*seconds/s);
+    expect(text).toMatch(/❌ Timed out: DaemonSet .*What is blocking the rollout.*not ready.*The rollout over time: 1\d\.\d s.*seconds/s);
     expect(text).not.toContain('xychart');
     expect((await lookAt(summary, { unfold: true })).text).toMatch(/Node\s+Pod\s+What\s+Restarts.*not-replaced/s);
   });

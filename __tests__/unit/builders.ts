@@ -1,4 +1,6 @@
 import { GOOD } from '../../src/daemonset/mark.ts';
+import type { Conclusion, Facts, Result } from '../../src/daemonset/result.ts';
+import type { History } from '../../src/daemonset/revision.ts';
 import type { ControllerRevision, DaemonSet, JsonObject, ObjectMeta, Pod, PodTemplate } from '../../src/daemonset/types.ts';
 
 export function template(image: string, more: JsonObject = {}): PodTemplate {
@@ -66,4 +68,21 @@ export function pod(
     spec,
     status,
   };
+}
+
+/** A result of `daemonSet()` with that conclusion, after its history was read. */
+export function resultWith(conclusion: Conclusion, history?: History, more: Partial<Result> = {}): Result {
+  return {
+    daemonSet: { namespace: 'logging', name: 'agent' },
+    changed: false,
+    notes: [],
+    ...conclusion,
+    ...(history && { history: { before: history.revisions, asOf: 0 } }),
+    ...more,
+  };
+}
+
+/** The facts of a result whose message is this text. */
+export function factsWith(message: string): Facts {
+  return { kind: 'cluster-error', message, written: false };
 }

@@ -23,7 +23,16 @@ const action = load(read('action.yml')) as {
 const outputs = Object.keys(
   outputsOf({
     command: 'rollback',
-    results: [{ daemonSet: { namespace: '', name: '' }, outcome: 'error', reason: 'internal', message: '', changed: false, notes: [] }],
+    results: [
+      {
+        daemonSet: { namespace: '', name: '' },
+        outcome: 'error',
+        reason: 'internal',
+        facts: { kind: 'restored' },
+        changed: false,
+        notes: [],
+      },
+    ],
     cluster: undefined,
     showValues: false,
     duration: 0,

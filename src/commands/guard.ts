@@ -1,9 +1,10 @@
 import { type GuardTerms, type Recorded, recordOf, returnTo } from '../daemonset/guard.ts';
-import type { End, Result } from '../daemonset/outcome.ts';
+import type { Conclusion, Result } from '../daemonset/result.ts';
 import { historyOf } from '../daemonset/revision.ts';
 import { rolloutOf } from '../daemonset/rollout.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
-import { notObserved } from '../rollback/ends.ts';
+import { recordedText } from '../report/messages/guard.ts';
+import { notObserved } from '../rollback/conclude.ts';
 import { find, isMissing } from '../rollback/find.ts';
 import { type Job, jobsFor, resultOf } from '../rollback/jobs.ts';
 import { decide, finish, type Order } from '../rollback/rollback.ts';
@@ -13,16 +14,16 @@ import type { World } from '../rollback/world.ts';
 export interface GuardRequest extends Omit<Order, 'choose' | 'otherwise'>, GuardTerms {
   command: 'guard';
   daemonSets: AskedDaemonSets;
-  /** Also when the job was cancelled. */
+  /** Also restore if the job was cancelled. */
   onCancel: boolean;
-  /** How the job stands: `success`, `failure` or `cancelled`. */
+  /** The status of the job: `success`, `failure` or `cancelled`. */
   jobStatus: string;
 }
 
 /**
- * Before a deploy: what runs now, to be put back should the job fail. Nothing is written to the cluster.
+ * Before a deploy: records what runs now, so that it can be restored if the job fails. Nothing is written to the cluster.
  *
- * @param keep takes what was recorded. @throws ClusterError as `locate` does.
+ * @param keep saves what was recorded. @throws ClusterError as `locate` does.
  */
 export async function guard(request: GuardRequest, world: World, keep: (records: Recorded[]) => void): Promise<Result[]> {
   const jobs = await jobsFor(world, request.daemonSets);
@@ -32,7 +33,7 @@ export async function guard(request: GuardRequest, world: World, keep: (records:
   return results;
 }
 
-async function record({ found, known, world }: Job, records: Recorded[]): Promise<End> {
+async function record({ found, known, world }: Job, records: Recorded[]): Promise<Conclusion> {
   const { cluster, log, signal } = world;
   const seen =
     found.daemonSet ??
@@ -42,8 +43,7 @@ async function record({ found, known, world }: Job, records: Recorded[]): Promis
     }));
   if (seen instanceof Error) {
     records.push({ kind: 'absent', daemonSet: found.name });
-    const message = `${seen.message} If this job creates it, there is nothing to go back to when the job fails.`;
-    return { outcome: 'absent', reason: 'absent', message };
+    return { outcome: 'absent', reason: 'absent', facts: { kind: 'absent', message: seen.message } };
   }
   const daemonSet = await settle(world, seen);
   if (!daemonSet) return notObserved();
@@ -60,21 +60,20 @@ async function record({ found, known, world }: Job, records: Recorded[]): Promis
   records.push(recordOf(daemonSet, current));
   if (kind !== 'complete' && kind !== 'on-delete') {
     log.warning(
-      `What runs now has not been rolled out: ${counts.updated} of ${counts.desired} nodes have it, ${counts.available} are available. Should the job fail, it comes back as it is.`,
+      `The current version is not rolled out completely: ${counts.updated} of ${counts.desired} nodes have it, ${counts.available} are available. If the job fails, that version is restored all the same.`,
     );
   }
-  const message = `Should this job fail, revision ${current.number} (${current.name}) comes back: ${current.images.join(', ')}.`;
-  log.info(message);
-  return { outcome: 'recorded', reason: 'recorded', message };
+  log.info(recordedText(current));
+  return { outcome: 'recorded', reason: 'recorded', facts: { kind: 'recorded' } };
 }
 
-/** After the job has failed: puts back what was recorded, as far as this job has changed it. Each DaemonSet by itself. */
+/** After the job has failed: restores what was recorded, if this job changed it. Each DaemonSet by itself. */
 export async function putBack(request: GuardRequest, records: readonly Recorded[], world: World): Promise<Result[]> {
   const jobs = await jobsFor(world, { kind: 'named', daemonSets: records.map(({ daemonSet }) => daemonSet) });
   return Promise.all(jobs.map((job, index) => resultOf(job, putBackOne(request, records[index] as Recorded, job))));
 }
 
-async function putBackOne(request: GuardRequest, recorded: Recorded, job: Job): Promise<End> {
+async function putBackOne(request: GuardRequest, recorded: Recorded, job: Job): Promise<Conclusion> {
   if (recorded.kind === 'absent') return lookForNew(job);
   const order: Order = {
     ...request,
@@ -85,17 +84,12 @@ async function putBackOne(request: GuardRequest, recorded: Recorded, job: Job): 
     return await finish(order, job, await decide(order, job));
   } catch (error) {
     if (job.known.changed || !isMissing(error)) throw error;
-    const { number, name } = recorded.revision;
-    return {
-      outcome: 'deleted',
-      reason: 'deleted',
-      message: `The DaemonSet was deleted since the guard recorded revision ${number} (${name}). Nothing was written.`,
-    };
+    return { outcome: 'deleted', reason: 'deleted', facts: { kind: 'deleted-since', recorded: recorded.revision } };
   }
 }
 
-/** What was not there before is not taken away: it may be the only one that does the work. */
-async function lookForNew({ found: { name }, world: { cluster, signal } }: Job): Promise<End> {
+/** A DaemonSet that did not exist before is not deleted: it may be the only one that does the work. */
+async function lookForNew({ found: { name }, world: { cluster, signal } }: Job): Promise<Conclusion> {
   const exists = await cluster.getDaemonSet(name, signal).then(
     () => true,
     (error: unknown) => {
@@ -103,7 +97,7 @@ async function lookForNew({ found: { name }, world: { cluster, signal } }: Job):
       throw error;
     },
   );
-  if (!exists) return { outcome: 'absent', reason: 'absent', message: 'There was no DaemonSet before the job, and there is none now.' };
-  const message = `The DaemonSet did not exist before this job, so there is nothing to go back to. It was not deleted: kubectl delete daemonset/${name.name} -n ${name.namespace}`;
-  return { outcome: 'absent', reason: 'created', message };
+  return exists
+    ? { outcome: 'absent', reason: 'created', facts: { kind: 'created-by-job' } }
+    : { outcome: 'absent', reason: 'absent', facts: { kind: 'still-absent' } };
 }

@@ -1,10 +1,12 @@
+import type { NamedRevision } from '../daemonset/asked-revision.ts';
 import { diffTemplates } from '../daemonset/diff.ts';
-import type { End, Result } from '../daemonset/outcome.ts';
+import type { Conclusion, Result } from '../daemonset/result.ts';
 import { rolloutOf } from '../daemonset/rollout.ts';
-import { chooseTarget, type NamedRevision } from '../daemonset/target.ts';
+import { chooseTarget } from '../daemonset/target.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
 import { changeLines, differences, historyLines, templateLines } from '../report/lines.ts';
-import { notObserved, refusal } from '../rollback/ends.ts';
+import { revisionText } from '../report/messages/revisions.ts';
+import { notObserved } from '../rollback/conclude.ts';
 import { find } from '../rollback/find.ts';
 import { readHistory, readPodCounts } from '../rollback/history.ts';
 import { type Job, jobsFor, resultOf } from '../rollback/jobs.ts';
@@ -14,18 +16,18 @@ import type { World } from '../rollback/world.ts';
 export interface HistoryRequest {
   command: 'history';
   daemonSets: AskedDaemonSets;
-  /** The one to show in full. */
+  /** The revision to show in full. */
   revision: NamedRevision | undefined;
   showValues: boolean;
 }
 
-/** find → settle → list, of all at the same time. Nothing is written. @throws ClusterError as `locate` does. */
+/** find → settle → list, for all DaemonSets at the same time. Nothing is written. @throws ClusterError as `locate` does. */
 export async function history(request: HistoryRequest, world: World): Promise<Result[]> {
   const jobs = await jobsFor(world, request.daemonSets);
   return Promise.all(jobs.map((job) => resultOf(job, list(request, job))));
 }
 
-async function list({ revision: asked, showValues }: HistoryRequest, { found, known, world }: Job): Promise<End> {
+async function list({ revision: asked, showValues }: HistoryRequest, { found, known, world }: Job): Promise<Conclusion> {
   const daemonSet = await settle(world, found.daemonSet ?? (await find(world, found.name)));
   if (!daemonSet) return notObserved();
   const history = (await readHistory(world, daemonSet, { needed: true })) ?? { revisions: [], current: undefined };
@@ -41,23 +43,21 @@ async function list({ revision: asked, showValues }: HistoryRequest, { found, kn
   if (current) {
     known.old = current;
     known.controllerRevision = current.name;
-  } else known.notes.push('None of these revisions is the template that the DaemonSet has now.');
+  } else known.notes.push({ kind: 'current-not-in-history' });
   for (const line of historyLines(known.history, found.name)) world.log.info(line);
 
   if (asked) {
     const target = chooseTarget(history, asked);
-    if (target.kind === 'refused') return refusal(target.refusal.reason, target.refusal.message);
+    if (target.kind === 'refused') return target.refusal;
     for (const revision of target.candidates) {
       const changes = diffTemplates(daemonSet.spec.template, revision.template);
       known.shown = { revision, changes };
-      world.log.group(`Revision ${revision.number} (${revision.name})`, templateLines(revision, showValues));
+      world.log.group(`Template of ${revisionText(revision)}`, templateLines(revision, showValues));
       world.log.group(
         `From the current template to revision ${revision.number}: ${differences(changes)}`,
         changeLines(changes, showValues),
       );
     }
   }
-  const many = `${revisions.length} ${revisions.length === 1 ? 'revision' : 'revisions'}`;
-  const which = current ? `revision ${current.number} is current` : 'the current version is not among them';
-  return { outcome: 'listed', reason: 'listed', message: `${many}; ${which}.` };
+  return { outcome: 'listed', reason: 'listed', facts: { kind: 'listed' } };
 }

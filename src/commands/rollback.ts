@@ -1,6 +1,5 @@
-import type { Result } from '../daemonset/outcome.ts';
+import { type Result, refuse } from '../daemonset/result.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
-import { anotherRefused } from '../rollback/ends.ts';
 import { failureOf } from '../rollback/failure.ts';
 import { jobsFor, resultOf } from '../rollback/jobs.ts';
 import { type Decision, decide, finish, orderFor, type Wish } from '../rollback/rollback.ts';
@@ -12,8 +11,8 @@ export interface RollbackRequest extends Wish {
 }
 
 /**
- * find → settle → plan, of all before the first write: one that cannot be rolled back refuses all. Then patch → track, of all
- * at the same time. @throws ClusterError as `locate` does; every other end is a result.
+ * find → settle → plan, for all DaemonSets before the first write: if one cannot be rolled back, all are refused. Then patch → track, for
+ * all at the same time. @throws ClusterError as `locate` does; everything else is a result.
  */
 export async function rollback(request: RollbackRequest, world: World): Promise<Result[]> {
   const order = orderFor(request);
@@ -21,14 +20,17 @@ export async function rollback(request: RollbackRequest, world: World): Promise<
   const decided = await Promise.all(
     jobs.map(async (job) => ({ job, decision: await decide(order, job).catch((error: unknown): Decision => failureOf(error, false)) })),
   );
-  const hindered = decided.flatMap(({ job, decision }) =>
+  const blockers = decided.flatMap(({ job, decision }) =>
     'outcome' in decision ? [{ name: job.found.name, reason: decision.reason }] : [],
   );
-  const refuseAll = hindered.length > 0 && !request.dryRun && !world.signal.aborted;
+  const refuseAll = blockers.length > 0 && !request.dryRun && !world.signal.aborted;
   return Promise.all(
     decided.map(({ job, decision }) => {
-      const last: Decision = refuseAll && !('outcome' in decision) ? anotherRefused(hindered) : decision;
-      return resultOf(job, finish(order, job, last));
+      const refused = refuseAll && !('outcome' in decision);
+      return resultOf(
+        job,
+        finish(order, job, refused ? refuse('another-refused', { kind: 'another-refused', others: blockers }) : decision),
+      );
     }),
   );
 }

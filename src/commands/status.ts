@@ -1,12 +1,15 @@
-import type { End, Outcome, Result } from '../daemonset/outcome.ts';
-import { unexpected } from '../daemonset/plan.ts';
+import { type AskedRevision, isCalled, type NamedRevision } from '../daemonset/asked-revision.ts';
+import type { Outcome } from '../daemonset/outcome.ts';
+import { type Conclusion, type Result, refuse } from '../daemonset/result.ts';
 import { shouldRevert } from '../daemonset/revert.ts';
 import { hasTwin } from '../daemonset/revision.ts';
 import { rolloutOf } from '../daemonset/rollout.ts';
-import { type AskedRevision, isCalled, type NamedRevision } from '../daemonset/target.ts';
 import { digest } from '../daemonset/template.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
-import { endOf, noNodeMatches, notObserved, refusal } from '../rollback/ends.ts';
+import { messageOf } from '../report/messages/conclusion.ts';
+import { revisionText } from '../report/messages/revisions.ts';
+import { decisionText, noNodeMatchesText } from '../report/messages/rollout.ts';
+import { conclusionOf, notObserved } from '../rollback/conclude.ts';
 import { find } from '../rollback/find.ts';
 import { markGood } from '../rollback/good.ts';
 import { readHistory } from '../rollback/history.ts';
@@ -19,43 +22,44 @@ import type { Term, World } from '../rollback/world.ts';
 export interface StatusRequest {
   command: 'status';
   daemonSets: AskedDaemonSets;
-  /** Undefined: whatever is deployed. */
+  /** Undefined: any revision. */
   expectedRevision: NamedRevision | undefined;
   wait: boolean;
   showValues: boolean;
   limits: Limits;
-  /** What to do when the rollout does not come to a good end; undefined: nothing. */
+  /** What to do if the rollout does not succeed; undefined: nothing. */
   rollback?: {
     toRevision: AskedRevision;
     changeCause: string | undefined;
-    /** Also when it was merely not done in time. */
+    /** Also if the rollout merely did not complete in time. */
     onTimeout: boolean;
   };
 }
 
 /**
- * The gate: find → settle → track, of all at the same time; where that is wanted, what failed is rolled back at once. Else nothing is written but
- * the mark of what runs everywhere.
+ * The gate: find → settle → track, for all DaemonSets at the same time. With `rollback-on-failure`, one that failed is rolled back at once.
+ * Otherwise nothing is written but the good mark of a version that runs on every node.
  *
- * @param renew gives a rollback time of its own. @throws ClusterError as `locate` does.
+ * @param renew gives the rollback a timeout of its own. @throws ClusterError as `locate` does.
  */
 export async function status(request: StatusRequest, world: World, renew: () => Term): Promise<Result[]> {
   const jobs = await jobsFor(world, request.daemonSets);
-  return Promise.all(jobs.map((job) => judge(request, job, renew)));
+  return Promise.all(jobs.map((job) => gateAndRollBack(request, job, renew)));
 }
 
-/** Ends after which a version may be left. */
+/** Outcomes after which a gate may roll back. */
 const BAD: ReadonlySet<Outcome> = new Set(['failed', 'stalled', 'timed-out']);
 
-async function judge(request: StatusRequest, job: Job, renew: () => Term): Promise<Result> {
+async function gateAndRollBack(request: StatusRequest, job: Job, renew: () => Term): Promise<Result> {
   const result = await resultOf(job, gate(request, job));
   const { rollback, limits, showValues } = request;
   if (!rollback || !BAD.has(result.outcome) || !result.old) return result;
-  const { revert, why } = shouldRevert(result, rollback);
-  job.world.log.info(revert ? `${result.message} ${why}` : why);
-  if (!revert) return { ...result, message: `${result.message} ${why}` };
+  const decision = shouldRevert(result, rollback);
+  const why = decisionText(decision);
+  job.world.log.info(decision.rollBack ? `${messageOf(result)} ${why}` : why);
+  if (!decision.rollBack) return { ...result, rollback: { decision, gate: result } };
   const { toRevision, changeCause } = rollback;
-  // Only what has failed is left; whoever deployed something else meanwhile has the word.
+  // Only the version that failed is left: a newer change takes precedence.
   const expectedRevision: NamedRevision = { kind: 'name', name: result.old.name };
   const order = orderFor({ toRevision, expectedRevision, changeCause, wait: true, dryRun: false, showValues, limits });
   const next: Job = {
@@ -67,31 +71,20 @@ async function judge(request: StatusRequest, job: Job, renew: () => Term): Promi
     next,
     decide(order, next).then((decision) => finish(order, next, decision)),
   );
-  return both(result, back);
-}
-
-/** What broke, and what runs now. The step still fails. */
-function both(broken: Result, back: Result): Result {
-  const { outcome, reason, message } = back;
-  const said =
-    outcome === 'rolled-back'
-      ? `It was rolled back. ${message} Every node runs that now.`
-      : outcome === 'pending'
-        ? `It was rolled back. ${message}`
-        : `${back.changed ? 'The rollback that followed did not come to a good end' : 'It could not be rolled back'} (${outcome}, ${reason}): ${message}`;
   return {
-    ...(back.changed ? back : broken),
-    outcome: broken.outcome,
-    reason: broken.reason,
-    message: `${broken.message} ${said}`,
-    notes: [...broken.notes, ...back.notes],
-    rollback: { outcome, reason, message },
-    ...(broken.causes && { causes: broken.causes }),
-    ...(broken.samples && { samples: broken.samples }),
+    ...(back.changed ? withRollback(back, result) : result),
+    rollback: { decision, result: back, gate: result },
+    notes: [...result.notes, ...back.notes],
   };
 }
 
-async function gate({ expectedRevision, wait, limits, rollback }: StatusRequest, { found, known, world }: Job): Promise<End> {
+/** The numbers of the rollback, and the conclusion and causes of the gate: the step still fails. */
+function withRollback(back: Result, gate: Result): Result {
+  const { outcome, reason, facts, causes, samples } = gate;
+  return { ...back, outcome, reason, facts, ...(causes && { causes }), ...(samples && { samples }) };
+}
+
+async function gate({ expectedRevision, wait, limits, rollback }: StatusRequest, { found, known, world }: Job): Promise<Conclusion> {
   const daemonSet = await settle(world, found.daemonSet ?? (await find(world, found.name)));
   if (!daemonSet) return notObserved();
   known.counts = rolloutOf(daemonSet).counts;
@@ -104,31 +97,24 @@ async function gate({ expectedRevision, wait, limits, rollback }: StatusRequest,
     known.target = current;
     known.newRevision = current.number;
     known.controllerRevision = current.name;
-    world.log.info(`Revision ${current.number} (${current.name}): ${current.images.join(', ')}`);
+    world.log.info(`Waiting for ${revisionText(current)}: ${current.images.join(', ')}`);
   }
   if (expectedRevision && !(current && isCalled(current, expectedRevision))) {
-    return refusal('unexpected-revision', unexpected(expectedRevision, current));
+    return refuse('unexpected-revision', { kind: 'unexpected-revision', expected: expectedRevision, current });
   }
 
   const tracked = await track(world, daemonSet, {
     wanted: digest(daemonSet.spec.template),
     ...(current && { hash: current.hash }),
-    // When the controller removes a twin, it relabels the pods of other versions too, and leaves no trace of it.
+    // When the controller removes a twin revision, it relabels the pods of other versions too, without a trace.
     verifyPods: history && current && hasTwin(history, current) ? 'doubt' : 'where-allowed',
     limits,
     once: !wait,
   });
   learnFrom(tracked, known, world);
-  if (tracked.kind !== 'complete') return endOf(tracked, found.name, 'deployed');
+  const unfinished = conclusionOf(tracked, 'deployed');
+  if (unfinished) return unfinished;
   if (wait && current && tracked.everywhere) await markGood(world, found.name.namespace, current);
-  const { desired, available } = tracked.counts;
-  if (desired === 0) world.log.warning(noNodeMatches(tracked.daemonSet));
-  const what = current ? `revision ${current.number} (${current.name})` : 'the deployed version';
-  const message =
-    desired === 0
-      ? `No node is to run ${what}.`
-      : tracked.causes.length > 0
-        ? `${available} of ${desired} nodes have ${what} available; the others were tolerated.`
-        : `Every node runs ${what}, and it is available on all ${desired}.`;
-  return { outcome: 'complete', reason: 'complete', message };
+  if (tracked.counts.desired === 0) world.log.warning(noNodeMatchesText(tracked.daemonSet));
+  return { outcome: 'complete', reason: 'complete', facts: { kind: 'rolled-out' } };
 }

@@ -2,32 +2,32 @@ import { isOwned } from './pods.ts';
 import { type Cause, isHopeless, mayBeHopeless, type Trouble, troubleOf } from './trouble.ts';
 import type { Condition, DaemonSet, Event, Node, Pod } from './types.ts';
 
-/** How a pod of the version that is waited for is told from others (DaemonSet controller: IsPodUpdated). */
+/** How to recognize a pod of the version that is waited for (DaemonSet controller: IsPodUpdated). */
 export interface Wanted {
   /** The DaemonSet's annotation `deprecated.daemonset.template.generation`. */
   generation: string | undefined;
-  /** The hash of its ControllerRevision, where that is known. */
+  /** The hash of its ControllerRevision, if that is known. */
   hash: string | undefined;
 }
 
-/** A pod as far as a diagnosis needs it. Times in milliseconds since the epoch. */
+/** What a diagnosis needs of a pod. Times in milliseconds since the epoch. */
 export interface SeenPod {
   name: string;
   node: string;
   wanted: boolean;
-  /** Its volumes are mounted and its sandbox is there (condition `PodReadyToStartContainers`). */
+  /** Its volumes are mounted and its sandbox exists (condition `PodReadyToStartContainers`). */
   prepared: boolean;
-  /** Undefined while it is not ready. */
+  /** Undefined while the pod is not ready. */
   readySince: number | undefined;
   trouble: Trouble | undefined;
-  /** When it was first seen unable to start, without having been able in between. */
+  /** When the pod was first seen unable to start, without having recovered in between. */
   since: number | undefined;
 }
 
-/** A node as far as a diagnosis needs it. */
+/** What a diagnosis needs of a node. */
 export interface SeenNode {
   ready: boolean;
-  /** What else may keep pods from it: `cordoned`, `MemoryPressure`. */
+  /** What else may prevent pods on it: `cordoned`, `MemoryPressure`. */
   marks: string[];
   message: string;
   /** Milliseconds since the epoch. */
@@ -42,14 +42,14 @@ export interface Warning {
   count: number;
 }
 
-/** What a state of a pod says, after what was seen of it before. Undefined: it is not of this DaemonSet. */
+/** The new state of a pod, given what was seen of it before. Undefined if the pod does not belong to this DaemonSet. */
 export function seePod(before: SeenPod | undefined, pod: Pod, daemonSet: DaemonSet, wanted: Wanted, now: number): SeenPod | undefined {
   if (!isOwned(pod.metadata, daemonSet)) return undefined;
   const { name, labels = {} } = pod.metadata;
   const is = (type: string): Condition | undefined => pod.status?.conditions?.find((one) => one.type === type && one.status === 'True');
   const prepared = is('PodReadyToStartContainers') !== undefined;
   const plain = troubleOf(pod);
-  // That a volume cannot be mounted is known from events only, and holds until it is.
+  // Only events show that a volume cannot be mounted, and that holds until it is.
   const trouble = plain?.cause === 'starting' && !prepared && before?.trouble?.cause === 'volume-mount' ? before.trouble : plain;
   const ready = is('Ready');
   return {
@@ -64,10 +64,10 @@ export function seePod(before: SeenPod | undefined, pod: Pod, daemonSet: DaemonS
   };
 }
 
-/** A container without a readiness probe is ready for a moment at each restart; only one that stays so has recovered. Milliseconds. */
+/** A container without a readiness probe is ready for a moment at each restart; it has recovered once it stays ready. Milliseconds. */
 const STEADY = 10_000;
 
-/** Since when a pod is unable to start. A moment in which it was ready does not count. */
+/** Since when a pod has been unable to start. A moment in which it was ready does not count. */
 function sinceOf(trouble: Trouble | undefined, before: SeenPod | undefined, now: number): number | undefined {
   if (trouble !== undefined && !mayBeHopeless(trouble)) return undefined;
   const recovered = before?.readySince !== undefined && now - before.readySince >= STEADY;
@@ -82,17 +82,17 @@ function isWanted(labels: Readonly<Record<string, string>>, { generation, hash }
   );
 }
 
-/** Its node, or the one that the controller made it for (DaemonSet controller: ReplaceDaemonSetPodNodeNameNodeAffinity). */
+/** Its node, or the one that the controller created it for (DaemonSet controller: ReplaceDaemonSetPodNodeNameNodeAffinity). */
 function nodeOf({ spec = {} }: Pod): string {
   if (typeof spec['nodeName'] === 'string') return spec['nodeName'];
   const named = /"key":"metadata\.name"[^{}]*"values":\["([^"]+)"\]/.exec(JSON.stringify(spec['affinity'] ?? {}));
   return named?.[1] ?? '';
 }
 
-/** Reasons of a warning that a pod has to wait for a volume: of the kubelet, and of the attach-detach controller. */
+/** Reasons of warnings that a pod is waiting for a volume: from the kubelet, and from the attach-detach controller. */
 export const VOLUME_WARNINGS = ['FailedMount', 'FailedAttachVolume', 'FailedMapVolume'] as const;
 
-/** The same pod after warnings about it were read: why it is still starting, and what ended it. */
+/** The same pod, with what the warnings about it show: why it is still starting, and what terminated it. */
 export function withWarnings(pod: SeenPod, warnings: readonly Warning[], now: number): SeenPod {
   const { trouble } = pod;
   if (!trouble) return pod;
@@ -138,34 +138,34 @@ export function seeWarnings(events: Event[]): Warning[] {
     }));
 }
 
-/** Everything that is known of a rollout besides its counters. */
+/** Everything that is known about a rollout besides its counters. */
 export interface Situation {
   pods: Iterable<SeenPod>;
-  /** By name. Undefined where nodes were not, or may not be, looked at. */
+  /** By name. Undefined if the nodes were not read, or if this account is not allowed to list them. */
   nodes: ReadonlyMap<string, SeenNode> | undefined;
-  /** Pods are not created at all, since then, for this reason. */
+  /** Since when, and why, pods are not created at all. */
   rejected: { message: string; since: number } | undefined;
   desired: number;
   /** Milliseconds. */
   minReady: number;
-  /** When the wait began, in milliseconds since the epoch; nodes that are younger are no measure. */
+  /** When the wait began, in milliseconds since the epoch. Younger nodes are not decisive. */
   start: number;
 }
 
-/** A node that does not run the version that is waited for, or not available. */
+/** A node that does not run the version that is waited for, or has no available pod of it. */
 export interface TroubledNode {
-  /** Empty where it is not known. */
+  /** Empty if unknown. */
   node: string;
   pod: string;
   trouble: Trouble;
   since: number | undefined;
-  /** What the node itself has: `NotReady`, `cordoned`, `MemoryPressure`, `new`. */
+  /** Problems of the node itself: `NotReady`, `cordoned`, `MemoryPressure`, `new`. */
   marks: string[];
   /** It joined after the wait began. */
   isNew: boolean;
 }
 
-/** How many nodes are right, and what the others have. */
+/** How many nodes run the version, and why the others do not. */
 export interface Diagnosis {
   right: number;
   troubled: TroubledNode[];
@@ -179,12 +179,12 @@ export function diagnose({ pods, nodes, rejected, desired, minReady, start }: Si
   let missing = desired;
   for (const [name, there] of byNode) {
     const node = nodes?.get(name);
-    // One that is gone takes its pod with it, and is not desired any more.
+    // The pod of a deleted node is deleted too, and the node no longer counts.
     if (nodes && !node && name !== '' && there.every(({ trouble }) => trouble?.cause !== 'unschedulable')) continue;
     missing -= 1;
     const available = ({ wanted, readySince }: SeenPod): boolean => wanted && readySince !== undefined && now - readySince >= minReady;
     const isThere = there.some(available) && node?.ready !== false;
-    // With maxSurge the old pod goes once the new one is available, and the node counts as updated only then.
+    // With maxSurge the old pod is deleted once the new one is available. Only then does the node count as updated.
     const left = there.filter(({ wanted, trouble }) => !wanted && trouble?.cause !== 'terminating');
     if (isThere && left.length === 0) right += 1;
     else troubled.push(troubleOn(name, isThere ? left : there, node, start));
@@ -216,23 +216,23 @@ function troubleAs(pod: SeenPod | undefined, pods: SeenPod[]): Trouble {
   return { cause: 'not-replaced', reason: '', message: '' };
 }
 
-/** How many nodes may stay without an available pod: a number, or a percentage of those that should have one. */
+/** How many nodes may remain without an available pod: a number, or a percentage of those that should have one. */
 export type Tolerance = { nodes: number } | { percent: number };
 
-/** In nodes. A percentage is rounded down: what is tolerated is never more than was said. */
+/** In nodes. A percentage is rounded down, so that never more is tolerated than was given. */
 export function toleratedOf(tolerance: Tolerance, desired: number): number {
   return 'nodes' in tolerance ? tolerance.nodes : Math.floor((tolerance.percent * desired) / 100);
 }
 
-/** When it is time to stop waiting for pods that cannot start. */
+/** When to stop waiting for pods that cannot start. */
 export interface Patience {
-  /** Milliseconds that a pod must stay unable to start. */
+  /** How long a pod must be unable to start, in milliseconds. */
   grace: number;
   /** Nodes that may have such a pod. */
   tolerated: number;
 }
 
-/** Nodes whose pod will not start by waiting, though the node itself is well. */
+/** Nodes whose pod will not start, however long one waits, although the node itself is healthy. */
 export function stuckOf({ troubled }: Diagnosis, { grace }: Patience, now: number): TroubledNode[] {
   return troubled.filter(
     ({ trouble, since, isNew }) =>
@@ -240,35 +240,35 @@ export function stuckOf({ troubled }: Diagnosis, { grace }: Patience, now: numbe
   );
 }
 
-/** The next time at which a pod may have been unable for too long, or undefined. */
+/** The next time at which a pod may have been unable to start for too long, or undefined. */
 export function nextVerdictAt({ troubled }: Diagnosis, { grace }: Patience, now: number): number | undefined {
   const times = troubled.flatMap(({ since, trouble }) => (since !== undefined && mayBeHopeless(trouble) ? [since + grace] : []));
   const ahead = times.filter((time) => time > now);
   return ahead.length > 0 ? Math.min(...ahead) : undefined;
 }
 
-/** Nodes that have the same trouble. */
+/** Nodes with the same problem. */
 export interface CauseGroup {
   cause: Cause;
-  /** Waiting does not help: at least one of the nodes has had it for too long. */
+  /** Waiting does not help: at least one of the nodes has had the problem for too long. */
   stuck: boolean;
   nodes: TroubledNode[];
-  /** The one to look at: of several the one with the most restarts. */
+  /** The node to inspect: the one with the most restarts. */
   example: TroubledNode;
   /** What was read about the example. */
   evidence?: Evidence;
 }
 
 export interface Evidence {
-  /** What Kubernetes warns of about the pod, the newest last: `Failed: Error: ErrImagePull`. */
+  /** Warnings about the pod, the newest last: `Failed: Error: ErrImagePull`. */
   events: string[];
-  /** The last lines of the container's log. Undefined where none was, or may be, read. */
+  /** The last lines of the container's log. Undefined if it was not read. */
   log: string[] | undefined;
-  /** The log is of the run that crashed before. */
+  /** The log is that of the container before its last restart. */
   previous: boolean;
 }
 
-/** What a reader should look at first: what cannot start, then what holds the controller up, then what is merely not done. */
+/** From the most significant cause to the least: what cannot start, what blocks the controller, what is merely not done yet. */
 const ORDER: readonly Cause[] = [
   'oom-killed',
   'probe-failed',
@@ -291,7 +291,7 @@ const ORDER: readonly Cause[] = [
   'not-replaced',
 ];
 
-/** The troubled nodes by what they have, the most telling first. Where one of a group is stuck, the others are on the way there. */
+/** The nodes grouped by problem, the most significant first. If one node of a group is stuck, the others will be. */
 export function groupCauses({ troubled }: Diagnosis, stuck: readonly TroubledNode[]): CauseGroup[] {
   const groups = new Map<string, CauseGroup>();
   for (const one of troubled) {
@@ -303,7 +303,7 @@ export function groupCauses({ troubled }: Diagnosis, stuck: readonly TroubledNod
     group.stuck ||= stuck.includes(one);
     if ((one.trouble.restarts ?? 0) > (group.example.trouble.restarts ?? 0)) group.example = one;
   }
-  // `node-2` before `node-10`. Made late: it takes the time of a tenth of a rollback.
+  // `node-2` before `node-10`. Created late, because it takes a tenth of the time of a rollback.
   const { compare } = new Intl.Collator('en', { numeric: true });
   for (const { nodes } of groups.values()) nodes.sort((a, b) => compare(a.node, b.node));
   return mostTellingFirst([...groups.values()]);

@@ -50,12 +50,12 @@ function join(path: string, key: string): string {
   return path === '' ? key : `${path}.${key}`;
 }
 
-/** Fields whose text people put secrets into: `command`, `args`, `env[].value`, `httpHeaders[].value`. */
+/** Fields that people put secrets into: `command`, `args`, `env[].value`, `httpHeaders[].value`. */
 function holdsLiteral(list: string, key: string): boolean {
   return key === 'command' || key === 'args' || (key === 'value' && (list === 'env' || list === 'httpHeaders'));
 }
 
-/** The same, with a placeholder in the place of everything that may hold a secret. */
+/** The template with a placeholder for every value that may be secret. */
 export function withoutLiterals(template: PodTemplate): PodTemplate {
   return hide('', template) as PodTemplate;
 }
@@ -67,17 +67,17 @@ function hide(list: string, value: Json): Json {
   return Object.fromEntries(hidden) as JsonObject;
 }
 
-/** Whether a value that came or went as a whole has such a field in it. */
+/** Whether a value that was added or removed as a whole contains such a field. */
 function hasLiteral(list: string, value: Json | undefined): boolean {
   if (Array.isArray(value)) return value.some((item) => hasLiteral(list, item));
   if (!isObject(value)) return false;
   return Object.keys(value).some((key) => holdsLiteral(list, key) || hasLiteral(key, value[key]));
 }
 
-/** What tells the items of a Kubernetes list apart, tried in this order. */
+/** The keys that identify the items of a Kubernetes list, tried in this order. */
 const IDENTITIES = ['name', 'mountPath', 'devicePath', 'containerPort', 'key', 'topologyKey', 'ip'];
 
-/** The items of two lists side by side, or undefined when no key tells them apart. */
+/** The items of two lists side by side, or undefined if no key identifies them. */
 function byIdentity(before: Json | undefined, after: Json | undefined): Map<string, [Json | undefined, Json | undefined]> | undefined {
   if (!Array.isArray(before) || !Array.isArray(after)) return undefined;
   for (const key of IDENTITIES) {

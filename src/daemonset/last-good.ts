@@ -1,41 +1,37 @@
 import type { GoodMark } from './mark.ts';
-import type { PodCounts } from './outcome.ts';
+import type { PodCounts } from './pods.ts';
+import type { Note } from './result.ts';
 import { type History, isSameVersion, type Revision } from './revision.ts';
 
 /** A revision that may be restored. */
 export interface Candidate extends Revision {
-  /** Why it is the one, in a sentence; undefined where it is what was asked for by itself. */
-  why?: string;
+  /** Why it was chosen; undefined if it is exactly what was asked for. */
+  why?: Note;
 }
 
 /** A version: its revisions, the newest first. */
 type Version = [newest: Revision, ...older: Revision[]];
 
 /**
- * The versions that are known to be good, other than the current one, the best first: those that are marked, the newest first; where
- * none is, those that have Ready pods, of which the one with the most comes first, and of equal ones the newest. A version is marked
- * when one of its revisions is, and all their pods are its pods. Its newest revision stands for it.
+ * The known-good versions other than the current one, the best first: those with a good mark, the newest first. If no version has one: those
+ * that have Ready pods, the one with the most first, and of equal ones the newest. A version has a good mark if one of its revisions has,
+ * and the pods of all its revisions are its pods. It is restored by its newest revision.
  *
- * @param pods undefined: only marks count.
+ * @param pods undefined: only good marks count.
  */
 export function knownGood(history: History, pods?: PodCounts): Candidate[] {
   const versions = otherVersions(history);
-  const marked = versions.flatMap((version) => {
+  const marked = versions.flatMap((version): Candidate[] => {
     const mark = markOf(version);
-    const by = mark?.run === undefined ? '' : ` by ${mark.run}`;
-    return mark
-      ? [{ ...version[0], why: `Revision ${version[0].number} is marked good: seen running everywhere at ${mark.time}${by}.` }]
-      : [];
+    const [newest] = version;
+    return mark ? [{ ...newest, why: { kind: 'known-good', number: newest.number, time: mark.time, run: mark.run } }] : [];
   });
   if (marked.length > 0 || !pods) return marked;
   return versions
-    .map((version) => ({ version, ready: readyOf(version, pods) }))
+    .map((version) => ({ newest: version[0], ready: readyOf(version, pods) }))
     .filter(({ ready }) => ready > 0)
     .sort((a, b) => b.ready - a.ready)
-    .map(({ version, ready }) => ({
-      ...version[0],
-      why: `No version other than the current one is marked good; revision ${version[0].number} runs ready on ${ready} ${ready === 1 ? 'node' : 'nodes'}.`,
-    }));
+    .map(({ newest, ready }) => ({ ...newest, why: { kind: 'most-ready', number: newest.number, ready } }));
 }
 
 function otherVersions({ revisions, current }: History): Version[] {
@@ -49,7 +45,7 @@ function otherVersions({ revisions, current }: History): Version[] {
   return versions;
 }
 
-/** The latest mark of a version. */
+/** The latest good mark of a version. */
 function markOf(version: Version): GoodMark | undefined {
   const marks = version.flatMap(({ good }) => good ?? []);
   return marks.sort((a, b) => Date.parse(b.time) - Date.parse(a.time))[0];
@@ -59,7 +55,7 @@ function readyOf(version: Version, pods: PodCounts): number {
   return version.reduce((sum, { name }) => sum + (pods[name]?.ready ?? 0), 0);
 }
 
-/** The revisions whose marks are void once their version was left for another. None where the other is the same version. */
+/** The revisions that lose their good mark when their version is left for another one. None if both are the same version. */
 export function marksToWithdraw({ revisions }: History, left: Revision, restored: Revision): Revision[] {
   if (isSameVersion(left, restored)) return [];
   return revisions.filter((revision) => revision.good && isSameVersion(revision, left));

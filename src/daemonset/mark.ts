@@ -2,13 +2,13 @@ import type { Revision } from './revision.ts';
 import { digest } from './template.ts';
 import type { DaemonSet, ObjectMeta } from './types.ts';
 
-/** Where the mark stands. It is read from the DaemonSet only: the controller copies annotations into new ControllerRevisions. */
+/** The annotation with the rollback record. It is read from the DaemonSet only: the controller copies annotations into new ControllerRevisions. */
 export const LAST_ROLLBACK = 'rollback-daemonset/last-rollback';
 
-/** Where a ControllerRevision is marked as one that was seen running everywhere. */
+/** The good mark: an annotation on the ControllerRevision of a version that was seen running on every node. */
 export const GOOD = 'rollback-daemonset/good';
 
-/** When a version was first seen running everywhere, and by which run. */
+/** When a version was first seen running on every node, and by which run. */
 export interface GoodMark {
   /** RFC 3339. */
   time: string;
@@ -16,15 +16,15 @@ export interface GoodMark {
   run?: string;
 }
 
-/** The text of the mark on the ControllerRevision of that name. */
+/** The text of the good mark on the ControllerRevision of that name. */
 export function goodText(name: string, run: Run | undefined, time: Date): string {
   const mark: GoodMark & { name: string } = { name, time: time.toISOString(), ...(run && { run: run.url }) };
   return JSON.stringify(mark);
 }
 
 /**
- * The mark on a ControllerRevision. Text that is no mark of ours counts as none, and so does the mark of another ControllerRevision:
- * the controller copies the annotations of the DaemonSet into new ones, whatever somebody may have put there.
+ * The good mark on a ControllerRevision. Other text counts as none, and so does the mark of another ControllerRevision: the controller copies
+ * the annotations of the DaemonSet into new ControllerRevisions, whatever someone put there.
  */
 export function readGood({ name, annotations }: Pick<ObjectMeta, 'name' | 'annotations'>): GoodMark | undefined {
   const mark = parsed(annotations?.[GOOD]);
@@ -46,14 +46,14 @@ export interface Run {
   url: string;
 }
 
-/** One end of a rollback. `digest` decides; number and name are for display. */
+/** A revision in a rollback record. `digest` decides; number and name are for display. */
 export interface MarkedRevision {
   revision: number;
   name: string;
   digest: string;
 }
 
-/** What the last rollback left on the DaemonSet, so that another does not bring back what it left. */
+/** The rollback record on the DaemonSet, so that the next rollback does not restore the version that this one left. */
 export interface Mark {
   restored: MarkedRevision;
   left: MarkedRevision;
@@ -63,7 +63,7 @@ export interface Mark {
   time: string;
 }
 
-/** The mark of a rollback from one revision to another; `restoredDigest` is of the template that the server will really store. */
+/** The record of a rollback from one revision to another; `restoredDigest` is that of the template that the API server will store. */
 export function markFor(from: Revision, target: Revision, restoredDigest: string, run: Run | undefined, time: Date): Mark {
   return {
     restored: { revision: target.number, name: target.name, digest: restoredDigest },
@@ -73,13 +73,13 @@ export function markFor(from: Revision, target: Revision, restoredDigest: string
   };
 }
 
-/** The mark on a DaemonSet. Text that is no mark of ours counts as none. */
+/** The rollback record on a DaemonSet. Other text counts as none. */
 export function readMark(daemonSet: DaemonSet): Mark | undefined {
   const mark = parsed(daemonSet.metadata.annotations?.[LAST_ROLLBACK]);
   return isMark(mark) ? mark : undefined;
 }
 
-/** JSON that anybody may have written, or undefined where it is none. */
+/** JSON that anyone may have written; undefined if it is not JSON. */
 function parsed(text: string | undefined): unknown {
   try {
     return text === undefined ? undefined : JSON.parse(text);
@@ -106,12 +106,12 @@ function isMarkedRevision(value: unknown): value is MarkedRevision {
   return typeof revision === 'number' && typeof name === 'string' && typeof digest === 'string';
 }
 
-/** Whether the template that a rollback restored is still the DaemonSet's. A new deploy makes a mark void. */
+/** Whether the template that a rollback restored is still the DaemonSet's. A new deploy invalidates the record. */
 export function stands(mark: Mark, daemonSet: DaemonSet): boolean {
   return mark.restored.digest === digest(daemonSet.spec.template);
 }
 
-/** Whether this very run, in any attempt, left the mark. */
+/** Whether this run, in any attempt, wrote the record. */
 export function isOurs(mark: Mark, run: Run | undefined): boolean {
   return run !== undefined && mark.run === run.id && mark.repository === run.repository;
 }

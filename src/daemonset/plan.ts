@@ -1,22 +1,25 @@
+import { type AskedRevision, isCalled, isRelative, type NamedRevision, type RelativeRevision } from './asked-revision.ts';
 import { diffTemplates, type TemplateChange } from './diff.ts';
 import { type Candidate, knownGood } from './last-good.ts';
 import { isOurs, type Mark, type Run, readMark, stands } from './mark.ts';
-import type { End, PodCounts, Refusal } from './outcome.ts';
+import type { Reason } from './outcome.ts';
+import type { PodCounts } from './pods.ts';
+import { type Conclusion, type Facts, refuse } from './result.ts';
 import type { History, Revision } from './revision.ts';
-import { type AskedRevision, chooseTarget, inWords, isCalled, isRelative, type NamedRevision, type RelativeRevision } from './target.ts';
+import { chooseTarget } from './target.ts';
 import { sameTemplate } from './template.ts';
 import type { DaemonSet, PodTemplate } from './types.ts';
 
-/** What is to be tried, before the server was asked. */
+/** What to try, before the API server is asked. */
 export type Intent =
   | { kind: 'candidates'; from: Revision; candidates: Candidate[]; passedOver: Revision[] }
-  /** This run has restored already: wait for it again, write nothing. */
+  /** This run has restored the version already: wait for it again, write nothing. */
   | { kind: 'resume'; at: Revision; mark: Mark }
-  | { kind: 'refused'; refusal: Refusal }
-  /** It is left as it is, which is no refusal. */
-  | { kind: 'ended'; end: End };
+  | { kind: 'refused'; refusal: Conclusion }
+  /** The DaemonSet stays unchanged, and that is not a refusal. */
+  | { kind: 'ended'; end: Conclusion };
 
-/** What is to happen to one DaemonSet, decided before anything is written. */
+/** What happens to one DaemonSet, decided before anything is written. */
 export type Plan =
   | {
       kind: 'restore';
@@ -29,17 +32,17 @@ export type Plan =
     }
   | { kind: 'unchanged'; at: Revision }
   | { kind: 'resume'; at: Revision; mark: Mark }
-  | { kind: 'refused'; refusal: Refusal }
-  | { kind: 'ended'; end: End };
+  | { kind: 'refused'; refusal: Conclusion }
+  | { kind: 'ended'; end: Conclusion };
 
 /**
- * From a settled DaemonSet and its history to what should be tried.
+ * What to try, from a settled DaemonSet and its history.
  *
- * While the template that a rollback restored still stands, a relative target never writes: "previous" would be the very
- * version that was left. The same run (a re-run of a failed job) resumes; any other is refused. A named revision is always honoured.
+ * While the template that a rollback restored is still current, a relative target never writes: `previous` would be the very version that
+ * was left. The same run (a re-run of a failed job) resumes; any other run is refused. A named revision is always restored.
  *
- * @param expected what has to be current, else it is refused. A re-run of the same run expects what its first attempt has left.
- * @param pods where `needsPods` says so, as far as they may be looked at.
+ * @param expected the revision that has to be current; otherwise the rollback is refused. A re-run expects what its first attempt has left.
+ * @param pods if `needsPods` says so, and if this account is allowed to list them.
  */
 export function intend(
   daemonSet: DaemonSet,
@@ -50,19 +53,12 @@ export function intend(
   pods?: PodCounts,
 ): Intent {
   const { current } = history;
-  if (daemonSet.metadata.deletionTimestamp) {
-    return refused('being-deleted', 'The DaemonSet is being deleted.');
-  }
-  if (!current) {
-    return refused(
-      'not-observed',
-      'No ControllerRevision holds the current template yet: the DaemonSet controller has not recorded it. Is kube-controller-manager running? Try again, or name the revision with to-revision once it has.',
-    );
-  }
+  if (daemonSet.metadata.deletionTimestamp) return refused('being-deleted', { kind: 'being-deleted' });
+  if (!current) return refused('not-observed', { kind: 'not-recorded' });
   const standing = standingMark(daemonSet);
   const ours = standing && isOurs(standing, run) ? standing : undefined;
   if (expected && !isCalled(current, expected) && !(ours && wasLeft(ours, history, expected))) {
-    return refused('unexpected-revision', unexpected(expected, current));
+    return refused('unexpected-revision', { kind: 'unexpected-revision', expected, current });
   }
   if (isRelative(asked) && standing) {
     return ours
@@ -73,12 +69,12 @@ export function intend(
   return target.kind === 'refused' ? target : { ...target, from: current };
 }
 
-/** Whether only the pods tell which version is meant: `last-good` is asked for, and no version is marked. */
+/** Whether only the pods show which version is meant: `last-good` is asked for, and no version has a good mark. */
 export function needsPods(daemonSet: DaemonSet, history: History, asked: AskedRevision): boolean {
   return asked.kind === 'last-good' && !standingMark(daemonSet) && knownGood(history).length === 0;
 }
 
-/** The mark of a rollback whose template is still the DaemonSet's. */
+/** The record of a rollback whose template is still the DaemonSet's. */
 function standingMark(daemonSet: DaemonSet): Mark | undefined {
   const mark = readMark(daemonSet);
   return mark && stands(mark, daemonSet) ? mark : undefined;
@@ -89,44 +85,37 @@ function wasLeft({ left }: Mark, { revisions }: History, expected: NamedRevision
   return isCalled({ number: left.revision, name: left.name, hash }, expected);
 }
 
-/** Why a guard says no to what is current, or to what no ControllerRevision holds yet. */
-export function unexpected(expected: NamedRevision, current: Revision | undefined): string {
-  if (!current)
-    return `No ControllerRevision holds the DaemonSet's template, so it is not at ${inWords(expected)}, which expected-revision asks for.`;
-  return `The DaemonSet is at revision ${current.number} (${current.name}), and not at ${inWords(expected)}, which expected-revision asks for. Somebody deployed or rolled back in between: look at what runs now before you go on.`;
+function alreadyRolledBack(asked: RelativeRevision, mark: Mark, current: Revision, history: History): Facts {
+  const previous = chooseTarget(history, { kind: 'previous' });
+  const others = previous.kind === 'candidates' ? previous.candidates : [];
+  return {
+    kind: 'already-rolled-back',
+    asked,
+    time: mark.time,
+    run: mark.run,
+    repository: mark.repository,
+    current,
+    restored: mark.restored.revision,
+    left: history.revisions.find(({ digest }) => digest === mark.left.digest),
+    older: others.find(({ digest }) => digest !== mark.left.digest),
+  };
 }
 
-function alreadyRolledBack(asked: RelativeRevision, mark: Mark, current: Revision, history: History): string {
-  const by = mark.run ? ` by run ${mark.run}${mark.repository ? ` of ${mark.repository}` : ''}` : '';
-  const older = chooseTarget(history, { kind: 'previous' });
-  const others = older.kind === 'candidates' ? older.candidates.filter((revision) => revision.digest !== mark.left.digest) : [];
-  const left = history.revisions.find((revision) => revision.digest === mark.left.digest);
-  return [
-    `It was rolled back already${by} at ${mark.time}: revision ${current.number} (${current.name}) restored what was revision ${mark.restored.revision} then, and still stands.`,
-    left && asked.kind === 'previous' ? `Its "previous" is revision ${left.number} (${left.name}), the one that was left.` : '',
-    others[0]
-      ? `To go back further, set to-revision to a name: ${others[0].name} is revision ${others[0].number}.`
-      : 'If another revision is meant, set to-revision to its name.',
-  ]
-    .filter(Boolean)
-    .join(' ');
-}
-
-/** Whether the plan can be made without asking the server: the candidate means what is there already. */
+/** Whether the candidate means what is there already, so that there is no need to ask the API server. */
 export function alreadyThere(daemonSet: DaemonSet, candidate: Revision): boolean {
   return sameTemplate(daemonSet.spec.template, candidate.template);
 }
 
-/** What the server said to the patch as a dry run; without an answer, what the patch would store as far as we know. */
+/** The API server's answer to the patch as a dry run; without an answer, what the patch would store as far as we know. */
 export interface Preview {
   template: PodTemplate;
-  /** The server accepted the patch, admission included. */
+  /** The API server accepted the patch, admission included. */
   validated: boolean;
-  /** The DaemonSet's `generation` would move: the template means something else to the server. */
+  /** The DaemonSet's `generation` would change: the template means something else to the API server. */
   changes: boolean;
 }
 
-/** The plan for a candidate that the server has seen, or undefined when it changes nothing and the next may be tried. */
+/** The plan for a candidate that the API server has checked, or undefined if it changes nothing and the next one may be tried. */
 export function planFor(
   daemonSet: DaemonSet,
   from: Revision,
@@ -146,17 +135,14 @@ export function planFor(
   };
 }
 
-/** The plan where no candidate changes anything: what is named is there then, and of what is not, there is none. */
+/** The plan if no candidate changes anything: a named revision is current already, and a relative one does not exist. */
 export function planWithout(asked: AskedRevision, at: Revision): Plan {
   if (!isRelative(asked)) return { kind: 'unchanged', at };
   return asked.kind === 'previous'
-    ? refused(
-        'no-previous-revision',
-        'There is nothing to go back to: to the API server every other revision in the history means what runs now.',
-      )
-    : refused('no-known-good', 'To the API server every version that is known to be good means what runs now.');
+    ? refused('no-previous-revision', { kind: 'nothing-previous', why: 'same-to-server' })
+    : refused('no-known-good', { kind: 'nothing-known-good', why: 'same-to-server' });
 }
 
-function refused(reason: Refusal['reason'], message: string): { kind: 'refused'; refusal: Refusal } {
-  return { kind: 'refused', refusal: { reason, message } };
+function refused(reason: Reason, facts: Facts): { kind: 'refused'; refusal: Conclusion } {
+  return { kind: 'refused', refusal: refuse(reason, facts) };
 }

@@ -1,16 +1,17 @@
-import type { PodCounts } from './outcome.ts';
 import type { Revision } from './revision.ts';
 import { containersOf, isObject } from './template.ts';
 import type { DaemonSet, Json, JsonObject, ObjectMeta, Pod } from './types.ts';
 
-/** The annotation that counts the changes of a DaemonSet's template; its pods have the number as the label `pod-template-generation`. */
+/** The annotation that counts the changes of a DaemonSet's template. Its pods have the number as the label `pod-template-generation`. */
 export const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
 
+/** How many pods run each ControllerRevision, by its name. */
+export type PodCounts = Readonly<Record<string, { ready: number; total: number }>>;
+
 /**
- * The pods of a DaemonSet that do not run its template, whatever the counters say. When the controller
- * removes a twin revision it relabels all pods (DaemonSet controller: dedupCurHistories), so a label
- * proves nothing. A pod is right when its `pod-template-generation` is the DaemonSet's, or when every container that the
- * template names has the same image, command, args and env in the pod.
+ * The pods of a DaemonSet that do not run its template, whatever the counters say. When the controller removes a twin revision, it
+ * relabels all pods (DaemonSet controller: dedupCurHistories), so that the label proves nothing. A pod runs the template if its
+ * `pod-template-generation` is the DaemonSet's, or if every container of the template has the same image, command, args and env in the pod.
  */
 export function wrongPods(daemonSet: DaemonSet, pods: Pod[]): Pod[] {
   const generation = daemonSet.metadata.annotations?.[TEMPLATE_GENERATION];
@@ -24,7 +25,7 @@ export function wrongPods(daemonSet: DaemonSet, pods: Pod[]): Pod[] {
     });
 }
 
-/** How many pods of a DaemonSet run each ControllerRevision, by their labels; those that are going away do not count. */
+/** How many pods of a DaemonSet run each ControllerRevision, by their labels. Pods that are being deleted do not count. */
 export function podCounts(daemonSet: DaemonSet, pods: Pod[], revisions: Revision[]): PodCounts {
   const counts = Object.fromEntries(revisions.map(({ name }) => [name, { ready: 0, total: 0 }]));
   const names = new Map(revisions.map(({ hash, name }) => [hash, name]));
@@ -38,7 +39,7 @@ export function podCounts(daemonSet: DaemonSet, pods: Pod[], revisions: Revision
   return counts;
 }
 
-/** Whether a DaemonSet is the controller of an object, by UID. */
+/** Whether the DaemonSet is the controller of an object, by UID. */
 export function isOwned({ ownerReferences }: ObjectMeta, daemonSet: DaemonSet): boolean {
   return ownerReferences?.some((owner) => owner.controller === true && owner.uid === daemonSet.metadata.uid) ?? false;
 }

@@ -8,11 +8,11 @@ export interface Sample extends Counts {
 /** Samples are thinned out above this many. */
 const MOST_SAMPLES = 240;
 
-/** How a rollout went so far. */
+/** The progress of a rollout so far. */
 export interface Progress {
-  /** Oldest first; the first is where the wait began. */
+  /** The oldest first; the first is the start of the wait. */
   samples: readonly Sample[];
-  /** When more nodes than ever before were updated, or were updated and available, or when fewer than ever before were left to be. */
+  /** The last time that more nodes than ever were updated, or updated and available, or that fewer than ever were left to update. */
   progressedAt: number;
   most: { updated: number; sum: number };
   least: { left: number; lacking: number };
@@ -23,7 +23,7 @@ export function begin(counts: Counts, now: number): Progress {
 }
 
 /**
- * Adds a state. A pod that becomes available and unavailable by turns is no progress: only what was never reached before is.
+ * Adds a state. Only what was never reached before is progress; a pod that alternates between available and unavailable is not.
  */
 export function record(progress: Progress, counts: Counts, now: number): Progress {
   const { samples, most, least } = progress;
@@ -32,7 +32,7 @@ export function record(progress: Progress, counts: Counts, now: number): Progres
   if (same) return progress;
   const reached = mostOf(counts);
   const { left, lacking } = leastOf(counts);
-  // Nodes may join, which leaves more to do, and leave, with what was done.
+  // Nodes may join, which leaves more to do, or leave, with what was done.
   const further = reached.updated > most.updated || reached.sum > most.sum || left < least.left || lacking < least.lacking;
   const all = [...samples, { ...counts, at: now }];
   return {
@@ -51,14 +51,14 @@ function leastOf({ desired, updated, available }: Counts): Progress['least'] {
   return { left: desired - updated, lacking: 2 * desired - updated - available };
 }
 
-/** Every second one is left out; the first and the last stay. */
+/** Every second one is removed, but not the first and the last. */
 function thinned(samples: readonly Sample[]): Sample[] {
   return samples.filter((_, index) => index === 0 || index === samples.length - 1 || index % 2 === 1);
 }
 
 /**
- * Milliseconds that the rest will take at the pace of the last updates, or undefined while there is none to go by. Rough: the pods
- * that are on their way at the beginning and the end are not told apart.
+ * How long the rest will take at the pace of the last updates, in milliseconds; undefined while there are too few. A rough estimate: pods that
+ * are in progress at the beginning and at the end are not distinguished.
  */
 export function timeLeft({ samples }: Progress): number | undefined {
   const last = samples.at(-1);
@@ -68,7 +68,7 @@ export function timeLeft({ samples }: Progress): number | undefined {
   return last.updated >= last.desired ? undefined : Math.round(pace * (last.desired - last.updated));
 }
 
-/** How many nodes may be without an available pod at a time, or get a second one, while the controller updates (`maxUnavailable`, `maxSurge`). */
+/** How many nodes may be without an available pod at a time, or have a second one, during a rollout (`maxUnavailable`, `maxSurge`). */
 export function budgetOf({ spec }: DaemonSet, desired: number): number {
   const { maxSurge, maxUnavailable = 1 } = spec.updateStrategy?.rollingUpdate ?? {};
   const surge = scaled(maxSurge ?? 0, desired);
@@ -83,8 +83,8 @@ function scaled(value: number | string, of: number): number {
 }
 
 /**
- * The least time that a rollout can take, in milliseconds: the nodes that are left, as many at a time as may be, each for
- * `minReadySeconds` at least. 0 where nothing is known.
+ * The least time that a rollout can take, in milliseconds: the remaining nodes, as many at a time as allowed, each for at least
+ * `minReadySeconds`. 0 if nothing is known.
  */
 export function leastTime(daemonSet: DaemonSet, { desired, updated }: Counts): number {
   const rounds = Math.ceil((desired - updated) / budgetOf(daemonSet, desired));

@@ -2,12 +2,12 @@ import { type GoodMark, readGood } from './mark.ts';
 import { digest, imagesOf, sameButForRestart, sameTemplate, storedTemplate } from './template.ts';
 import type { ControllerRevision, DaemonSet, PodTemplate } from './types.ts';
 
-/** Where Kubernetes' own tools keep why a version was rolled out. */
+/** The annotation in which Kubernetes' own tools keep why a version was rolled out. */
 export const CHANGE_CAUSE = 'kubernetes.io/change-cause';
 
 /** One ControllerRevision of a DaemonSet. */
 export interface Revision {
-  /** The revision number, as `kubectl rollout history` shows it. It changes when the controller renews the revision. */
+  /** The revision number, as `kubectl rollout history` shows it. It changes if the controller renews the revision. */
   number: number;
   /** The ControllerRevision's name, which does not change. */
   name: string;
@@ -17,27 +17,26 @@ export interface Revision {
   changeCause: string | undefined;
   /** RFC 3339. */
   created: string | undefined;
-  /** Our mark that it was seen running everywhere. */
+  /** The good mark. */
   good?: GoodMark;
   images: string[];
   /** As stored, without `$patch`. */
   template: PodTemplate;
-  /** Equal for revisions that mean the same. */
+  /** Equal for revisions with the same meaning. */
   digest: string;
 }
 
 /** The revisions of one DaemonSet. */
 export interface History {
-  /** Newest first: by number, then by name, so that the order is the same at every reading. */
+  /** The newest first: by number, then by name, so that the order never varies. */
   revisions: Revision[];
-  /** The one whose template is the DaemonSet's now, by meaning (of twins, the newest). */
+  /** The revision that has the DaemonSet's present template, by meaning (of twins, the newest). */
   current: Revision | undefined;
 }
 
 /**
- * The history of a DaemonSet from the ControllerRevisions that match its selector: those whose controller
- * is this very DaemonSet, by UID (`kubectl rollout history` takes the same). One that stores no pod
- * template cannot be restored, and is left out.
+ * The history of a DaemonSet, from the ControllerRevisions that match its selector: those whose controller is this DaemonSet, by UID
+ * (`kubectl rollout history` does the same). A ControllerRevision without a pod template cannot be restored and is left out.
  */
 export function historyOf(daemonSet: DaemonSet, controllerRevisions: ControllerRevision[]): History {
   const revisions = controllerRevisions
@@ -68,19 +67,21 @@ function toRevision({ metadata, revision, data }: ControllerRevision): Revision[
   ];
 }
 
-/** Whether another revision means the same as this one, so that counters cannot tell their pods apart. */
+/** Whether another revision has the same meaning as this one, so that counters do not distinguish their pods. */
 export function hasTwin(history: History, revision: Revision): boolean {
   return history.revisions.some((other) => other.name !== revision.name && other.digest === revision.digest);
 }
 
-/** Whether two revisions are one version: they mean the same, but for the time of a `kubectl rollout restart`. */
+/** Whether two revisions are the same version: their meaning is the same, apart from the time of a `kubectl rollout restart`. */
 export function isSameVersion(one: Revision, other: Revision): boolean {
   return sameButForRestart(one.template, other.template);
 }
 
 /**
- * The number that the controller gives to a restored template: one more than the highest of the others
- * (DaemonSet controller: constructHistory). Of all, where it makes a new ControllerRevision for it (undefined).
+ * The number that the controller gives to a restored template: one more than the highest of the other revisions (DaemonSet controller:
+ * constructHistory).
+ *
+ * @param renewed the ControllerRevision that gets the number; undefined if the controller creates a new one.
  */
 export function nextNumber(history: History, renewed: Revision | undefined): number {
   const others = history.revisions.filter(({ name }) => name !== renewed?.name).map(({ number }) => number);

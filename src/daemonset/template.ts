@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Json, JsonObject, PodTemplate } from './types.ts';
 
-/** The annotation that `kubectl rollout restart` puts into a template. */
+/** The annotation that `kubectl rollout restart` adds to a template. */
 const RESTARTED_AT = 'kubectl.kubernetes.io/restartedAt';
 
 export function isObject(value: Json | undefined): value is JsonObject {
@@ -9,9 +9,8 @@ export function isObject(value: Json | undefined): value is JsonObject {
 }
 
 /**
- * The template without what carries no meaning: the strategic-merge directive `$patch`, nulls, and
- * `metadata.creationTimestamp` (a template has none; Kubernetes before 1.34 wrote it as null, so that
- * the same template has two spellings in a cluster that was upgraded). Keys are sorted.
+ * The template without what has no meaning: the strategic-merge directive `$patch`, nulls, and `metadata.creationTimestamp` (a template has
+ * none; Kubernetes before 1.34 wrote it as null, so that the same template has two serializations in a cluster that was upgraded). Keys are sorted.
  */
 export function normalForm(template: PodTemplate): PodTemplate {
   const { $patch: _directive, ...kept } = template;
@@ -34,7 +33,7 @@ function withoutNulls(value: Json): Json {
   return Object.fromEntries(kept);
 }
 
-/** Keys sorted at every level, so that equal values have equal text. Nulls are kept. */
+/** Text with the keys sorted at every level, so that equal values have equal text. Nulls are kept. */
 function canonical(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
   if (!isObject(value)) return JSON.stringify(value);
@@ -45,22 +44,21 @@ function canonical(value: Json): string {
   return `{${fields.join(',')}}`;
 }
 
-/** `sha256:` and 64 hex digits of the normal form: equal for templates that mean the same. */
+/** `sha256:` and 64 hex digits of the normal form: equal for templates with the same meaning. */
 export function digest(template: PodTemplate): string {
   return `sha256:${createHash('sha256')
     .update(canonical(normalForm(template)))
     .digest('hex')}`;
 }
 
-/** Whether two templates mean the same. */
+/** Whether two templates have the same meaning. */
 export function sameTemplate(a: PodTemplate, b: PodTemplate): boolean {
   return canonical(normalForm(a)) === canonical(normalForm(b));
 }
 
 /**
- * Whether two templates are spelled the same, nulls included. It decides what the DaemonSet
- * controller does with a restored template: it renumbers the ControllerRevision of the same bytes, else
- * it makes a new one (DaemonSet controller: constructHistory, Match).
+ * Whether two templates have the same serialization, nulls included. The DaemonSet controller renumbers the ControllerRevision with the same
+ * bytes as a restored template, or else creates a new one (DaemonSet controller: constructHistory, Match).
  */
 export function identicalTemplate(a: PodTemplate, b: PodTemplate): boolean {
   return canonical(a) === canonical(b);
@@ -105,7 +103,7 @@ export function containersOf(podSpec: Json | undefined, key: 'containers' | 'ini
   }));
 }
 
-/** The images of a template, init containers first, each once. */
+/** The images of a template, those of init containers first, each once. */
 export function imagesOf(template: PodTemplate): string[] {
   const { spec } = template;
   return [...new Set([...containersOf(spec, 'initContainers'), ...containersOf(spec)].map(({ image }) => image))];

@@ -1,6 +1,6 @@
 import type { Condition, ContainerStatus, Pod } from './types.ts';
 
-/** Causes that no waiting cures: the version, its configuration or the room for it has to change. */
+/** Causes that do not go away by waiting: the version, its configuration or the capacity for it has to change. */
 const INCURABLE = [
   'image-pull',
   'invalid-image',
@@ -14,10 +14,10 @@ const INCURABLE = [
   'pod-rejected',
 ] as const;
 
-/** Why a node does not run a version, or not available, in one word for machines. Each has its section in docs/troubleshooting.md. */
+/** Why a node does not run a version, or has no available pod of it. docs/troubleshooting.md has a section for each. */
 export const CAUSES = [
   ...INCURABLE,
-  // it may start yet
+  // it may still start
   'starting',
   'not-ready',
   'min-ready-seconds',
@@ -33,26 +33,26 @@ export const CAUSES = [
 
 export type Cause = (typeof CAUSES)[number];
 
-/** What is wrong with a pod. */
+/** The problem of a pod. */
 export interface Trouble {
   cause: Cause;
-  /** Kubernetes' own word for it: `ImagePullBackOff`, `Unschedulable`. */
+  /** The reason that Kubernetes gives: `ImagePullBackOff`, `Unschedulable`. */
   reason: string;
-  /** What Kubernetes says about it; empty where it says nothing. */
+  /** The message from Kubernetes; empty if there is none. */
   message: string;
-  /** The container that has it. */
+  /** The container with the problem. */
   container?: string;
   init?: boolean;
   image?: string;
   restarts?: number;
   exitCode?: number;
-  /** A container that crashed before runs again, since then (milliseconds since the epoch). */
+  /** Since when a container that crashed before has been running again, in milliseconds since the epoch. */
   runsSince?: number;
 }
 
 const HOPELESS: ReadonlySet<Cause> = new Set(INCURABLE);
 
-/** A container that crashes counts from this many restarts on: one or two crashes may be a dependency that starts at the same time. */
+/** A crashing container counts from this many restarts on: one or two may be due to a dependency that starts at the same time. */
 const RESTARTS = 3;
 
 /** Waiting reasons of a kubelet (kubelet/images: types.go; kuberuntime). */
@@ -72,11 +72,11 @@ const WAITING: Readonly<Record<string, Cause>> = {
   PostStartHookError: 'start-error',
 };
 
-/** What is wrong with a pod, the first that holds it up; undefined when it is ready. */
+/** The first problem that keeps a pod from becoming ready; undefined if it is ready. */
 export function troubleOf({ metadata, status = {} }: Pod): Trouble | undefined {
   const { phase, reason = '', message = '', initContainerStatuses = [], containerStatuses = [] } = status;
   if (metadata.deletionTimestamp !== undefined) return { cause: 'terminating', reason: 'Terminating', message: '' };
-  // Evicted, preempted, rejected by the kubelet: the DaemonSet controller puts another in its place.
+  // Evicted, preempted or rejected by the kubelet: the DaemonSet controller replaces it.
   if (phase === 'Failed') return { cause: 'evicted', reason: reason || 'Failed', message };
   const condition = (type: string): Condition | undefined => status.conditions?.find((one) => one.type === type);
   if (condition('Ready')?.status === 'True') return undefined;
@@ -111,7 +111,7 @@ function troubleOfContainer(container: ContainerStatus, init: boolean): Trouble 
   const cause = WAITING[waiting?.reason ?? ''];
   if (waiting && cause) {
     const { reason = '', message = '' } = waiting;
-    // The kubelet has not seen the ConfigMap or Secret yet, and asks again.
+    // The kubelet has not received the ConfigMap or Secret yet, and tries again.
     if (cause === 'config-error' && /failed to sync \w+ cache/.test(message)) return { ...of, cause: 'starting', reason, message };
     return { ...of, cause, reason, message };
   }
@@ -132,23 +132,23 @@ function troubleOfContainer(container: ContainerStatus, init: boolean): Trouble 
 }
 
 /**
- * Whether a pod has been unable to start for so long that no waiting will help.
+ * Whether a pod has been unable to start for so long that waiting does not help.
  *
- * @param since when it was first seen unable to start, without having been able in between. All times in milliseconds.
+ * @param since when it was first seen unable to start, without having recovered in between. All times in milliseconds.
  */
 export function isHopeless({ cause, restarts = 0, runsSince }: Trouble, since: number, now: number, grace: number): boolean {
   if (!HOPELESS.has(cause) || now - since < grace) return false;
   if (restarts < RESTARTS && isCrash(cause, restarts)) return false;
-  // It crashed before, and has run for longer than the grace now: it may become ready yet.
+  // It crashed before, but has now run for longer than the grace period: it may still become ready.
   return runsSince === undefined || now - runsSince < Math.max(grace, 10_000);
 }
 
-/** Whether a cause is of the kind that may pass by itself unless it persists. */
+/** Whether waiting does not help against a cause, if it persists. */
 export function mayBeHopeless({ cause }: Pick<Trouble, 'cause'>): boolean {
   return HOPELESS.has(cause);
 }
 
-/** A container that could not be created at all does not restart: only what ran and ended counts its restarts. */
+/** Whether the container ran and exited. One that could not be created has no restarts. */
 function isCrash(cause: Cause, restarts: number): boolean {
   return cause === 'crash-loop' || cause === 'oom-killed' || cause === 'probe-failed' || (cause === 'start-error' && restarts > 0);
 }

@@ -1,6 +1,5 @@
 /**
- * What the API sends, as far as this action looks at it. Objects are kept as raw JSON: a field
- * that is not named here is carried along untouched.
+ * The objects of the API, with the fields that are used. Objects are raw JSON: a field that is not named here is passed through unchanged.
  */
 export type Json = null | boolean | number | string | Json[] | JsonObject;
 export interface JsonObject {
@@ -12,7 +11,7 @@ export interface ObjectMeta {
   namespace: string;
   uid: string;
   resourceVersion: string;
-  /** Moves with every change of `spec`, and never with a change of `status`. */
+  /** Changes with every change of `spec`, and never with a change of `status`. */
   generation?: number;
   creationTimestamp?: string;
   deletionTimestamp?: string;
@@ -52,7 +51,7 @@ export interface DaemonSet {
     selector: LabelSelector;
     template: PodTemplate;
     updateStrategy?: { type?: string; rollingUpdate?: { maxUnavailable?: number | string; maxSurge?: number | string } };
-    /** Seconds that a pod must have been ready before it counts as available. */
+    /** How long a pod must have been ready before it counts as available, in seconds. */
     minReadySeconds?: number;
   };
   status?: DaemonSetStatus;
@@ -66,7 +65,7 @@ export interface DaemonSetStatus {
   numberAvailable?: number;
 }
 
-/** How many nodes want a pod, have one of the current template, and have an available one. */
+/** How many nodes should have a pod, have one of the current template, and have an available one. */
 export interface Counts {
   desired: number;
   updated: number;
@@ -108,7 +107,7 @@ export interface ContainerStatus {
   ready?: boolean;
   restartCount?: number;
   state?: ContainerState;
-  /** Of the run before. */
+  /** Of the previous run of the container. */
   lastState?: ContainerState;
 }
 
@@ -124,7 +123,7 @@ export interface Node {
   status?: { conditions?: Condition[] };
 }
 
-/** An Event of `v1`. Which of the times it has depends on who recorded it. */
+/** An Event of `v1`. Which of the times it has depends on its reporter. */
 export interface Event {
   metadata: ObjectMeta;
   involvedObject: { kind?: string; name?: string; uid?: string };
@@ -143,7 +142,7 @@ export interface DaemonSetName {
   name: string;
 }
 
-/** Which DaemonSets are asked for. An undefined namespace is the context's. */
+/** Which DaemonSets the inputs name. An undefined namespace is that of the context. */
 export type AskedDaemonSets =
   | { kind: 'named'; daemonSets: { namespace: string | undefined; name: string }[] }
   /** By label selector. The namespace `*` is all of them. */

@@ -1,16 +1,16 @@
 import { Agent, request } from 'node:https';
 
 export type Failure =
-  /** It may not do this: the token lacks a permission. GitHub also says 404 then, to not give away what there is. */
+  /** The token lacks a permission. GitHub also answers 404 then, to not reveal what exists. */
   | 'forbidden'
   | 'unauthorized'
   | 'rate-limit'
-  /** Any other answer that is no good one. */
+  /** Any other unsuccessful answer. */
   | 'answer'
-  /** None at all. */
+  /** No answer. */
   | 'no-answer';
 
-/** Why GitHub did not do what it was asked for. The message never holds the token. */
+/** Why GitHub did not do what was requested. The message never contains the token. */
 export class GitHubError extends Error {
   readonly failure: Failure;
   constructor(failure: Failure, message: string, options?: ErrorOptions) {
@@ -22,7 +22,7 @@ export class GitHubError extends Error {
 
 export interface Call {
   method: 'GET' | 'POST' | 'PATCH';
-  /** Below the API's address, each segment encoded. */
+  /** Relative to the API's address, each segment encoded. */
   path: string;
   query?: Record<string, string>;
   body?: object;
@@ -32,17 +32,17 @@ export interface ApiOptions {
   /** The address, `https:`. */
   base: string;
   token: string;
-  /** Where `https_proxy` and `no_proxy` are, in either case. */
+  /** With `https_proxy` and `no_proxy`, in either case. */
   environment: Readonly<Record<string, string | undefined>>;
-  /** How long all calls together may take, in milliseconds from now on. */
+  /** How long all calls together may take from now on, in milliseconds. */
   limit: number;
-  /** Ends all calls before that. */
+  /** Aborts all calls. */
   signal?: AbortSignal;
-  /** Gets a line about each answer. */
+  /** Called with a line about each answer. */
   onAnswer: (text: string) => void;
 }
 
-/** GitHub's REST API: each call once, without following redirects, so that the token goes nowhere else. */
+/** GitHub's REST API. Each call is made once and redirects are not followed, so that the token is sent nowhere else. */
 export class Api {
   readonly #options: ApiOptions;
   readonly #signal: AbortSignal;
@@ -63,17 +63,17 @@ export class Api {
   async json<T>(call: Call): Promise<T> {
     const started = performance.now();
     const what = `${call.method} ${call.path}`;
-    const tell = (end: string): void => this.#options.onAnswer(`${what}: ${end} after ${Math.round(performance.now() - started)} ms`);
+    const log = (end: string): void => this.#options.onAnswer(`${what}: ${end} after ${Math.round(performance.now() - started)} ms`);
     let answer: Answer;
     try {
       answer = await beforeAbort(this.#send(call), this.#signal);
     } catch (cause) {
       const why = this.#whyNot(cause);
-      tell(why);
+      log(why);
       throw new GitHubError('no-answer', why, { cause });
     }
     const { status, headers, text } = answer;
-    tell(String(status));
+    log(String(status));
     if (status < 200 || status >= 300) throw explainAnswer(status, headers, text);
     try {
       return JSON.parse(text) as T;
@@ -85,10 +85,10 @@ export class Api {
   async #send({ method, path, query = {}, body }: Call): Promise<Answer> {
     const { base, token, environment, limit } = this.#options;
     const url = new URL(base.replace(/\/+$/, '') + path);
-    if (url.protocol !== 'https:') throw new Error('the address of the API is not https, and the token is sent to no other');
+    if (url.protocol !== 'https:') throw new Error('the address of the API is not https, so the token is not sent');
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     const content = body === undefined ? undefined : JSON.stringify(body);
-    // A signal does not end what still waits for a proxy; the timeout does.
+    // The signal does not end a request that is still waiting for a proxy; the timeout does.
     this.#agent ??= new Agent({ keepAlive: true, timeout: limit, proxyEnv: { ...environment } });
     const sent = request(url, {
       agent: this.#agent,
@@ -121,7 +121,7 @@ export class Api {
     if (signal?.aborted) return 'the job was cancelled';
     if (this.#signal.aborted) return `no answer from GitHub within ${limit / 1_000} s`;
     const { code, message } = cause as NodeJS.ErrnoException;
-    // Its message has the address, and that may have a password.
+    // The message has the address, which may contain a password.
     return code === 'ERR_PROXY_INVALID_CONFIG' ? 'the address of the proxy is not valid' : message;
   }
 }
@@ -132,7 +132,7 @@ interface Answer {
   text: string;
 }
 
-/** What the promise gives, or throws the signal's reason when that comes first. */
+/** The result of the promise, or the signal's reason as an exception if that comes first. */
 function beforeAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     promise.then(resolve, reject);
@@ -143,7 +143,7 @@ function beforeAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
-/** What an answer that is no good one means (docs: "Troubleshooting the REST API", "Rate limits for the REST API"). */
+/** What an unsuccessful answer means (docs: "Troubleshooting the REST API", "Rate limits for the REST API"). */
 export function explainAnswer(status: number, headers: Headers, text: string): GitHubError {
   const said = messageIn(text);
   const answer = `GitHub answered ${status}${said === '' ? '' : ` (${said})`}`;

@@ -13,27 +13,27 @@ interface DeploymentStatus {
   target_url?: string;
 }
 
-/** A deployment that is certainly this run's. */
+/** A deployment that certainly belongs to this run. */
 export interface OwnDeployment {
   id: number;
   environment: string;
-  /** The deployment itself started the run, and nobody else says how it ended. */
+  /** The deployment started the run, and nothing else sets its final status. */
   startedRun: boolean;
   /** The status that started the run. */
   state: string | undefined;
 }
 
-/** Of the deployments of a commit, the newest. */
+/** The newest deployments of a commit that are checked. */
 const MOST_DEPLOYMENTS = 20;
 
-/** The deployment that this run is about, or that one of its jobs made by its `environment`. Without a single one, why. @throws GitHubError */
+/** The deployment that started this run, or that one of its jobs created by its `environment`. If there is not exactly one: why. @throws GitHubError */
 export async function findDeployment(api: Api, run: TellingRun): Promise<OwnDeployment | string> {
   const { deployment, deployment_status, name, pull_request } = run.event;
   if (deployment) {
     const { id, environment = '' } = deployment;
     return { id, environment, startedRun: name === 'deployment', state: deployment_status?.state };
   }
-  // A job of a pull request runs for its merge commit, and GitHub shows its deployment at the head.
+  // A job of a pull request runs for the merge commit, and GitHub shows its deployment at the head commit.
   const shas = new Set([run.sha, ...(pull_request?.head?.sha === undefined ? [] : [pull_request.head.sha])]);
   const newest = new Map<string, Deployment>();
   for (const sha of shas) {
@@ -48,9 +48,9 @@ export async function findDeployment(api: Api, run: TellingRun): Promise<OwnDepl
 /** @param all at most one of each environment. */
 export function chooseDeployment(all: Deployment[]): OwnDeployment | string {
   const [only, ...others] = all;
-  if (!only) return 'this run has none: no deployment started it, and no job of it has an environment';
+  if (!only) return 'this run has none, because no deployment started it and none of its jobs has an environment';
   if (others.length > 0)
-    return `this run has deployments to several environments (${all.map(({ environment }) => environment).join(', ')}), and nothing tells which is meant`;
+    return `this run has deployments to several environments (${all.map(({ environment }) => environment).join(', ')}), so it is not clear which one to update`;
   return { ...only, startedRun: false, state: undefined };
 }
 
@@ -68,7 +68,7 @@ async function isOf(api: Api, run: TellingRun, { id }: Deployment): Promise<bool
   return statuses.some((status) => leadsTo(status, run.pages));
 }
 
-/** Whether a status leads to a run. Those of a job's own deployment lead to the job: `…/actions/runs/RUN/job/JOB`. */
+/** Whether a status links to a run. Those of a job's own deployment link to the job: `…/actions/runs/RUN/job/JOB`. */
 export function leadsTo({ log_url, target_url }: DeploymentStatus, pages: string): boolean {
   return [log_url, target_url].some((url) => `${url ?? ''}/`.toLowerCase().startsWith(`${pages}/`.toLowerCase()));
 }
@@ -83,7 +83,7 @@ export async function setStatus(
   await api.json({
     method: 'POST',
     path: `/repos/${repository}/deployments/${id}/statuses`,
-    // By itself a success would make the deployments before it inactive, and it says nothing of them.
+    // By default a success would set the earlier deployments to inactive.
     body: { state, description, log_url: link, auto_inactive: false },
   });
 }

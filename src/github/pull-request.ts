@@ -2,7 +2,7 @@ import type { Api } from './api.ts';
 import { GitHubError } from './api.ts';
 import type { TellingRun } from './run.ts';
 
-/** What GitHub says of a pull request, as far as it is looked at (schema `pull-request-simple`). */
+/** The fields of a pull request that are used (schema `pull-request-simple`). */
 export interface PullRequest {
   number: number;
   merged_at: string | null;
@@ -19,10 +19,10 @@ export interface Comment {
 }
 
 const PAGE = 100;
-/** Of the comments of a pull request. */
+/** Pages of a pull request's comments that are read. */
 const MOST_PAGES = 10;
 
-/** The pull request that the run is for. Without a single one, why. @throws GitHubError */
+/** The pull request of the run. If there is not exactly one: why. @throws GitHubError */
 export async function findPullRequest(api: Api, run: TellingRun): Promise<number | string> {
   const given = pullRequestOf(run.event);
   if (given !== undefined) return given;
@@ -37,8 +37,8 @@ export function pullRequestOf({ pull_request, issue }: TellingRun['event']): num
 }
 
 /**
- * The pull request that brought a commit: of those of this repository a merged one before an open one, and one that ends in the very
- * commit before one that merely has it.
+ * The pull request that brought a commit: in this repository, a merged one before an open one, and one whose head or merge commit it is
+ * before one that merely contains it.
  */
 export function choosePullRequest(all: PullRequest[], sha: string, repository: string): number | string {
   const isHere = ({ base }: PullRequest): boolean => base.repo.full_name.toLowerCase() === repository.toLowerCase();
@@ -47,13 +47,13 @@ export function choosePullRequest(all: PullRequest[], sha: string, repository: s
   let left = all.filter(isHere);
   for (const fits of [isMerged, endsThere]) if (left.some(fits)) left = left.filter(fits);
   const [only, ...others] = left;
-  if (!only) return `commit ${sha} is of no pull request`;
+  if (!only) return `commit ${sha} does not belong to a pull request`;
   return others.length === 0
     ? only.number
-    : `commit ${sha} is of several pull requests (${left.map(({ number }) => `#${number}`).join(', ')})`;
+    : `commit ${sha} belongs to several pull requests (${left.map(({ number }) => `#${number}`).join(', ')})`;
 }
 
-/** Writes a comment that begins with a marker, in the place of the one that was written before. @throws GitHubError */
+/** Writes a comment that begins with a marker, or updates the one that was written before. @throws GitHubError */
 export async function writeComment(
   api: Api,
   { repository }: TellingRun,
@@ -84,17 +84,15 @@ async function findOurs(api: Api, repository: string, number: number, marker: st
 }
 
 /**
- * Whether whoever has the token wrote a comment. Anybody may write a comment with our marker, which must not be taken for ours: they could
- * change afterwards what it says.
+ * Whether the owner of the token wrote a comment. Anyone can write a comment with our marker, and could change it afterwards.
  *
- * @param login of the token's user. An app, such as GitHub Actions itself, is not told its own (undefined): then a comment counts
- * that is by an app.
+ * @param login the token's user. An app, such as GitHub Actions itself, cannot ask for its own (undefined): then a comment by any app counts.
  */
 export function isBy({ user }: Comment, login: string | undefined): boolean {
   return login === undefined ? user?.type === 'Bot' : user?.login === login;
 }
 
-/** The login of the token's user; undefined when the token is an app's, which may not ask. */
+/** The login of the token's user; undefined if the token belongs to an app, which is not allowed to ask. */
 async function loginOf(api: Api): Promise<string | undefined> {
   try {
     return (await api.json<{ login: string }>({ method: 'GET', path: '/user' })).login;

@@ -13,27 +13,27 @@ export function currentRun(): Run | undefined {
   }
 }
 
-/** Whether the repository is private, as far as the event that started the run tells; what is not known counts as public. */
+/** Whether the repository is private, by the event that started the run. Unknown counts as public. */
 export function isPrivateRepository(): boolean {
   return context.payload.repository?.['private'] === true;
 }
 
-/** A run with what is needed to tell GitHub about it. */
+/** A run, with what notifications need. */
 export interface TellingRun extends Run {
-  /** Of the REST API: `https://api.github.com`, `https://HOST/api/v3`. */
+  /** The address of the REST API: `https://api.github.com`, `https://HOST/api/v3`. */
   api: string;
-  /** The pages of this attempt of the run, and of all its attempts. */
+  /** The page of this attempt of the run, and of all its attempts. */
   link: string;
   pages: string;
   workflow: string;
-  /** The job's key in the workflow; the jobs of a matrix have it in common. */
+  /** The job's key in the workflow; the jobs of a matrix share it. */
   job: string;
-  /** The commit that the run is for. */
+  /** The commit of the run. */
   sha: string;
   event: Event;
 }
 
-/** The event that started the run, as far as it is looked at (docs: "Webhook events and payloads"). */
+/** The fields of the event that started the run that are used (docs: "Webhook events and payloads"). */
 export interface Event {
   name: string;
   pull_request?: { number: number; head?: { sha?: string } };
@@ -49,7 +49,7 @@ export function tellingRun(): TellingRun | undefined {
   const run = currentRun();
   if (!run) return undefined;
   const { apiUrl, serverUrl, runAttempt, eventName, payload } = context;
-  // Other runners than GitHub's leave some out.
+  // Runners other than GitHub's omit some of them.
   const { workflow = '', job = '', sha = '' } = context;
   const pages = `${serverUrl}/${run.repository}/actions/runs/${run.id}`;
   const link = Number.isSafeInteger(runAttempt) ? `${pages}/attempts/${runAttempt}` : pages;
@@ -57,7 +57,7 @@ export function tellingRun(): TellingRun | undefined {
 }
 
 /**
- * The address of a page in the repository that the action was taken from, in the version that runs (`uses: OWNER/NAME@REF`).
+ * The address of a page in the action's repository, in the version that runs (`uses: OWNER/NAME@REF`).
  * Undefined for an action from a local folder (`uses: ./`), and outside of GitHub Actions.
  */
 export function documentation(environment: Readonly<Record<string, string | undefined>>, page: string): string | undefined {

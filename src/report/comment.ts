@@ -3,26 +3,26 @@ import type { Report } from './report.ts';
 import { sign, table, verdictOf } from './summary.ts';
 import { code } from './text.ts';
 
-/** GitHub takes no longer comment, in characters. */
+/** The longest comment that GitHub accepts, in characters. */
 const LONGEST = 65_536;
-/** Rows of the table, from what is wished for down to what always fits. */
+/** Rows of the table, from what is preferred to what always fits. */
 const ROWS = [100, 20, 0];
 
-/** Whose comment it is. */
+/** The job that writes the comment. */
 export interface Author {
   workflow: string;
   job: string;
-  /** The pages of the run. */
+  /** The page of the run. */
   link: string;
 }
 
 /**
  * The verdict for a pull request, with a link to the run. GitHub-flavoured Markdown of at most 65,536 characters.
  *
- * It has no messages, nor anything else that the cluster or a credential plugin said: a container's last words may be in them. And what the
- * runner masks in a log, nobody masks in a comment.
+ * It has no messages, nor other text of the cluster or of a credential plugin: that may include a container's output, and the runner masks
+ * secrets in logs but not in comments.
  *
- * @param marker its first line, by which it is found again.
+ * @param marker the first line, by which the comment is found again.
  */
 export function commentOf(report: Report, marker: string, author: Author): string {
   const texts = ROWS.map((rows) => compose(report, marker, author, rows));
@@ -39,7 +39,7 @@ function compose(report: Report, marker: string, author: Author, rows: number): 
 function footer({ command, results, cluster, help }: Report, { workflow, job, link }: Author): string {
   const { outcome, reason } = worstOf(results);
   const explained =
-    help === undefined || isSuccess(outcome, command) ? '' : `: <a href="${encodeURI(help)}">what it means, and what to do</a>`;
+    help === undefined || isSuccess(outcome, command) ? '' : `: <a href="${encodeURI(help)}">what it means and what to do</a>`;
   const parts = [
     `<a href="${encodeURI(link)}">Workflow run</a> of ${code(workflow)}, job ${code(job)}`,
     ...(cluster ? [`context ${code(cluster.context)}`] : []),

@@ -1,9 +1,10 @@
-import { type Outcome, type Result, worstOf } from '../daemonset/outcome.ts';
+import { type Outcome, worstOf } from '../daemonset/outcome.ts';
+import type { Result } from '../daemonset/result.ts';
 import type { Report } from './report.ts';
 import { verdictOf } from './summary.ts';
 import { oneLine, truncate } from './text.ts';
 
-/** GitHub takes no longer description, in characters. */
+/** The longest description that GitHub accepts, in characters. */
 const LONGEST = 140;
 
 export interface DeploymentStatus {
@@ -12,12 +13,12 @@ export interface DeploymentStatus {
   description: string;
 }
 
-/** A gate that ends so has seen that what was deployed does not work. */
+/** Outcomes of a gate that show that the deployed version does not work. */
 const BROKEN: ReadonlySet<Outcome> = new Set(['failed', 'stalled', 'timed-out']);
 
 /**
- * What a step says of the deployment: `failure` where a rollback was needed, whether or not it worked out, and `success` where a gate has
- * seen all of it running. Undefined where it says nothing: what was looked for was there already, or nobody could look.
+ * The status of the deployment: `failure` if a rollback was needed, whether or not it succeeded; `success` if a gate saw the version running
+ * on every node. Undefined if the step shows neither.
  */
 export function deploymentStatusOf(report: Pick<Report, 'command' | 'results'>): DeploymentStatus | undefined {
   const state = stateOf(report);

@@ -1,7 +1,8 @@
 /** What a wait has found out, as parts of a summary: causes, the rollout over time, nodes, events and logs. */
-import { explain, nextCommand } from '../daemonset/explain.ts';
-import { type Command, isSuccess, type Result } from '../daemonset/outcome.ts';
+import { type Command, isSuccess } from '../daemonset/outcome.ts';
+import type { Result } from '../daemonset/result.ts';
 import { formatDuration } from '../duration.ts';
+import { causeText, nextCommand } from './messages/causes.ts';
 import { code, details, fence, markdown, truncate } from './text.ts';
 
 const MOST_CAUSES = 10;
@@ -10,31 +11,31 @@ const LONGEST_SENTENCE = 500;
 const LONGEST_VALUE = 200;
 /** Points of the diagram. */
 const POINTS = 40;
-/** A rollout that took less needs no diagram, in milliseconds. */
+/** A shorter rollout has no diagram, in milliseconds. */
 const SHORTEST_CHART = 3_000;
-/** GitHub's own blue and green, which can be seen on light and on dark. */
+/** GitHub's own blue and green, visible on light and on dark. */
 const BLUE = '#2f81f7';
 const GREEN = '#3fb950';
 
-/** Flat and without a ground of its own, as GitHub's dark theme and Mermaid's differ. Pixels. */
+/** Flat and with a transparent background, because GitHub's dark theme and Mermaid's differ. Pixels. */
 const LOOK = {
   xyChart: { width: 700, height: 280 },
   themeVariables: { xyChart: { backgroundColor: 'transparent', plotColorPalette: `${BLUE}, ${GREEN}` } },
 };
 
-/** Why not every node is right, the most telling first, and what to type next. */
+/** Why nodes do not run the version, the most significant cause first, and the next command to type. */
 export function causes({ causes: all = [], daemonSet, rollback }: Result): string {
   if (all.length === 0) return '';
   const items = all.slice(0, MOST_CAUSES).map((group) => {
-    const sentence = markdown(truncate(explain(group), LONGEST_SENTENCE));
+    const sentence = markdown(truncate(causeText(group), LONGEST_SENTENCE));
     const command = nextCommand(group, daemonSet.namespace);
     return `- ${group.stuck ? '❌' : '⏳'} **${sentence}**${command === undefined ? '' : `<br>Next: ${code(command)}`}`;
   });
   const more = all.length > MOST_CAUSES ? [`- and ${all.length - MOST_CAUSES} more`] : [];
-  return [`### ${rollback ? 'What broke' : 'What holds it up'}`, '', ...items, ...more].join('\n');
+  return [`### ${rollback?.result ? 'What failed' : 'What is blocking the rollout'}`, '', ...items, ...more].join('\n');
 }
 
-/** The nodes over the time of the wait, where anything changed in it. */
+/** The nodes over the time of the wait, if anything changed. */
 export function chart({ samples = [], outcome }: Result, command: Command): string {
   const [first, last] = [samples[0], samples.at(-1)];
   if (!first || !last || last.at - first.at < SHORTEST_CHART) return '';
@@ -56,7 +57,7 @@ export function chart({ samples = [], outcome }: Result, command: Command): stri
   return details(`The rollout over time: ${formatDuration(last.at - first.at)}`, content, !isSuccess(outcome, command));
 }
 
-/** The nodes that are not right, those in most trouble first. */
+/** The nodes that do not run the version, the most significant causes first. */
 export function nodes({ causes: all = [], rollback }: Result): string {
   const troubled = all.flatMap((group) => group.nodes);
   if (troubled.length === 0) return '';
@@ -74,13 +75,17 @@ export function nodes({ causes: all = [], rollback }: Result): string {
   });
   const more = troubled.length > MOST_NODES ? [`| and ${troubled.length - MOST_NODES} more | | | | | | |`] : [];
   const head = [
-    '| Node | Pod | What | Restarts | Exit code | The node is | Kubernetes says |',
+    '| Node | Pod | Problem | Restarts | Exit code | Node state | Message from Kubernetes |',
     '| :-- | :-- | :-- | --: | --: | :-- | :-- |',
   ];
-  return details(`Nodes that ${rollback ? 'were' : 'are'} not right: ${troubled.length}`, [...head, ...rows, ...more].join('\n'), false);
+  return details(
+    `Nodes that ${rollback?.result ? 'did' : 'do'} not run the version: ${troubled.length}`,
+    [...head, ...rows, ...more].join('\n'),
+    false,
+  );
 }
 
-/** What Kubernetes and the containers say of the examples. */
+/** The events and container logs of the examples. */
 export function evidence({ causes: all = [] }: Result): string {
   const parts = all.flatMap(({ evidence: read, example }) => {
     if (!read) return [];

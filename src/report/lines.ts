@@ -1,21 +1,21 @@
 import { dump } from 'js-yaml';
 import { type TemplateChange, withoutLiterals } from '../daemonset/diff.ts';
-import type { Result } from '../daemonset/outcome.ts';
+import type { Result } from '../daemonset/result.ts';
 import type { Revision } from '../daemonset/revision.ts';
 import type { DaemonSetName, Json } from '../daemonset/types.ts';
 import { formatAge } from '../duration.ts';
 import { oneLine, truncate } from './text.ts';
 
-/** Longer values are cut off, in UTF-16 code units a line. */
+/** Longer values are truncated, in UTF-16 code units a line. */
 const LONGEST_VALUE = 200;
-/** Longer lines of a template are cut off, in UTF-16 code units. */
+/** Longer lines of a template are truncated, in UTF-16 code units. */
 const LONGEST_TEMPLATE_LINE = 2_000;
 /** Lines of one value that is an object or a list. */
 const MOST_LINES = 40;
 
 /**
  * The differences of two templates as a unified diff shows them, for the log and for a `diff` fence: a line `@@ path @@`,
- * then what was (`-`) and what is (`+`). What may hold a secret is only said to have changed, unless `showValues`.
+ * then the old (`-`) and the new (`+`) value. Of a value that may be secret, only that it changed is shown, unless `showValues`.
  */
 export function changeLines(changes: TemplateChange[], showValues: boolean): string[] {
   return changes.flatMap(({ path, before, after, sensitive }) => [
@@ -38,7 +38,7 @@ function valueLines(value: Json | undefined): string[] {
   return lines.length > MOST_LINES ? [...shown, `… and ${lines.length - MOST_LINES} more lines`] : shown;
 }
 
-/** A template in full, as YAML. What may hold a secret is hidden, unless `showValues`. */
+/** A template in full, as YAML. Values that may be secret are hidden, unless `showValues`. */
 export function templateLines({ template }: Revision, showValues: boolean): string[] {
   const text = dump(showValues ? template : withoutLiterals(template), { lineWidth: -1, noRefs: true });
   return text
@@ -47,14 +47,14 @@ export function templateLines({ template }: Revision, showValues: boolean): stri
     .map((line) => truncate(oneLine(line), LONGEST_TEMPLATE_LINE));
 }
 
-/** One cell of a history: what the column is called, and what it says of a revision. */
+/** A column of a history: its heading, and its cell for a revision. */
 type Column = [heading: string, of: (revision: Revision) => string];
 
 /**
- * A history in columns, as `kubectl rollout history` and `kubectl get controllerrevisions` show it and more: one line for each
- * revision, under a line of headings.
+ * A history in columns, with what `kubectl rollout history` and `kubectl get controllerrevisions` show and more: a line of headings, then a
+ * line for each revision.
  *
- * @param controller the DaemonSet, where it is to be named in each line.
+ * @param controller the DaemonSet, if each line names it.
  */
 export function historyLines({ before, currentBefore, pods, asOf }: NonNullable<Result['history']>, controller?: DaemonSetName): string[] {
   const shown = (text: string): string => truncate(oneLine(text), LONGEST_VALUE);
@@ -64,7 +64,7 @@ export function historyLines({ before, currentBefore, pods, asOf }: NonNullable<
     ...(controller ? [['CONTROLLER', () => `DaemonSet/${controller.name}`] satisfies Column] : []),
     ['AGE', ({ created }) => ageOf(created, asOf)],
     ...(pods ? [['PODS', ({ name }) => `${pods[name]?.ready ?? 0}/${pods[name]?.total ?? 0}`] satisfies Column] : []),
-    ...(before.some(({ good }) => good) ? [['GOOD', ({ good }) => good?.time ?? ''] satisfies Column] : []),
+    ...(before.some(({ good }) => good) ? [['KNOWN-GOOD SINCE', ({ good }) => good?.time ?? ''] satisfies Column] : []),
     ['CHANGE-CAUSE', ({ changeCause }) => shown(changeCause ?? '<none>')],
     ['IMAGES', ({ images }) => shown(images.join(', '))],
   ];
@@ -78,7 +78,7 @@ export function historyLines({ before, currentBefore, pods, asOf }: NonNullable<
   );
 }
 
-/** How old something is, as `kubectl get` shows it. */
+/** The age of an object, as `kubectl get` shows it. */
 export function ageOf(created: string | undefined, asOf: number): string {
   const time = Date.parse(created ?? '');
   return Number.isNaN(time) ? '<unknown>' : formatAge(asOf - time);

@@ -1,12 +1,15 @@
 import type { CauseGroup } from '../daemonset/diagnosis.ts';
-import { type Result, worstOf } from '../daemonset/outcome.ts';
+import { worstOf } from '../daemonset/outcome.ts';
+import type { Result } from '../daemonset/result.ts';
+import { messageOf } from './messages/conclusion.ts';
+import { noteText } from './messages/notes.ts';
 import type { Report } from './report.ts';
 import { oneLine } from './text.ts';
 
-/** Bytes of an output; the outputs of a job together may have 1 MiB. */
+/** The largest output, in bytes; GitHub limits the outputs of a job to 1 MiB together. */
 const LARGEST = 500 * 1024;
 
-/** The outputs of the step, as in action.yml. What is not known is the empty string, as is of several what only one can have. */
+/** The outputs of the step, as in action.yml. Empty if unknown, or if there are several DaemonSets and only one could have it. */
 export function outputsOf({ results, duration }: Report): Record<string, string> {
   const { outcome, reason } = worstOf(results);
   const only: Partial<Result> = results.length === 1 ? results[0] : {};
@@ -31,7 +34,7 @@ export function outputsOf({ results, duration }: Report): Record<string, string>
   };
 }
 
-/** As many entries as fit, as a JSON list. */
+/** As many entries as fit, as a JSON array. */
 function list(entries: object[]): { text: string; whole: boolean } {
   const texts: string[] = [];
   let size = 2;
@@ -61,7 +64,7 @@ function historyOf({ history, daemonSet }: Result): object[] {
   }));
 }
 
-/** One entry for each DaemonSet: with all that is known, or where that is too much, with what is needed to go on. */
+/** An entry for each DaemonSet: with everything, or if that is too large, with what the next steps need. */
 function resultsOf(results: Result[]): string {
   const { text, whole } = list(results.map(entryOf));
   return whole ? text : list(results.map(briefEntryOf)).text;
@@ -82,10 +85,10 @@ function briefEntryOf({ daemonSet, outcome, reason, changed, old, target, newRev
 }
 
 function entryOf(result: Result): object {
-  const { message, target, counts, renewed, toReplace, causes = [], rollback, notes } = result;
+  const { target, counts, renewed, toReplace, causes = [], rollback, notes } = result;
   return {
     ...briefEntryOf(result),
-    message: oneLine(message),
+    message: oneLine(messageOf(result)),
     changeCause: target?.changeCause ?? null,
     images: target?.images ?? [],
     desired: counts?.desired ?? null,
@@ -94,12 +97,16 @@ function entryOf(result: Result): object {
     renewed: renewed ?? null,
     toReplace: toReplace ?? [],
     causes: causes.map(causeOf),
-    rollback: rollback ?? null,
-    notes,
+    rollback: rollback?.result ? rollbackOf(rollback.result) : null,
+    notes: notes.map(noteText),
   };
 }
 
-/** Nodes that are named for a cause; how many there are is told anyway. */
+function rollbackOf(result: Result): object {
+  return { outcome: result.outcome, reason: result.reason, message: oneLine(messageOf(result)) };
+}
+
+/** Nodes that are named for a cause; `count` has the number of all. */
 const MOST_NODES = 100;
 
 function causeOf({ cause, stuck, nodes, example }: CauseGroup): object {

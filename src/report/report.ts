@@ -1,17 +1,18 @@
-import type { Command, Result } from '../daemonset/outcome.ts';
+import type { Command } from '../daemonset/outcome.ts';
+import type { Result } from '../daemonset/result.ts';
 
-/** Everything that a step has to tell at its end. */
+/** Everything that a step reports at its end. */
 export interface Report {
   command: Command;
-  /** One for each DaemonSet; where it ended before any was found, one without a name. */
+  /** One for each DaemonSet; if the step ended before any was found, one without a name. */
   results: [Result, ...Result[]];
-  /** Undefined when it ended before a cluster was chosen. */
+  /** Undefined if the step ended before a cluster was chosen. */
   cluster: { server: string; context: string } | undefined;
   showValues: boolean;
   /** Milliseconds. */
   duration: number;
-  /** What was warned of on the way. */
+  /** The warnings so far. */
   warnings: string[];
-  /** The page that explains the reason, or undefined where the action's repository is not known. */
+  /** The page that explains the reason; undefined if the action's repository is unknown. */
   help: string | undefined;
 }

@@ -1,13 +1,16 @@
-import { type Command, isSuccess, type Outcome, type Result, worstOf } from '../daemonset/outcome.ts';
+import { type Command, isSuccess, type Outcome, worstOf } from '../daemonset/outcome.ts';
+import type { Result } from '../daemonset/result.ts';
 import type { Revision } from '../daemonset/revision.ts';
 import type { DaemonSetName } from '../daemonset/types.ts';
 import { formatDuration } from '../duration.ts';
 import { causes, chart, evidence, nodes } from './findings.ts';
 import { ageOf, changeLines, differences, templateLines } from './lines.ts';
+import { messageOf } from './messages/conclusion.ts';
+import { noteText } from './messages/notes.ts';
 import type { Report } from './report.ts';
 import { code, details, fence, markdown, truncate } from './text.ts';
 
-/** GitHub shows no summary at all above 1 MiB. */
+/** In bytes. Above 1 MiB GitHub shows no summary at all. */
 const LARGEST = 1_000_000;
 const MOST_CHANGES = 100;
 const MOST_REVISIONS = 50;
@@ -21,27 +24,27 @@ const VERDICTS: Readonly<Record<Outcome, string>> = {
   unchanged: 'Nothing to roll back',
   'dry-run': 'Dry run',
   complete: 'Rolled out',
-  pending: 'Rollback written, nodes still to follow',
+  pending: 'Rollback written, nodes not updated yet',
   listed: 'Revisions',
   recorded: 'Recorded',
-  absent: 'Nothing to go back to',
+  absent: 'No version to restore',
   refused: 'Refused, nothing was written',
   failed: 'Pods cannot start',
-  stalled: 'Stalled',
+  stalled: 'Rollout stalled',
   'timed-out': 'Timed out',
-  superseded: 'Superseded by another change',
-  deleted: 'The DaemonSet is gone',
+  superseded: 'Superseded by a newer change',
+  deleted: 'DaemonSet deleted',
   cancelled: 'Cancelled',
   error: 'Failed',
 };
 
-/** Refusals that end with a choice: the history is there to choose from. */
+/** Reasons after which the reader chooses a revision: the history is expanded. */
 const TO_CHOOSE: ReadonlySet<string> = new Set(['revision-not-found', 'ambiguous-revision', 'already-rolled-back', 'no-known-good']);
 
 type Name = (text: string) => string;
 const plain: Name = (text) => text;
 
-/** The job summary: verdict, numbers, then what there is to look up. GitHub-flavoured Markdown below 1 MiB. */
+/** The job summary: verdict, numbers, then the details. GitHub-flavoured Markdown below 1 MiB. */
 export function summaryOf(report: Report): string {
   for (let leftOut = 0; ; leftOut++) {
     const whole = compose(report, leftOut);
@@ -49,25 +52,26 @@ export function summaryOf(report: Report): string {
   }
 }
 
-/** What there is to look up about a DaemonSet, in the order in which it is left out where a summary would be too large. */
+/** The details about a DaemonSet, in the order in which they are left out if the summary would be too large. */
 const KEPT = ['evidence', 'shown', 'history', 'changes', 'pods', 'nodes', 'chart', 'causes'] as const;
 
 type Particular = (typeof KEPT)[number];
 
-/** @param leftOut how many kinds of particulars are left out. */
+/** @param leftOut how many kinds of details are left out. */
 function compose(report: Report, leftOut: number): string {
   const { command, results, warnings } = report;
   const [first, ...others] = results;
   const without = new Set<Particular>(KEPT.slice(0, leftOut));
   const head = `## ${sign(worstOf(results).outcome, command)} ${verdictOf(report, code)}`;
-  const notice = leftOut === 0 ? '' : 'Some details are left out: together they are larger than a summary may be. The log has them.';
+  const notice =
+    leftOut === 0 ? '' : 'Some details are left out, because together they exceed the size limit of a summary. The log has them.';
   const parts =
     others.length === 0
       ? [
           message(first, command),
           numbers(report, first),
           versions(first),
-          alerts('NOTE', first.notes),
+          alerts('NOTE', first.notes.map(noteText)),
           alerts('WARNING', warnings.slice(0, MOST_WARNINGS)),
           ...particulars(report, first, without),
         ]
@@ -80,7 +84,7 @@ function compose(report: Report, leftOut: number): string {
   return join([head, ...parts, notice, footer(report)]);
 }
 
-/** The headline: how it ended, and for which DaemonSet, whose name `name` marks as such, or for how many. */
+/** The headline: how the step ended, and for which DaemonSet, or for how many. `name` formats a name. */
 export function verdictOf({ command, results }: Pick<Report, 'command' | 'results'>, name: Name = plain): string {
   const worst = worstOf(results);
   const verdict = `${verdictOn(worst.outcome, command)}${afterwards(worst)}`;
@@ -89,13 +93,13 @@ export function verdictOf({ command, results }: Pick<Report, 'command' | 'result
   return `${verdict}: ${many === results.length ? '' : `${many} of `}${results.length} DaemonSets`;
 }
 
-/** What a gate has done about it. */
+/** What a gate did about it. */
 function afterwards({ rollback }: Result): string {
-  if (!rollback) return '';
-  return isSuccess(rollback.outcome, 'rollback') ? ', rolled back' : ', and not rolled back';
+  if (!rollback?.result) return '';
+  return isSuccess(rollback.result.outcome, 'rollback') ? ', rolled back' : ', not rolled back';
 }
 
-/** Of several: which ended how, in one sentence each. */
+/** How each of several ended, one sentence for each outcome. */
 export function roundup({ command, results }: Pick<Report, 'command' | 'results'>): string {
   const outcomes = [...new Set(results.map(({ outcome }) => outcome))];
   const sentences = outcomes.map((outcome) => {
@@ -118,22 +122,23 @@ function join(sections: string[]): string {
   return `${sections.filter(Boolean).join('\n\n')}\n`;
 }
 
-/** How it ended, at a glance. */
+/** The outcome at a glance. */
 export function sign(outcome: Outcome, command: Command): string {
   if (outcome === 'listed') return '📋';
   if (!isSuccess(outcome, command)) return '❌';
   return outcome === 'pending' || outcome === 'dry-run' || outcome === 'absent' ? '🟡' : '✅';
 }
 
-function message({ outcome, message }: Result, command: Command): string {
-  return isSuccess(outcome, command) ? markdown(message) : alerts('CAUTION', [message]);
+function message(result: Result, command: Command): string {
+  const text = messageOf(result);
+  return isSuccess(result.outcome, command) ? markdown(text) : alerts('CAUTION', [text]);
 }
 
 function alerts(kind: 'NOTE' | 'WARNING' | 'CAUTION', texts: string[]): string {
   return texts.map((text) => `> [!${kind}]\n> ${markdown(text)}`).join('\n\n');
 }
 
-/** The figures side by side, large: one cell each. The last line of a cell is empty, as GitHub leaves one above a heading. */
+/** The figures side by side, one large cell each. The last line of a cell is empty to balance the space above a heading. */
 function numbers({ duration }: Report, { old, target, newRevision, counts }: Result): string {
   const cells: [string, string][] = [];
   if (old && newRevision !== undefined && newRevision !== old.number) {
@@ -171,11 +176,16 @@ export function table({ command, results }: Pick<Report, 'command' | 'results'>,
   return [...head, ...rows.slice(0, most), ...more].join('\n');
 }
 
-/** Of several: everything about one, folded unless somebody has to look at it. */
+/** Everything about one of several DaemonSets, collapsed unless it needs attention. */
 function section(report: Report, result: Result, without: ReadonlySet<Particular>): string {
   const { command } = report;
   const open = !isSuccess(result.outcome, command) || result.outcome === 'listed';
-  const content = [message(result, command), versions(result), alerts('NOTE', result.notes), ...particulars(report, result, without)];
+  const content = [
+    message(result, command),
+    versions(result),
+    alerts('NOTE', result.notes.map(noteText)),
+    ...particulars(report, result, without),
+  ];
   return details(
     `${sign(result.outcome, command)} ${code(full(result.daemonSet))}: ${result.outcome}`,
     content.filter(Boolean).join('\n\n'),
@@ -183,7 +193,7 @@ function section(report: Report, result: Result, without: ReadonlySet<Particular
   );
 }
 
-/** What there is to look up about one DaemonSet. */
+/** The details about one DaemonSet. */
 function particulars(report: Report, result: Result, without: ReadonlySet<Particular>): string[] {
   const all: [Particular, () => string][] = [
     ['causes', () => causes(result)],
@@ -198,9 +208,9 @@ function particulars(report: Report, result: Result, without: ReadonlySet<Partic
   return all.filter(([name]) => !without.has(name)).map(([, of]) => of());
 }
 
-/** What was there and what is now, with the images that tell people which version is meant. */
+/** The versions before and after, with the images by which people know them. */
 function versions({ outcome: end, rollback, old, target, newRevision }: Result): string {
-  const { outcome } = rollback ?? { outcome: end };
+  const outcome = rollback?.result?.outcome ?? end;
   if (!old || !target || old.name === target.name) return '';
   const row = (name: string, number: string, { images, changeCause }: Revision): string =>
     `| ${name} | ${number} | ${images.map(code).join('<br>')} | ${cause(changeCause)} |`;
@@ -235,15 +245,15 @@ function diff(all: NonNullable<Result['changes']>, showValues: boolean): string 
   return fence('diff', lines);
 }
 
-/** The revision that was asked to be shown in full, and what restoring it would change. */
+/** The revision that `history` shows in full, and what restoring it would change. */
 function shown({ showValues }: Report, { shown: one }: Result): string {
   if (!one) return '';
   const { revision, changes } = one;
   const template = fence('yaml', templateLines(revision, showValues));
   const parts = [
-    details(`Revision ${revision.number} (${code(revision.name)})`, template, true),
+    details(`Template of revision ${revision.number} (${code(revision.name)})`, template, true),
     changes.length === 0
-      ? 'Its template is the current one.'
+      ? 'This is the current template.'
       : details(`From the current template to revision ${revision.number}: ${differences(changes)}`, diff(changes, showValues), true),
   ];
   return parts.join('\n\n');
@@ -251,7 +261,7 @@ function shown({ showValues }: Report, { shown: one }: Result): string {
 
 type Cells = [heading: string, of: (name: string) => string];
 
-/** One row for each ControllerRevision: its number before, and its number now. */
+/** A row for each ControllerRevision: its number before, and its number now. */
 function history({ history: all, outcome, reason, daemonSet }: Result): string {
   if (!all || all.before.length === 0) return '';
   const { after, pods, currentBefore, asOf } = all;
@@ -261,7 +271,7 @@ function history({ history: all, outcome, reason, daemonSet }: Result): string {
   const current = (number: number, is: boolean): string => `${number}${is ? ' (current)' : ''}`;
   const numberNow = (name: string): string => {
     const entry = now.get(name);
-    return !entry ? 'gone' : entry.current ? `**${entry.number}** (current)` : String(entry.number);
+    return !entry ? 'deleted' : entry.current ? `**${entry.number}** (current)` : String(entry.number);
   };
   const columns: Cells[] = [
     [
@@ -276,7 +286,9 @@ function history({ history: all, outcome, reason, daemonSet }: Result): string {
     ...(outcome === 'listed' ? [['Controller', () => code(`DaemonSet/${daemonSet.name}`)] satisfies Cells] : []),
     ['Age', (name) => markdown(ageOf(before.get(name)?.created, asOf))],
     ...(pods ? [['Pods ready', (name) => `${pods[name]?.ready ?? 0}/${pods[name]?.total ?? 0}`] satisfies Cells] : []),
-    ...(all.before.some(({ good }) => good) ? [['Good', (name) => markdown(before.get(name)?.good?.time ?? '')] satisfies Cells] : []),
+    ...(all.before.some(({ good }) => good)
+      ? [['Known-good since', (name) => markdown(before.get(name)?.good?.time ?? '')] satisfies Cells]
+      : []),
     ['Change-cause', (name) => cause((before.get(name) ?? now.get(name))?.changeCause ?? '<none>')],
     ['Images', (name) => ((before.get(name) ?? now.get(name))?.images ?? []).map(code).join('<br>')],
   ];
@@ -293,11 +305,11 @@ function history({ history: all, outcome, reason, daemonSet }: Result): string {
 
 function footer({ command, results, cluster, duration, help }: Report): string {
   const { outcome, reason } = worstOf(results);
-  const told = `reason ${code(reason)}`;
+  const shown = `reason ${code(reason)}`;
   const parts = [
     ...(cluster ? [code(cluster.server), `context ${code(cluster.context)}`] : []),
     ...(results.length > 1 ? [`took ${formatDuration(duration)}`] : []),
-    help === undefined || isSuccess(outcome, command) ? told : `${told}: <a href="${encodeURI(help)}">what it means, and what to do</a>`,
+    help === undefined || isSuccess(outcome, command) ? shown : `${shown}: <a href="${encodeURI(help)}">what it means and what to do</a>`,
   ];
   return `<sub>${parts.join(' · ')}</sub>`;
 }

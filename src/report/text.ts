@@ -1,21 +1,21 @@
 /**
- * Untrusted text made safe for where it goes. Names, annotations, change-causes, images and messages come from a
- * cluster, which anybody may have written to; the runner takes commands from any printed line, and a summary is Markdown with HTML in it.
+ * Makes untrusted text safe for its destination. Names, annotations, change-causes, images and messages come from a cluster, where anyone may
+ * have written them. The runner executes commands in any printed line, and a summary is Markdown that may contain HTML.
  */
 
-/** Longer lines are cut off, in UTF-16 code units. */
+/** Longer lines are truncated, in UTF-16 code units. */
 const LONGEST_LINE = 4_000;
 
-/** Characters that the runner keeps of an annotation. */
+/** The longest annotation that the runner keeps, in characters. */
 const LONGEST_ANNOTATION = 4_000;
 
-/** Control characters, line and paragraph separators, and characters that reorder or hide what is shown. */
+/** Control characters, line and paragraph separators, and characters that reorder or hide text. */
 const INVISIBLE = /[\p{Cc}\p{Cn}\p{Zl}\p{Zp}\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/gu;
 
-/** What most lines consist of: printable ASCII, arrows, and the signs of our own. None of it is invisible, and that is told fast. */
+/** Most lines: printable ASCII, arrows, and the signs that this program uses. They need no further check. */
 const PLAIN = /^[\x20-\x7e\u2190-\u21ff\u2026\u2705\u274c]*$/;
 
-/** One line without control characters; what was a line break or a tab is a space. */
+/** One line without control characters; line breaks and tabs become spaces. */
 export function oneLine(text: string): string {
   if (PLAIN.test(text)) return text;
   return text
@@ -24,14 +24,14 @@ export function oneLine(text: string): string {
     .replace(INVISIBLE, '');
 }
 
-/** At most `length` UTF-16 code units; what was cut off is marked. */
+/** At most `length` UTF-16 code units; truncated text ends with an ellipsis. */
 export function truncate(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length - 1).toWellFormed()}…`;
 }
 
 /**
- * One line of a job log that the runner takes for text. It takes a line for a command when it begins with `::`, white space
- * aside, or has `##[` anywhere (actions/runner: ActionCommand.TryParseV2, TryParse).
+ * A line of a job log that the runner does not take for a command. A command is a line that begins with `::`, after optional white space,
+ * or has `##[` anywhere (actions/runner: ActionCommand.TryParseV2, TryParse).
  */
 export function logLine(text: string): string {
   return truncate(oneLine(text), LONGEST_LINE)
@@ -40,14 +40,14 @@ export function logLine(text: string): string {
 }
 
 /**
- * The text of an annotation. GitHub's runner takes what follows the first `::` for it, others (nektos/act, and what is built
- * on it) what follows the last one, so that a text with another in it could pass for the whole.
+ * The text of an annotation. GitHub's runner takes what follows the first `::`, others (nektos/act and programs based on it) what follows the
+ * last one, so that a text with another `::` could be mistaken for the whole annotation.
  */
 export function annotationText(text: string): string {
   return truncate(logLine(text).replace(/:(?=:)/g, ': '), LONGEST_ANNOTATION);
 }
 
-/** Text in Markdown that is shown as it is: no markup, no HTML, no link, no mention, one line. */
+/** Text that Markdown shows literally: no markup, no HTML, no link, no mention, one line. */
 export function markdown(text: string): string {
   return [...oneLine(text)]
     .map((character) => (/[A-Za-z0-9 ,]/.test(character) || character > '\u007f' ? character : entity(character)))
@@ -64,7 +64,7 @@ export function code(text: string): string {
 }
 
 /**
- * Lines in a code fence of Markdown, which shows them as they are. The fence is longer than any run of backticks in it, so none of
+ * Lines in a code fence of Markdown, which shows them literally. The fence is longer than any run of backticks in the lines, so that none of
  * them closes it.
  */
 export function fence(language: string, lines: string[]): string {
@@ -74,7 +74,7 @@ export function fence(language: string, lines: string[]): string {
   return [`${ticks}${language}`, ...shown, ticks].join('\n');
 }
 
-/** A section of Markdown that can be folded. The title is HTML. */
+/** A collapsible section of Markdown. The title is HTML. */
 export function details(title: string, content: string, open: boolean): string {
   return `<details${open ? ' open' : ''}>\n<summary>${title}</summary>\n\n${content}\n\n</details>`;
 }

@@ -1,6 +1,6 @@
 import type { Clock } from './world.ts';
 
-/** Rings when something was heard. */
+/** Wakes the wait up when there is news. */
 export class Bell {
   #rung = false;
   #wake: () => void = () => {};
@@ -10,11 +10,11 @@ export class Bell {
     this.#wake();
   }
 
-  /** Until it rings, or has rung since the last time; at most so many milliseconds. @throws the signal's reason. */
+  /** Waits until there is news, or was since the last time; at most so many milliseconds. @throws the signal's reason. */
   async wait(milliseconds: number, clock: Clock, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const woken = new AbortController();
-    // With a reason of its own, as one that is made for it has a stack, which takes time.
+    // With a reason, because the default one has a stack trace, which takes time.
     this.#wake = () => woken.abort('rung');
     if (!this.#rung) {
       await clock.sleep(Math.max(0, milliseconds), AbortSignal.any([signal, woken.signal])).catch(() => {});

@@ -1,22 +1,26 @@
 import { ClusterError } from '../cluster/cluster.ts';
-import type { End, Reason } from '../daemonset/outcome.ts';
+import type { Reason } from '../daemonset/outcome.ts';
+import type { Conclusion } from '../daemonset/result.ts';
 import { Interruption } from './world.ts';
 
-/** An aborted signal's reason as an end. */
-export function interrupted(reason: unknown): Pick<End, 'outcome' | 'reason'> {
+/** The outcome when the signal was aborted for this reason. */
+export function interrupted(reason: unknown): Pick<Conclusion, 'outcome' | 'reason'> {
   return reason instanceof Interruption && reason.kind === 'timeout'
     ? { outcome: 'timed-out', reason: 'timeout' }
     : { outcome: 'cancelled', reason: 'cancelled' };
 }
 
-/** The one place that turns what was thrown into an end. */
-export function failureOf(error: unknown, changed: boolean): End {
-  const sofar = changed ? 'The rollback is written and goes on in the cluster.' : 'Nothing was written.';
-  if (error instanceof Interruption) return { ...interrupted(error), message: `${error.message} ${sofar}` };
+/**
+ * The one place that turns an exception into a conclusion.
+ *
+ * @param written whether the rollback was written before.
+ */
+export function failureOf(error: unknown, written: boolean): Conclusion {
+  if (error instanceof Interruption) return { ...interrupted(error), facts: { kind: 'interrupted', by: error.kind, written } };
   if (error instanceof ClusterError)
-    return { outcome: 'error', reason: reasonOf(error), message: `${error.message} ${changed ? sofar : ''}`.trim() };
+    return { outcome: 'error', reason: reasonOf(error), facts: { kind: 'cluster-error', message: error.message, written } };
   const detail = error instanceof Error ? error.message : String(error);
-  return { outcome: 'error', reason: 'internal', message: `This should not happen, please report it: ${detail}. ${sofar}` };
+  return { outcome: 'error', reason: 'internal', facts: { kind: 'bug', detail, written } };
 }
 
 function reasonOf({ failure }: ClusterError): Reason {

@@ -1,11 +1,10 @@
 import { isFailure } from '../cluster/cluster.ts';
-import type { PodCounts } from '../daemonset/outcome.ts';
-import { podCounts } from '../daemonset/pods.ts';
+import { type PodCounts, podCounts } from '../daemonset/pods.ts';
 import { type History, historyOf } from '../daemonset/revision.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
 import type { World } from './world.ts';
 
-/** The history of a settled DaemonSet. Where it is not needed and may not be read, it is undefined, and that is said. */
+/** The history of a settled DaemonSet. If it is not needed and this account is not allowed to read it: undefined, with a warning. */
 export async function readHistory(
   { cluster, log, signal }: World,
   daemonSet: DaemonSet,
@@ -15,12 +14,12 @@ export async function readHistory(
     return historyOf(daemonSet, await cluster.listControllerRevisions(daemonSet, signal));
   } catch (error) {
     if (needed || !isFailure(error, 'forbidden')) throw error;
-    log.warning(`Which revision this is cannot be told. ${error.message}`);
+    log.warning(`Could not determine which revision this is. ${error.message}`);
     return undefined;
   }
 }
 
-/** How many pods run each revision, or undefined where pods may not be looked at, which is said. */
+/** How many pods run each revision. If this account is not allowed to list pods: undefined, with a warning. */
 export async function readPodCounts(
   { cluster, log, signal }: World,
   daemonSet: DaemonSet,
@@ -30,7 +29,7 @@ export async function readPodCounts(
     return podCounts(daemonSet, await cluster.listPods(daemonSet, signal), revisions);
   } catch (error) {
     if (!isFailure(error, 'forbidden')) throw error;
-    log.warning(`How many pods run each revision cannot be told. ${error.message}`);
+    log.warning(`Could not determine how many pods run each revision. ${error.message}`);
     return undefined;
   }
 }

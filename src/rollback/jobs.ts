@@ -1,24 +1,24 @@
-import type { End, Result } from '../daemonset/outcome.ts';
+import type { Conclusion, Result } from '../daemonset/result.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
-import { toleratedNote } from './ends.ts';
+import { toleratedNote } from './conclude.ts';
 import { failureOf } from './failure.ts';
 import { type Found, locate } from './find.ts';
 import { tellCauses } from './tell.ts';
 import type { Tracked } from './track.ts';
 import { about, type World } from './world.ts';
 
-/** What is known of a DaemonSet so far; whatever happens next, the report tells it. */
-export type Known = Omit<Result, keyof End>;
+/** What is known about a DaemonSet so far. Whatever happens next, the report includes it. */
+export type Known = Omit<Result, keyof Conclusion>;
 
-/** One DaemonSet on its way through the steps. */
+/** The work on one DaemonSet. */
 export interface Job {
   found: Found;
   known: Known;
-  /** Its log says which DaemonSet it is about, where there are several. */
+  /** If there are several DaemonSets, each line of its log names this one. */
   world: World;
 }
 
-/** A job for each DaemonSet that is meant. @throws ClusterError as `locate` does. */
+/** A job for each DaemonSet that the step is about. @throws ClusterError as `locate` does. */
 export async function jobsFor(world: World, asked: AskedDaemonSets): Promise<Job[]> {
   const all = await locate(world, asked);
   return all.map((found) => ({
@@ -28,13 +28,13 @@ export async function jobsFor(world: World, asked: AskedDaemonSets): Promise<Job
   }));
 }
 
-/** What became of a job. Nothing is thrown: whatever happens to one DaemonSet, the others are reported too. */
-export async function resultOf({ known }: Job, work: Promise<End>): Promise<Result> {
-  const end = await work.catch((error: unknown) => failureOf(error, known.changed));
-  return { ...known, ...end };
+/** The result of a job. Nothing is thrown: whatever happens to one DaemonSet, the others are reported too. */
+export async function resultOf({ known }: Job, work: Promise<Conclusion>): Promise<Result> {
+  const conclusion = await work.catch((error: unknown) => failureOf(error, known.changed));
+  return { ...known, ...conclusion };
 }
 
-/** What a wait has found out, whatever its end. */
+/** Adds what a wait has found out, however it ended. */
 export function learnFrom(tracked: Tracked, known: Known, { log }: World): void {
   const { counts, samples, causes, everywhere, toReplace } = tracked;
   tellCauses(log, causes, known.daemonSet.namespace);

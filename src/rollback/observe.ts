@@ -17,20 +17,20 @@ import {
 import type { Counts, DaemonSet, Pod } from '../daemonset/types.ts';
 import type { World } from './world.ts';
 
-/** Groups of troubled nodes whose events and logs are read. */
+/** Causes whose events and logs are read. */
 const MOST_EXAMPLES = 3;
-/** Events of an example that are shown, the newest. */
+/** Events of an example that are shown: the newest. */
 const MOST_EVENTS = 10;
-/** Warnings are read at first so often, and then less and less. Milliseconds. */
+/** How often warnings are read at first, and at the least. Milliseconds. */
 const WARNINGS_AGE = 5_000;
 const LONGEST_WARNINGS_AGE = 60_000;
-/** What was made of the same pods is good for this long, in milliseconds: one look asks for it several times. */
+/** How long a diagnosis is valid, in milliseconds: one evaluation asks for it several times. */
 const SAME_LOOK = 100;
-const NO_PODS = 'Which pods hold the rollout up cannot be told.';
+const NO_PODS = 'Could not determine which pods are blocking the rollout.';
 
 /**
- * What is seen of the pods, the nodes and the events of a DaemonSet while its rollout is waited for. Nothing is looked at before
- * there is a reason to; what may not be looked at is said once, and done without.
+ * Collects the state of the pods, nodes and events of a DaemonSet during a wait. Nothing is read before there is a reason to. What this
+ * account is not allowed to read is a warning, once, and the wait continues without it.
  */
 export class Observation {
   readonly #world: World;
@@ -63,12 +63,12 @@ export class Observation {
     return this.#watching !== undefined;
   }
 
-  /** Begins to watch the pods. */
+  /** Starts to watch the pods. */
   start(): void {
     this.#watching ??= this.#watch().catch((error: unknown) => this.#withhold(error, NO_PODS));
   }
 
-  /** Ends the watch, and all that it holds open. */
+  /** Ends the watch and its connections. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#watching;
@@ -82,7 +82,7 @@ export class Observation {
     }
   }
 
-  /** One look at the pods and nodes, where there was none yet. */
+  /** Reads the pods and nodes once, unless they are known already. */
   async glance(signal: AbortSignal): Promise<void> {
     await this.lookAtNodes(signal, 0);
     if (this.#seen) return;
@@ -115,7 +115,7 @@ export class Observation {
     }
   }
 
-  /** How the nodes are, or undefined while no pod was seen. */
+  /** The state of the nodes; undefined until the pods were read. */
   diagnosis({ desired }: Counts): Diagnosis | undefined {
     if (!this.#seen) return undefined;
     const now = this.#world.clock.now();
@@ -126,7 +126,7 @@ export class Observation {
     return this.#last.diagnosis;
   }
 
-  /** Looks at the nodes, unless that was done within `age` milliseconds. */
+  /** Reads the nodes, unless that was done within `age` milliseconds. */
   async lookAtNodes(signal: AbortSignal, age: number): Promise<void> {
     const { cluster, clock } = this.#world;
     if (clock.now() - this.#nodesAt < age || this.#denied.has('nodes')) return;
@@ -136,11 +136,11 @@ export class Observation {
       this.#last = undefined;
     } catch (error) {
       this.#denied.add('nodes');
-      this.#withhold(error, 'Whether a node itself is at fault cannot be told.');
+      this.#withhold(error, 'Could not determine whether a node itself is at fault.');
     }
   }
 
-  /** When warnings should be read because pods are still starting, or do not exist; undefined where there is no reason to. */
+  /** When to read warnings because pods are still starting or do not exist; undefined if there is no reason to. */
   warningsDueAt(counts: Counts): number | undefined {
     const { troubled = [] } = this.diagnosis(counts) ?? {};
     const reason = troubled.some(({ trouble }) => ['starting', 'no-pod', 'volume-mount', 'pod-rejected'].includes(trouble.cause));
@@ -148,7 +148,7 @@ export class Observation {
     return this.#warningsAt + this.#warningsAge;
   }
 
-  /** Why pods are still starting, or why none is created. */
+  /** Reads why pods are still starting, or why none is created. */
   async lookAtWarnings(signal: AbortSignal): Promise<void> {
     const { cluster, clock } = this.#world;
     const { namespace, uid } = this.#daemonSet.metadata;
@@ -167,11 +167,11 @@ export class Observation {
       this.#last = undefined;
     } catch (error) {
       this.#denied.add('events');
-      this.#withhold(error, 'Why pods do not start cannot be told in full.');
+      this.#withhold(error, 'Could not determine in full why pods do not start.');
     }
   }
 
-  /** The groups, of which the first few have the events and the log of their example. */
+  /** The groups; the first few of them with the events and the log of their example. */
   async evidence(groups: CauseGroup[], logLines: number, signal: AbortSignal): Promise<CauseGroup[]> {
     const read = async (group: CauseGroup, index: number): Promise<CauseGroup> =>
       index < MOST_EXAMPLES && group.example.pod !== '' ? { ...group, ...(await this.#readAbout(group, logLines, signal)) } : group;
@@ -181,7 +181,7 @@ export class Observation {
   async #readAbout({ cause, example }: CauseGroup, logLines: number, signal: AbortSignal): Promise<Partial<CauseGroup>> {
     const [events, log] = await Promise.all([this.#eventsOf(example.pod, signal), this.#logOf(example, logLines, signal)]);
     const pod = [...this.#pods.values()].find(({ name }) => name === example.pod);
-    // Only the events tell that it was a probe that ended it, or what the probe says.
+    // Only the events show that a probe failed, and why.
     const trouble = (pod?.trouble?.cause === cause && withWarnings(pod, events, this.#world.clock.now()).trouble) || example.trouble;
     const previous = (trouble.restarts ?? 0) > 0;
     const evidence: Evidence = { events: events.slice(-MOST_EVENTS).map(({ reason, message }) => `${reason}: ${message}`), log, previous };
@@ -195,7 +195,7 @@ export class Observation {
       return seeWarnings(await this.#world.cluster.listWarnings(namespace, { 'involvedObject.name': pod }, signal));
     } catch (error) {
       this.#denied.add('events');
-      this.#withhold(error, 'What Kubernetes warns of about these pods cannot be told.');
+      this.#withhold(error, 'Could not read the warnings about these pods.');
       return [];
     }
   }
@@ -210,12 +210,12 @@ export class Observation {
       return text.split('\n').filter((line, index, all) => line !== '' || index < all.length - 1);
     } catch (error) {
       if (isFailure(error, 'forbidden')) this.#denied.add('logs');
-      this.#withhold(error, 'The log of the container cannot be shown.');
+      this.#withhold(error, 'Could not read the log of the container.');
       return undefined;
     }
   }
 
-  /** What may not be looked at is said; that a look failed otherwise is a detail. An end from outside is neither. */
+  /** Warns of what this account is not allowed to read. Another failure is a detail for the debug log; an aborted read is neither. */
   #withhold(error: unknown, what: string): void {
     const { log, signal } = this.#world;
     if (isFailure(error, 'forbidden')) log.warning(`${what} ${error.message}`);

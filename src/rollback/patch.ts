@@ -6,14 +6,14 @@ import { digest, isObject } from '../daemonset/template.ts';
 import type { DaemonSet, ManagedFieldsEntry } from '../daemonset/types.ts';
 import type { World } from './world.ts';
 
-/** How often an unclear end of the patch is looked into before it is given up. */
+/** How many times to find out whether an unanswered patch was written. */
 const TRIES = 5;
-/** How long the answer to a patch may still be awaited after a cancel, in milliseconds. */
+/** How long to wait for the answer to a patch after a cancellation, in milliseconds. */
 const GRACE_AFTER_CANCEL = 1_000;
 
 /**
- * The patch that restores a revision's template, locked on the very object and spec that were read: `generation` moves with
- * the spec only, while `resourceVersion` moves with each status update, many times a second in mid-rollout.
+ * The patch that restores a revision's template, locked on the object and spec that were read: `generation` changes only with
+ * the spec, while `resourceVersion` changes with each status update, many times a second during a rollout.
  */
 export function restorePatch({ metadata }: DaemonSet, target: Revision, mark: Mark | undefined): PatchOperation[] {
   const patch: PatchOperation[] = [
@@ -35,8 +35,8 @@ function annotation(key: string): string {
 }
 
 /**
- * What the patch would do, by a dry run on the server. Where a webhook cannot take part in dry runs, or a read-only account
- * only wants to know, by our own comparison. Undefined: the DaemonSet was changed since it was read.
+ * What the patch would do, by a dry run on the API server. If a webhook does not support dry runs, or if a dry run was asked for and
+ * the account is read-only: by our own comparison. Undefined if the DaemonSet was changed since it was read.
  */
 export async function preview(
   world: World,
@@ -53,32 +53,32 @@ export async function preview(
     if (isFailure(error, 'conflict')) return undefined;
     const unable = isFailure(error, 'dry-run-unsupported') || (readOnly && isFailure(error, 'forbidden'));
     if (!unable) throw error;
-    log.warning(`The server could not try the change first; going on with a comparison of our own. ${error.message}`);
+    log.warning(`The API server could not check the change first, so the templates are compared here instead. ${error.message}`);
     return { template: target.template, validated: false, changes: true };
   }
 }
 
 export type Patched =
-  /** Our write is in. `digest` is of the template that it stored; the DaemonSet may have been changed again since. */
+  /** The patch was written. `digest` is that of the template that it stored; the DaemonSet may have been changed again since. */
   | { kind: 'written'; daemonSet: DaemonSet; digest: string }
-  /** Somebody changed the spec, or another object has the name now: read again, and decide again. */
+  /** Someone changed the spec, or another object has the name now: read it again and decide again. */
   | { kind: 'moved' }
-  /** It was not to be learned whether the write is in. */
+  /** It could not be determined whether the patch was written. */
   | { kind: 'unknown'; why: string };
 
 /**
- * Writes the patch, once. An answer that is lost on the way is looked for in the object: our mark says whether the write
- * is in. Sending the patch again is safe, since it fits only the generation that was read.
+ * Writes the patch, once. If the answer is lost, the rollback record on the object shows whether the patch was written. Sending the patch
+ * again is safe, because it fits only the generation that was read.
  *
- * @throws ClusterError when the server refused the write, which then certainly did not happen.
+ * @throws ClusterError if the API server refused the write, which then certainly did not happen.
  */
 export async function restore(world: World, daemonSet: DaemonSet, target: Revision, mark: Mark): Promise<Patched> {
   const { cluster, clock, log } = world;
   const patch = restorePatch(daemonSet, target, mark);
   world.signal.throwIfAborted();
-  // A cancel must not cut off the answer, else nobody knows whether the fleet is changing.
+  // A cancellation must not cut off the answer: it would be unknown whether the fleet is changing.
   const signal = delayed(world.signal, GRACE_AFTER_CANCEL);
-  let why = 'no answer came in time';
+  let why = 'no answer in time';
   for (let attempt = 0; attempt < TRIES && !signal.aborted; attempt++) {
     let conflict = false;
     try {
@@ -90,7 +90,7 @@ export async function restore(world: World, daemonSet: DaemonSet, target: Revisi
       if (attempt === 0 && isFailure(error, 'not-found')) return { kind: 'moved' };
       if (attempt === 0 && !conflict && !isFailure(error, 'answer-lost')) throw error;
       why = (error as Error).message;
-      log.debug(`The patch did not end clearly, reading the DaemonSet: ${why}`);
+      log.debug(`It is unclear whether the patch was written, reading the DaemonSet: ${why}`);
     }
     const now = await cluster.getDaemonSet(daemonSet.metadata, signal).catch(() => undefined);
     if (now?.metadata.annotations?.[LAST_ROLLBACK] === JSON.stringify(mark)) {
@@ -98,13 +98,13 @@ export async function restore(world: World, daemonSet: DaemonSet, target: Revisi
     }
     if (now && (now.metadata.uid !== daemonSet.metadata.uid || now.metadata.generation !== daemonSet.metadata.generation))
       return { kind: 'moved' };
-    if (now && conflict) throw new Error(`The API server refuses a patch that fits the object: ${why}`);
+    if (now && conflict) throw new Error(`The API server rejects a patch that fits the object: ${why}`);
     await clock.sleep(500 * (attempt + 1), signal).catch(() => {});
   }
   return { kind: 'unknown', why };
 }
 
-/** Aborted a while after the other, with its reason. */
+/** A signal that is aborted a while after the other, with its reason. */
 function delayed(signal: AbortSignal, milliseconds: number): AbortSignal {
   const controller = new AbortController();
   signal.addEventListener(
@@ -126,8 +126,8 @@ export function isServerSideApplied({ metadata }: DaemonSet): boolean {
 }
 
 /**
- * Gives up our ownership of the fields that we restored, so that the next server-side apply by whoever deploys does
- * not conflict with us. `generation` does not move. The latest state of the DaemonSet; unchanged when it could not be done.
+ * Gives up our ownership of the fields that we restored, so that the deployer's next server-side apply does not conflict with us.
+ * `generation` does not change. Returns the latest state of the DaemonSet, unchanged if it could not be done.
  */
 export async function yieldOwnership(world: World, daemonSet: DaemonSet): Promise<DaemonSet> {
   let latest = daemonSet;

@@ -3,14 +3,14 @@ import type { DaemonSet } from '../daemonset/types.ts';
 import { find } from './find.ts';
 import type { World } from './world.ts';
 
-/** How long the controller may take to see a change, in milliseconds. */
+/** How long the controller may take to observe a change, in milliseconds. */
 const LIMIT = 30_000;
 
 /**
- * The DaemonSet once its controller has seen the latest change; before, the newest ControllerRevision may be missing and "previous" would
- * go back two steps. Undefined when that takes more than 30 s.
+ * The DaemonSet once its controller has observed the latest change. Before that, the newest ControllerRevision may be missing, and
+ * "previous" would go back two steps. Undefined if it takes more than 30 s.
  *
- * @throws ClusterError `not-found` when the DaemonSet goes away.
+ * @throws ClusterError `not-found` if the DaemonSet is deleted.
  */
 export async function settle(world: World, daemonSet: DaemonSet): Promise<DaemonSet | undefined> {
   const { cluster, log, signal, clock } = world;

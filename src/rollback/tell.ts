@@ -1,28 +1,28 @@
 import type { CauseGroup, Diagnosis } from '../daemonset/diagnosis.ts';
-import { explain, inBrief, nextCommand } from '../daemonset/explain.ts';
 import type { Rollout } from '../daemonset/rollout.ts';
 import type { Counts } from '../daemonset/types.ts';
 import { formatDuration } from '../duration.ts';
+import { causeText, nextCommand, nodeInBrief } from '../report/messages/causes.ts';
 import type { Log, World } from './world.ts';
 
-/** While nothing moves, the last line is said again after this long, in milliseconds. */
+/** While nothing changes, the last line is logged again after this long, in milliseconds. */
 export const HEARTBEAT = 60_000;
-/** Lines of progress are at least so far apart, and those in which only what pods suffer from is new. Milliseconds. */
+/** The least time between two progress lines, and between two that differ only in the problems of pods. Milliseconds. */
 const BETWEEN_LINES = 1_000;
 const BETWEEN_TROUBLES = 10_000;
-/** Nodes that a line of progress names. */
+/** Nodes that a progress line names. */
 const MOST_NODES = 3;
 
-/** Of what keeps pods from being available, what is worth a word while it goes on. */
+/** The problems of pods that are worth a word while the rollout is in progress. */
 function troublesInBrief(diagnosis: Diagnosis | undefined): string {
   const ordinary = new Set(['not-replaced', 'no-pod', 'starting', 'min-ready-seconds', 'terminating']);
   const troubled = diagnosis?.troubled.filter(({ trouble }) => !ordinary.has(trouble.cause)) ?? [];
   if (troubled.length === 0) return '';
   const more = troubled.length > MOST_NODES ? ` and ${troubled.length - MOST_NODES} more` : '';
-  return `unavailable: ${troubled.slice(0, MOST_NODES).map(inBrief).join(', ')}${more}`;
+  return `unavailable: ${troubled.slice(0, MOST_NODES).map(nodeInBrief).join(', ')}${more}`;
 }
 
-/** Tells how a rollout goes: the words of `kubectl rollout status` at each rung of the ladder, and in between a line a change. */
+/** Logs the progress of a rollout: the words of `kubectl rollout status` at each step of the ladder, and a line for each change in between. */
 export class Teller {
   readonly #world: World;
   #rung = '';
@@ -45,12 +45,12 @@ export class Teller {
     this.#line = line;
   }
 
-  /** When a line that was held back is to be told, or the last one again. */
+  /** When to log a line that was held back, or the last one again. */
   nextAt(): number {
     return this.#due ?? this.#at + HEARTBEAT;
   }
 
-  /** @param left milliseconds that the rest will take, where that is known. */
+  /** @param left how long the rest will take, in milliseconds; undefined if that is unknown. */
   progress({ kind, message, counts }: Rollout, diagnosis: Diagnosis | undefined, left: number | undefined): void {
     const troubles = troublesInBrief(diagnosis);
     const now = this.#world.clock.now();
@@ -86,11 +86,11 @@ export class Teller {
   }
 }
 
-/** Why not every node is right, what to type next, and folded what Kubernetes and the container say. */
+/** Logs why nodes do not run the version, the next command to type, and in groups the events and the container's log. */
 export function tellCauses(log: Log, causes: readonly CauseGroup[], namespace: string): void {
   for (const group of causes) {
     const command = nextCommand(group, namespace);
-    log.info(`${explain(group)}.${command === undefined ? '' : ` Look: ${command}`}`);
+    log.info(`${causeText(group)}.${command === undefined ? '' : ` Next: ${command}`}`);
     const { evidence, example } = group;
     if (!evidence) continue;
     if (evidence.events.length > 0) log.group(`Events of pod ${example.pod}`, evidence.events);

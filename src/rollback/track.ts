@@ -8,9 +8,9 @@ import {
   type TroubledNode,
   toleratedOf,
 } from '../daemonset/diagnosis.ts';
-import type { PodOnNode } from '../daemonset/outcome.ts';
 import { TEMPLATE_GENERATION, wrongPods } from '../daemonset/pods.ts';
 import { begin, leastTime, type Progress, record, type Sample, timeLeft } from '../daemonset/progress.ts';
+import type { PodOnNode } from '../daemonset/result.ts';
 import { type Rollout, rolloutOf } from '../daemonset/rollout.ts';
 import { digest } from '../daemonset/template.ts';
 import type { Counts, DaemonSet, Pod } from '../daemonset/types.ts';
@@ -20,27 +20,27 @@ import { Observation } from './observe.ts';
 import { HEARTBEAT, Teller } from './tell.ts';
 import { Interruption, type World } from './world.ts';
 
-/** Pods are looked at when nothing has moved for this long, in milliseconds. */
+/** Pods are watched once nothing has changed for this long, in milliseconds. */
 const LULL = 5_000;
-/** Where the counters cannot be trusted, the pods are looked at again after this long, in milliseconds. */
+/** If the counters cannot be trusted, the pods are compared again after this long, in milliseconds. */
 const BETWEEN_COMPARISONS = 5_000;
-/** Nodes are not looked at again within this time before a verdict, in milliseconds. */
+/** Nodes are not read again within this time before a verdict, in milliseconds. */
 const NODES_AGE = 5_000;
-/** Pods change in crowds, and each look goes over all of them: it is taken this long after the first change, in milliseconds. */
+/** Pods change in batches, and each evaluation covers all of them: it runs this long after the first change, in milliseconds. */
 const CROWD = 250;
-/** What may still be read about the causes when the time is up, in milliseconds; after a verdict there is time. */
+/** How long causes may still be read once the time is up, and after a verdict. Milliseconds. */
 const LAST_LOOK = 1_500;
 const LONG_LOOK = 10_000;
 
-/** How long, and for how many nodes, a wait is worth it. Times in milliseconds. */
+/** How long to wait, and for how many nodes. Times in milliseconds. */
 export interface Limits {
   /** Nothing has progressed for this long: `stalled`. 0: never. */
   progressDeadline: number;
   /** Stop waiting once pods cannot start. */
   failFast: boolean;
-  /** How long such a pod must stay unable to start before it counts. */
+  /** How long such a pod must be unable to start before it counts. */
   failureGrace: number;
-  /** Nodes that may stay without an available pod. */
+  /** Nodes that may remain without an available pod. */
   tolerateUnavailable: Tolerance;
   /** Lines of a failing container's log to show. */
   logLines: number;
@@ -51,34 +51,34 @@ export interface Tracked {
   kind: 'complete' | 'on-delete' | 'not-waited' | 'failed' | 'stalled' | 'superseded' | 'deleted' | 'recreated' | 'timeout' | 'cancelled';
   daemonSet: DaemonSet;
   counts: Counts;
-  /** How it went, the oldest state first. */
+  /** The progress of the rollout, the oldest state first. */
   samples: readonly Sample[];
-  /** What the nodes have that do not run the version, or not available; the most telling first. */
+  /** Why nodes do not run the version, or not available; the most significant cause first. */
   causes: CauseGroup[];
   /** Every node that should run the version has it available, none was tolerated, and there are such nodes. */
   everywhere: boolean;
-  /** Pods that run something else although the counters are complete. */
+  /** Pods that run another template although the counters are complete. */
   wrong?: string[];
-  /** With the update strategy OnDelete: the pods that wait for somebody to delete them. Undefined where they may not be seen. */
+  /** With the update strategy OnDelete: the pods that someone has to delete. Undefined if this account is not allowed to list pods. */
   toReplace?: PodOnNode[];
 }
 
 export interface TrackOptions {
-  /** The digest of the template that every node shall run. */
+  /** The digest of the template that every node should run. */
   wanted: string;
-  /** The hash of its ControllerRevision, where that is known. */
+  /** The hash of its ControllerRevision, if that is known. */
   hash?: string;
   /**
-   * Whether the pods are looked at before the counters are believed: because there is a reason to doubt them, which is said where
-   * the pods may not be looked at, or to be sure, where they may.
+   * Whether to check the pods before the counters are trusted. `doubt`: there is a reason not to trust them, and a warning says so if this
+   * account is not allowed to list pods. `where-allowed`: check if it is.
    */
   verifyPods: 'no' | 'doubt' | 'where-allowed';
   limits: Limits;
-  /** Only say how it is now. */
+  /** Do not wait: only report the present state. */
   once?: boolean;
 }
 
-/** Waits until each node runs the wanted template, or until it never will. */
+/** Waits until every node runs the wanted template, or until that can no longer happen. */
 export async function track(world: World, start: DaemonSet, options: TrackOptions): Promise<Tracked> {
   const wait = new Wait(world, start, options);
   try {
@@ -108,7 +108,7 @@ class Wait {
   #progress: Progress;
   #comparedAt = 0;
   #wrong: string[] = [];
-  /** The counters are in doubt, and the pods may not be looked at. */
+  /** There is a reason not to trust the counters, and this account is not allowed to list pods. */
   #doubtful = false;
   #toReplace: PodOnNode[] | undefined;
   #stuck: TroubledNode[] = [];
@@ -180,7 +180,7 @@ class Wait {
     return rolloutOf(this.#daemonSet).counts;
   }
 
-  /** The end that the present state is, if it is one. */
+  /** The end of the wait, if the present state is one. */
   async #judge(): Promise<Tracked['kind'] | undefined> {
     const { clock, log } = this.#world;
     const daemonSet = this.#daemonSet;
@@ -188,13 +188,13 @@ class Wait {
     if (digest(daemonSet.spec.template) !== this.#options.wanted) return 'superseded';
     if (daemonSet.metadata.generation !== this.#generation) {
       this.#generation = daemonSet.metadata.generation;
-      log.info('The spec was changed meanwhile, but not the template; the wait goes on.');
+      log.info('The spec changed in the meantime, but not the template. The wait continues.');
     }
     const rollout = rolloutOf(daemonSet);
     this.#progress = record(this.#progress, rollout.counts, clock.now());
-    // Before the controller has seen it, nobody knows how many nodes have it already.
+    // Before the controller has observed the change, it is unknown how many nodes have it already.
     if (!this.#options.once && rollout.kind !== 'unobserved') {
-      this.#warnOfTime(leastTime(daemonSet, rollout.counts), 'With minReadySeconds and maxUnavailable as they are');
+      this.#warnOfTime(leastTime(daemonSet, rollout.counts), 'With the present minReadySeconds and maxUnavailable');
     }
     if (rollout.kind === 'complete' && (await this.#countersLie())) return this.#verdict();
     if (rollout.kind === 'on-delete') this.#toReplace = await this.#podsToReplace();
@@ -203,7 +203,7 @@ class Wait {
     return this.#options.once ? undefined : this.#verdict();
   }
 
-  /** Whether it is time to end although not every node is right. */
+  /** Whether to end the wait although not every node runs the version. */
   async #verdict(): Promise<'complete' | 'failed' | 'stalled' | undefined> {
     const { clock, signal } = this.#world;
     const { limits } = this.#options;
@@ -222,7 +222,7 @@ class Wait {
     const mayDo = seen !== undefined && idle >= limits.failureGrace;
     if (overdue && !seen) await this.#observation.glance(AbortSignal.any([signal, AbortSignal.timeout(LONG_LOOK)]));
     if (mayFail || mayDo || overdue) await this.#observation.lookAtNodes(signal, mayFail || overdue ? NODES_AGE : HEARTBEAT);
-    // Something has moved while that was looked at: it is judged again, at once.
+    // Something changed while that was read: evaluate again, at once.
     if (this.#daemonSet !== judged || this.#deleted) return undefined;
     seen = this.#observation.diagnosis(counts);
 
@@ -232,41 +232,42 @@ class Wait {
       if (lacking <= patience.tolerated && seen.troubled.length > 0) return 'complete';
     }
     if (limits.failFast && this.#stuck.length > patience.tolerated) return 'failed';
-    // Where all pods are right it is the controller that is behind with its counters: it may have the same time again.
+    // If all pods run the version, only the controller's counters are behind: it gets the same time again.
     const isRight = seen !== undefined && seen.troubled.length === 0;
     return overdue && (!isRight || idle >= this.#deadline + limits.progressDeadline) ? 'stalled' : undefined;
   }
 
-  /** How long without progress is too long, in milliseconds. */
+  /** How long the rollout may make no progress, in milliseconds. */
   get #deadline(): number {
     const { progressDeadline } = this.#options.limits;
     return progressDeadline > 0 ? progressDeadline + this.#minReady : Number.POSITIVE_INFINITY;
   }
 
-  /** Where the counters are complete and cannot be trusted: whether pods run something else. */
+  /** The counters are complete but cannot be trusted: whether pods run another template. */
   async #countersLie(): Promise<boolean> {
     const { verifyPods } = this.#options;
     if (verifyPods === 'no') return false;
     const { clock } = this.#world;
     if (this.#wrong.length > 0 && clock.now() - this.#comparedAt < BETWEEN_COMPARISONS) return true;
     this.#comparedAt = clock.now();
-    const doubt = 'The history holds the same version twice, so the counters may be wrong, and the pods may not be looked at.';
+    const doubt =
+      'The history has the same version twice, so the counters may be wrong, and this account is not allowed to list pods to check them.';
     const lagging = await this.#podsThatLag(verifyPods === 'doubt' ? doubt : undefined);
     this.#doubtful = verifyPods === 'doubt' && lagging === undefined;
     this.#wrong = (lagging ?? []).map(({ metadata }) => metadata.name);
     if (this.#wrong.length === 0) return false;
     this.#teller.say(
-      `The counters say that the rollout is complete, but ${this.#wrong.length} pods run another template: ${this.#wrong.slice(0, 10).join(', ')}`,
+      `The counters are complete, but ${this.#wrong.length} pods run another template: ${this.#wrong.slice(0, 10).join(', ')}`,
     );
     return true;
   }
 
   async #podsToReplace(): Promise<PodOnNode[] | undefined> {
-    const lagging = await this.#podsThatLag('Which pods are still to be replaced cannot be told, because the pods may not be looked at.');
+    const lagging = await this.#podsThatLag('Could not determine which pods are still to be replaced.');
     return lagging?.map(({ metadata, spec }) => ({ name: metadata.name, node: String(spec?.['nodeName'] ?? '') }));
   }
 
-  /** The pods that do not run the DaemonSet's template. Without the right to see pods, it is said what they are needed for, where that is given. */
+  /** The pods that do not run the DaemonSet's template. If this account is not allowed to list pods: undefined, with `why` as a warning. */
   async #podsThatLag(why: string | undefined): Promise<Pod[] | undefined> {
     const { cluster, log, signal } = this.#world;
     try {
@@ -284,18 +285,18 @@ class Wait {
     if (left !== undefined && this.#world.clock.now() - this.#begun >= 2 * LULL) this.#warnOfTime(left, 'At this pace');
   }
 
-  /** A timeout that cannot suffice is said as soon as it is known. */
+  /** Warns as soon as it is known that the timeout is too short. */
   #warnOfTime(needed: number, why: string): void {
     const { clock, deadline, log } = this.#world;
     const left = deadline - clock.now();
     if (this.#warnedOfTime || needed <= left) return;
     this.#warnedOfTime = true;
     log.warning(
-      `${why}, the rest takes about ${formatDuration(needed)}, and the timeout leaves ${formatDuration(Math.max(0, left))}. A larger timeout is needed.`,
+      `${why}, the rest takes about ${formatDuration(needed)}, but the timeout leaves ${formatDuration(Math.max(0, left))}. Set a longer timeout.`,
     );
   }
 
-  /** When to look again, though nothing is heard. */
+  /** When to evaluate again if there is no news. */
   #wakeAt(): number {
     const { clock } = this.#world;
     const now = clock.now();
@@ -316,7 +317,7 @@ class Wait {
     return Math.min(...times.filter((time) => time !== undefined).filter((time) => time > now), now + HEARTBEAT);
   }
 
-  /** What is told of the end; where not every node is right, with the causes. */
+  /** The result of the wait, with the causes if not every node runs the version. */
   async ended(kind: Tracked['kind']): Promise<Tracked> {
     const counts = this.#counts;
     const done = kind === 'complete' && rolloutOf(this.#daemonSet).kind === 'complete';
@@ -350,11 +351,11 @@ class Wait {
       );
       return await observation.evidence(groups, limits.logLines, limit);
     } catch (error) {
-      log.debug(`The causes could not be read: ${(error as Error).message}`);
+      log.debug(`Could not read the causes: ${(error as Error).message}`);
       return [];
     }
   }
 }
 
-/** Ends at which it is told what the nodes have. */
+/** Ends for which the causes are read. */
 const HAS_CAUSES: ReadonlySet<Tracked['kind']> = new Set(['complete', 'failed', 'stalled', 'timeout']);

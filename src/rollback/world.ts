@@ -2,7 +2,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Run } from '../daemonset/mark.ts';
 import type { DaemonSetName } from '../daemonset/types.ts';
 
-/** Time, so that whoever waits can be tested. */
+/** Time, as an argument, so that a wait can be tested. */
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
@@ -10,24 +10,24 @@ export interface Clock {
   sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
 }
 
-/** Where progress is told. It makes any text safe for a job log. */
+/** The job log. It makes any text safe. */
 export interface Log {
   info(line: string): void;
-  /** Details that are folded until somebody opens them. */
+  /** Details that are collapsed until the reader opens them. */
   group(title: string, lines: string[]): void;
   warning(line: string): void;
   debug(line: string): void;
 }
 
-/** How long there is time. */
+/** A time limit. */
 export interface Term {
-  /** Aborted with an `Interruption` when the job is cancelled or the time is up. */
+  /** Aborted with an `Interruption` if the job is cancelled or the time is up. */
   signal: AbortSignal;
   /** When the time is up, in milliseconds since the epoch. */
   deadline: number;
 }
 
-/** Everything that a step needs of the outside. */
+/** Everything outside of the process that a step needs. */
 export interface World extends Term {
   cluster: Cluster;
   clock: Clock;
@@ -36,7 +36,7 @@ export interface World extends Term {
   run: Run | undefined;
 }
 
-/** Why the work was stopped from outside. */
+/** Why the work was stopped. */
 export class Interruption extends Error {
   readonly kind: 'cancelled' | 'timeout';
   constructor(kind: 'cancelled' | 'timeout') {
@@ -46,7 +46,7 @@ export class Interruption extends Error {
   }
 }
 
-/** The same world, in whose log each line says which DaemonSet it is about. */
+/** The same world, but each line of its log names this DaemonSet. */
 export function about({ namespace, name }: DaemonSetName, world: World): World {
   const of = (line: string): string => `${namespace}/${name}: ${line}`;
   const { log } = world;

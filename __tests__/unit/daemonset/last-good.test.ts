@@ -3,11 +3,13 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { knownGood, marksToWithdraw } from '../../../src/daemonset/last-good.ts';
 import { goodText, readGood } from '../../../src/daemonset/mark.ts';
-import type { PodCounts } from '../../../src/daemonset/outcome.ts';
+import type { PodCounts } from '../../../src/daemonset/pods.ts';
 import { type History, historyOf, isSameVersion, type Revision } from '../../../src/daemonset/revision.ts';
 import { chooseTarget } from '../../../src/daemonset/target.ts';
 import type { PodTemplate } from '../../../src/daemonset/types.ts';
-import { controllerRevision, daemonSet, template } from '../builders.ts';
+import { messageOf } from '../../../src/report/messages/conclusion.ts';
+import { noteText } from '../../../src/report/messages/notes.ts';
+import { controllerRevision, daemonSet, resultWith, template } from '../builders.ts';
 
 const v1 = template('agent:v1');
 const v2 = template('agent:v2');
@@ -57,29 +59,35 @@ describe('last-good', () => {
   });
 
   test('gives the reason for its choice', () => {
-    const why = (...of: Parameters<typeof knownGood>): string | undefined => knownGood(...of)[0]?.why;
+    const why = (...of: Parameters<typeof knownGood>): string | undefined => {
+      const [best] = knownGood(...of);
+      return best?.why && noteText(best.why);
+    };
     expect(why(history(v3, [v1, v3], 1))).toBe(
-      'Revision 1 is marked good: seen running everywhere at 2026-01-01T00:00:00.000Z by https://github.example/o/r/actions/runs/7.',
+      'Revision 1 has the good mark: it was seen running on every node at 2026-01-01T00:00:00.000Z by https://github.example/o/r/actions/runs/7.',
     );
     const stored = [
       controllerRevision(1, v1, { good: markOf('agent-1', run, 1) }),
       controllerRevision(2, twinOf(v1), { good: markOf('agent-2', undefined, 2) }),
       controllerRevision(3, v3),
     ];
-    expect(why(historyOf(daemonSet(v3), stored))).toBe('Revision 2 is marked good: seen running everywhere at 2026-01-02T00:00:00.000Z.');
-    expect(why(history(v3, [v1, v3]), ready(7, 3))).toMatch(/runs ready on 7 nodes\.$/);
-    expect(why(history(v3, [v1, v3]), ready(1, 3))).toMatch(/runs ready on 1 node\.$/);
+    expect(why(historyOf(daemonSet(v3), stored))).toBe(
+      'Revision 2 has the good mark: it was seen running on every node at 2026-01-02T00:00:00.000Z.',
+    );
+    expect(why(history(v3, [v1, v3]), ready(7, 3))).toMatch(/most Ready pods: 7\.$/);
+    expect(why(history(v3, [v1, v3]), ready(1, 3))).toMatch(/most Ready pods: 1\.$/);
   });
 
   test('is refused with the list of revisions to choose from', () => {
     const past = history(v3, [v1, v3]);
     for (const [pods, why] of [
       [ready(0, 3), 'none has a Ready pod'],
-      [undefined, 'the pods may not be looked at'],
-    ] as const)
-      expect(chooseTarget(past, { kind: 'last-good' }, pods)).toMatchObject({
-        refusal: { message: expect.stringMatching(new RegExp(`${why}\\. Set to-revision .* exist: 2 \\(agent-2\\), 1 \\(agent-1\\)\\.`)) },
-      });
+      [undefined, 'this account is not allowed to list pods'],
+    ] as const) {
+      const target = chooseTarget(past, { kind: 'last-good' }, pods);
+      const text = target.kind === 'refused' ? messageOf(resultWith(target.refusal, past)) : '';
+      expect(text).toMatch(new RegExp(`${why}.*\\. Set to-revision .*Existing revisions: 2 \\(agent-2\\), 1 \\(agent-1\\)\\.`));
+    }
   });
 
   test('is, for any history, each other version once, marked ones if there are any, in a fixed order', () => {

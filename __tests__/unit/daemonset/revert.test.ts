@@ -1,8 +1,10 @@
 import { expect, test } from '@jest/globals';
 import type { CauseGroup, TroubledNode } from '../../../src/daemonset/diagnosis.ts';
-import type { Result } from '../../../src/daemonset/outcome.ts';
+import type { Result } from '../../../src/daemonset/result.ts';
 import { shouldRevert } from '../../../src/daemonset/revert.ts';
 import type { Cause } from '../../../src/daemonset/trouble.ts';
+import { decisionText } from '../../../src/report/messages/rollout.ts';
+import { resultWith } from '../builders.ts';
 
 function group(cause: Cause, count: number): CauseGroup {
   const nodes = Array.from(
@@ -21,7 +23,7 @@ function group(cause: Cause, count: number): CauseGroup {
 
 function result(outcome: Result['outcome'], updated: number, ...causes: CauseGroup[]): Result {
   const counts = { desired: 10, updated, available: 5 };
-  return { daemonSet: { namespace: '', name: '' }, outcome, reason: 'internal', message: '', changed: false, notes: [], counts, causes };
+  return resultWith({ outcome, reason: 'internal', facts: { kind: 'rolled-out' } }, undefined, { counts, causes });
 }
 
 test.each<[string, Result, boolean, RegExp]>([
@@ -31,15 +33,22 @@ test.each<[string, Result, boolean, RegExp]>([
   ['one each of two kinds', result('failed', 5, group('crash-loop', 1), group('image-pull', 1)), true, /2 nodes/],
   ['pods that are not created at all', result('failed', 0, group('pod-rejected', 1)), true, /1 node/],
   ['pods that never become ready', result('stalled', 5, group('not-ready', 3)), true, /3 nodes/],
-  ['old pods that do not end', result('stalled', 5, group('terminating', 5)), false, /not the version/],
-  ['nodes that are not ready', result('stalled', 5, group('node-not-ready', 4), group('not-replaced', 5)), false, /not the version/],
+  ['old pods that do not end', result('stalled', 5, group('terminating', 5)), false, /something other than this version/],
+  [
+    'nodes that are not ready',
+    result('stalled', 5, group('node-not-ready', 4), group('not-replaced', 5)),
+    false,
+    /something other than this version/,
+  ],
   ['one bad pod beside bad nodes', result('stalled', 5, group('node-not-ready', 4), group('not-ready', 1)), false, /only 1 of the 5/],
-  ['nothing that could be seen', result('stalled', 5), false, /cannot be told/],
+  ['nothing that could be seen', result('stalled', 5), false, /could not determine/],
   ['too little time', result('timed-out', 5, group('not-ready', 5)), false, /rollback-on-timeout is not set/],
 ])('decides whether to roll back: %s', (_name, broken, revert, why) => {
-  expect(shouldRevert(broken, { onTimeout: false })).toEqual({ revert, why: expect.stringMatching(why) });
+  const decision = shouldRevert(broken, { onTimeout: false });
+  expect(decision.rollBack).toBe(revert);
+  expect(decisionText(decision)).toMatch(why);
 });
 
 test('a timeout is enough with rollback-on-timeout', () => {
-  expect(shouldRevert(result('timed-out', 5), { onTimeout: true }).revert).toBe(true);
+  expect(shouldRevert(result('timed-out', 5), { onTimeout: true }).rollBack).toBe(true);
 });

@@ -12,9 +12,9 @@ import {
   stuckOf,
   withWarnings,
 } from '../../../src/daemonset/diagnosis.ts';
-import { explain } from '../../../src/daemonset/explain.ts';
 import type { Cause } from '../../../src/daemonset/trouble.ts';
 import type { DaemonSet, Event, Node, Pod } from '../../../src/daemonset/types.ts';
+import { causeText } from '../../../src/report/messages/causes.ts';
 
 const FOLDER = '__tests__/fixtures/streams';
 /** The replay continues after the last line until this time, in milliseconds. */
@@ -97,7 +97,7 @@ function knowable(stream: Stream, sign: RegExp, crashes: boolean, grace: number)
 
 /** The sentence about a group, without what differs between recordings. */
 const sentenceOf = (group: CauseGroup | undefined): string =>
-  (group ? explain(group) : '').replace(/ \(node-\d+, node-\d+\)$/, '').replace(/\d+ restarts/, 'N restarts');
+  (group ? causeText(group) : '').replace(/ \(node-\d+, node-\d+\)$/, '').replace(/\d+ restarts/, 'N restarts');
 
 const unrecoverable: [kind: string, cause: Cause, sign: RegExp, crashes: boolean, sentence: string][] = [
   ['missing', 'image-pull', /"ErrImagePull"/, false, '2 pods cannot pull the image registry.example/agent:v2-missing: not found'],
@@ -106,14 +106,14 @@ const unrecoverable: [kind: string, cause: Cause, sign: RegExp, crashes: boolean
     'invalid-image',
     /"InvalidImageName"/,
     false,
-    '2 pods have an image whose name is not valid: registry.example/agent:v2-invalid-name',
+    '2 pods have an invalid image name: registry.example/agent:v2-invalid-name',
   ],
   [
     'config-error',
     'config-error',
     /"CreateContainerConfigError"/,
     false,
-    '2 pods cannot get container "agent" configured: configmap "agent-config" not found',
+    '2 pods cannot configure container "agent": configmap "agent-config" not found',
   ],
   [
     'run-error',
@@ -123,20 +123,20 @@ const unrecoverable: [kind: string, cause: Cause, sign: RegExp, crashes: boolean
     false,
     '2 pods cannot start container "agent" (exit code 128, CrashLoopBackOff): failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "agent": executable file not found in $PATH',
   ],
-  ['crash', 'crash-loop', /"terminated"/, true, '2 pods crash: container "agent" ends after each start (exit code 1, N restarts)'],
+  ['crash', 'crash-loop', /"terminated"/, true, '2 pods crash: container "agent" exits after every start (exit code 1, N restarts)'],
   [
     'oom',
     'oom-killed',
     /"OOMKilled"/,
     true,
-    '2 pods crash: container "agent" needs more memory than its limit (OOMKilled, exit code 137, N restarts)',
+    '2 pods crash: container "agent" exceeds its memory limit (OOMKilled, exit code 137, N restarts)',
   ],
   [
     'unhealthy',
     'probe-failed',
     /"terminated"/,
     true,
-    '2 pods are restarted again and again: the probe of container "agent" fails (N restarts): Liveness probe failed: HTTP probe failed with statuscode: 500',
+    '2 pods are restarted repeatedly: the probe of container "agent" fails (N restarts): Liveness probe failed: HTTP probe failed with statuscode: 500',
   ],
   [
     'unmounted',
@@ -157,7 +157,7 @@ const unrecoverable: [kind: string, cause: Cause, sign: RegExp, crashes: boolean
     'crash-loop',
     /"terminated"/,
     true,
-    '2 pods crash: init container "setup" ends after each start (exit code 1, N restarts)',
+    '2 pods crash: init container "setup" exits after every start (exit code 1, N restarts)',
   ],
 ];
 
@@ -201,8 +201,8 @@ test('a container that hangs is not-ready and never stuck, since it may still be
   expect(moments.filter(({ stuck }) => stuck > 0)).toEqual([]);
   const [worst] = moments.at(-1)?.groups ?? [];
   expect(worst).toMatchObject({ cause: 'not-ready', nodes: [{}, {}] });
-  expect(worst && explain(worst)).toMatch(
-    /^2 pods run, and are not ready: containers with unready status: \[agent\] \(node-\d, node-\d\)$/,
+  expect(worst && causeText(worst)).toMatch(
+    /^2 pods run but are not ready: containers with unready status: \[agent\] \(node-\d, node-\d\)$/,
   );
 });
 

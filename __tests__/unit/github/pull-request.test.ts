@@ -15,10 +15,10 @@ const pull = (
 
 describe('the pull request of a commit', () => {
   test.each<[string, PullRequest[], number | RegExp]>([
-    ['none', [], /is of no pull request/],
+    ['none', [], /does not belong to a pull request/],
     ['the only one', [pull(7)], 7],
     ['in a different letter case', [pull(7, { repository: 'Octo/Fleet' })], 7],
-    ['only one of another repository', [pull(7, { repository: 'upstream/fleet' })], /is of no pull request/],
+    ['only one of another repository', [pull(7, { repository: 'upstream/fleet' })], /does not belong to a pull request/],
     ['a merged one before an open one', [pull(7, { head: sha }), pull(8, { merged: true })], 8],
     ['the one that the commit merged', [pull(7, { merged: true }), pull(8, { merged: true, mergeCommit: sha })], 8],
     ['the open one whose head is the commit', [pull(7), pull(8, { head: sha }), pull(9)], 8],

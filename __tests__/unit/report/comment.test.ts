@@ -2,11 +2,11 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { micromark } from 'micromark';
 import { gfm, gfmHtml } from 'micromark-extension-gfm';
-import type { Result } from '../../../src/daemonset/outcome.ts';
+import type { Result } from '../../../src/daemonset/result.ts';
 import { commentOf } from '../../../src/report/comment.ts';
 import { deploymentStatusOf } from '../../../src/report/deployment-status.ts';
 import type { Report } from '../../../src/report/report.ts';
-import { template } from '../builders.ts';
+import { factsWith, template } from '../builders.ts';
 
 const MARKER = '<!-- rollback-daemonset 0123 -->';
 const author = { workflow: 'Deploy', job: 'agents', link: 'https://github.com/octo/fleet/actions/runs/7/attempts/2' };
@@ -27,13 +27,13 @@ function result(changes: Partial<Result> = {}, text = ''): Result {
     daemonSet: { namespace: 'logging', name: `agent${text}` },
     outcome: 'rolled-back',
     reason: 'complete',
-    message: `hush ${text}`,
+    facts: factsWith(`hush ${text}`),
     changed: true,
     old: revision(3),
     target: revision(2),
     newRevision: 4,
     counts: { desired: 10, updated: 10, available: 10 },
-    notes: [`hush ${text}`],
+    notes: [{ kind: 'known-good', number: 1, time: `hush ${text}`, run: undefined }],
     ...changes,
   };
 }
@@ -148,7 +148,7 @@ describe('the status of the deployment', () => {
     [
       'a gate that fails',
       { command: 'status', results: [result({ outcome: 'stalled', reason: 'no-progress', changed: false })] },
-      'failure: Stalled: DaemonSet logging/agent (no-progress)',
+      'failure: Rollout stalled: DaemonSet logging/agent (no-progress)',
     ],
     ['a gate that rolled back', { command: 'status', results: [result()] }, 'failure: Rolled back to revision 2'],
     ...(['pending', 'refused', 'superseded', 'deleted', 'cancelled', 'error'] as const).map(

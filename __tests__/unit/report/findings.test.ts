@@ -3,13 +3,14 @@ import fc from 'fast-check';
 import { micromark } from 'micromark';
 import { gfm, gfmHtml } from 'micromark-extension-gfm';
 import type { CauseGroup, TroubledNode } from '../../../src/daemonset/diagnosis.ts';
-import type { Result } from '../../../src/daemonset/outcome.ts';
 import type { Sample } from '../../../src/daemonset/progress.ts';
+import type { Result } from '../../../src/daemonset/result.ts';
 import type { Cause, Trouble } from '../../../src/daemonset/trouble.ts';
 import { causes, chart, evidence, nodes } from '../../../src/report/findings.ts';
 import { outputsOf } from '../../../src/report/outputs.ts';
 import type { Report } from '../../../src/report/report.ts';
 import { summaryOf } from '../../../src/report/summary.ts';
+import { factsWith } from '../builders.ts';
 
 function group(
   many: number,
@@ -45,7 +46,7 @@ const failed: Result = {
   daemonSet: { namespace: 'logging', name: 'agent' },
   outcome: 'failed',
   reason: 'crash-loop',
-  message: 'Too bad.',
+  facts: factsWith('Too bad.'),
   changed: true,
   counts: { desired: 10, updated: 5, available: 5 },
   notes: [],
@@ -70,7 +71,7 @@ describe('the findings in the summary', () => {
   test('show each cause as a sentence with the next command, and which ones are stuck', () => {
     const all = [group(2), group(1, { cause: 'not-replaced' }, { stuck: false })];
     const lines = causes({ ...failed, causes: all }).split('\n');
-    expect(lines[0]).toBe('### What holds it up');
+    expect(lines[0]).toBe('### What is blocking the rollout');
     expect(lines[2]).toMatch(/^- ❌ \*\*2 pods crash.*<br>Next: <code>kubectl logs .*--previous<\/code>$/);
     expect(lines[3]).toMatch(/^- ⏳ \*\*1 pod of the other version[^<]*$/);
     expect(causes({ ...failed, causes: [] })).toBe('');
@@ -87,7 +88,7 @@ describe('the findings in the summary', () => {
       ...failed,
       causes: [group(40), group(30, { cause: 'starting', reason: '', restarts: 0 }, { marks: ['cordoned', 'new'] })],
     });
-    expect(table).toContain('<summary>Nodes that are not right: 70</summary>');
+    expect(table).toContain('<summary>Nodes that do not run the version: 70</summary>');
     expect(count(table, /^\| <code>/gm)).toBe(50);
     expect(table).toContain(
       '| <code>node-0</code> | <code>agent-0</code> | crash&#45;loop &#40;CrashLoopBackOff&#41; | 3 | 1 |  | last words |',
@@ -167,7 +168,7 @@ describe('the findings in the summary', () => {
     expect(Buffer.byteLength(summary)).toBeLessThan(1_000_000);
     expect(summary).toMatch(/^## ❌ Pods cannot start: /);
     expect(summary).toContain('Some details are left out');
-    expect(count(summary, /### What holds it up/g)).toBe(one.results.length);
+    expect(count(summary, /### What is blocking the rollout/g)).toBe(one.results.length);
     expect(count(summary, /\*\*500 pods crash/g)).toBe(4 * one.results.length);
     expect(count(summary, /<details/g)).toBe(count(summary, /<\/details>/g));
   });

@@ -76,7 +76,7 @@ describe('historyLines', () => {
       asOf,
     };
     expect(historyLines(history, { namespace: 'logging', name: 'agent' }).map((line) => line.split(/ {2,}/).slice(2, -2))).toEqual([
-      ['CONTROLLER', 'AGE', 'PODS', 'GOOD'],
+      ['CONTROLLER', 'AGE', 'PODS', 'KNOWN-GOOD SINCE'],
       ['DaemonSet/agent', '10h', '1/3'],
       ['DaemonSet/agent', '<unknown>', '0/0', '2026-01-01T00:00:00Z'],
     ]);

@@ -1,11 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Command, Outcome, Result } from '../../../src/daemonset/outcome.ts';
+import type { Command, Outcome } from '../../../src/daemonset/outcome.ts';
+import type { Result } from '../../../src/daemonset/result.ts';
 import type { Revision } from '../../../src/daemonset/revision.ts';
 import { outputsOf } from '../../../src/report/outputs.ts';
 import type { Report } from '../../../src/report/report.ts';
 import { summaryOf } from '../../../src/report/summary.ts';
-import { template } from '../builders.ts';
+import { factsWith, template } from '../builders.ts';
 
 const revision = (number: number, text = ''): Revision => ({
   number,
@@ -23,7 +24,7 @@ const rolledBack: Result = {
   daemonSet: { namespace: 'logging', name: 'agent' },
   outcome: 'rolled-back',
   reason: 'complete',
-  message: 'Revision 3 → 4, which restores revision 2.',
+  facts: { kind: 'restored' },
   changed: true,
   old: revision(3),
   target: revision(2),
@@ -65,12 +66,13 @@ describe('the summary', () => {
     expect(row('Runs now')?.[1]).toBe('**4** (was 2)');
   });
 
-  test.each<[NonNullable<Result['rollback']>['outcome'], string, string]>([
+  test.each<[Outcome, string, string]>([
     ['rolled-back', ', rolled back', 'Runs now'],
     ['pending', ', rolled back', 'Restored'],
-    ['timed-out', ', and not rolled back', 'Restored'],
+    ['timed-out', ', not rolled back', 'Restored'],
   ])('of a gate says what failed and how its rollback ended: %s', (outcome, verdict, row) => {
-    const rollback = { outcome, reason: 'complete', message: '' } as const;
+    const gate: Result = { ...rolledBack, outcome: 'failed', reason: 'crash-loop' };
+    const rollback = { decision: { rollBack: true, because: 'timed-out' }, result: { ...rolledBack, outcome }, gate } as const;
     const text = summaryOf(report({ outcome: 'failed', reason: 'crash-loop', rollback }, { command: 'status' }));
     expect(text).toMatch(new RegExp(`^## ❌ Pods cannot start${verdict}: DaemonSet `));
     expect(text).toContain(`| ${row} | **4** (was 2) |`);
@@ -99,7 +101,7 @@ describe('the summary', () => {
 
   test('of a failure shows the reason in an alert, with a link to the explanation', () => {
     const failed = report(
-      { outcome: 'timed-out', reason: 'timeout', message: 'Too late.' },
+      { outcome: 'timed-out', reason: 'timeout', facts: factsWith('Too late.') },
       { help: 'https://github.com/o/r/blob/v1/docs/troubleshooting.md#timeout' },
     );
     expect(summaryOf(failed)).toContain('> [!CAUTION]\n> Too late&#46;');
@@ -132,7 +134,17 @@ describe('the summary', () => {
       fc.property(hostile, fc.integer({ min: 0, max: 2_000 }), (any, many) => {
         const before = Array.from({ length: Math.min(many, 60) }, (_, index) => revision(index, any));
         const changes = Array.from({ length: many }, (_, index) => ({ path: `${any}${index}`, before: any, after: any, sensitive: false }));
-        const summary = summaryOf(report({ message: any, changes, history: { before, asOf: 0 }, notes: [any] }, { warnings: [any] }));
+        const summary = summaryOf(
+          report(
+            {
+              facts: factsWith(any),
+              changes,
+              history: { before, asOf: 0 },
+              notes: [{ kind: 'known-good', number: 1, time: any, run: any }],
+            },
+            { warnings: [any] },
+          ),
+        );
         expect(Buffer.byteLength(summary)).toBeLessThan(1024 * 1024);
         expect(summary.match(/^<details/gm)?.length).toBe(summary.match(/^<\/details>$/gm)?.length);
         expect([...summary.matchAll(/^(`{3,})(diff)?$/gm)].filter(([, , opens]) => !opens).map(([, ticks]) => ticks)).toEqual(
@@ -157,7 +169,7 @@ describe('several DaemonSets', () => {
     daemonSet: { namespace: 'logging', name },
     ...result,
   });
-  const late: Partial<Result> = { outcome: 'timed-out', reason: 'timeout', message: 'Too late.' };
+  const late: Partial<Result> = { outcome: 'timed-out', reason: 'timeout', facts: factsWith('Too late.') };
 
   test('have the worst verdict, followed by how each one ended', () => {
     const lines = summaryOf(report({}, { results: [named('a'), named('b', late), named('c')] })).split('\n');
@@ -189,7 +201,7 @@ describe('several DaemonSets', () => {
   });
 
   test('have results below 512 KiB that keep an entry for each as long as possible', () => {
-    const many = Array.from({ length: 1_000 }, (_, index) => named(`agent-${index}`, { message: 'x'.repeat(2_000) }));
+    const many = Array.from({ length: 1_000 }, (_, index) => named(`agent-${index}`, { facts: factsWith('x'.repeat(2_000)) }));
     const { results = '' } = outputsOf(report({}, { results: many as [Result, ...Result[]] }));
     expect(results.length).toBeLessThan(512 * 1024);
     expect(JSON.parse(results)).toHaveLength(1_000);
@@ -199,7 +211,7 @@ describe('several DaemonSets', () => {
 test('outputs are single lines, and results is JSON', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (any) => {
-      const outputs = outputsOf(report({ target: { ...revision(2), changeCause: any, images: [any] }, message: any }));
+      const outputs = outputsOf(report({ target: { ...revision(2), changeCause: any, images: [any] }, facts: factsWith(any) }));
       for (const value of Object.values(outputs)) expect(value).not.toMatch(/[\r\n]/);
       expect(JSON.parse(outputs['results'] ?? '')).toHaveLength(1);
     }),

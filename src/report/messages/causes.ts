@@ -1,13 +1,13 @@
-import type { CauseGroup, TroubledNode } from './diagnosis.ts';
-import type { Trouble } from './trouble.ts';
+import type { CauseGroup, TroubledNode } from '../../daemonset/diagnosis.ts';
+import type { Trouble } from '../../daemonset/trouble.ts';
 
 /** Nodes that a sentence names. */
 const MOST_NODES = 5;
-/** UTF-16 code units of a message of Kubernetes in a sentence. */
+/** Length of Kubernetes' message in a sentence, in UTF-16 code units. */
 const LONGEST_MESSAGE = 300;
 
-/** What a group of nodes has, as a sentence: `7 pods cannot pull the image X: not found (node-3, node-5, …)`. */
-export function explain({ nodes, example }: CauseGroup): string {
+/** The problem of a group of nodes, as a sentence: `7 pods cannot pull the image X: not found (node-3, node-5, …)`. */
+export function causeText({ nodes, example }: CauseGroup): string {
   const many = nodes.length;
   const [pods, have, are, s] = many === 1 ? ['1 pod', 'has', 'is', 's'] : [`${many} pods`, 'have', 'are', ''];
   const { trouble } = example;
@@ -23,17 +23,17 @@ export function explain({ nodes, example }: CauseGroup): string {
       case 'image-pull':
         return `${pods} cannot pull the image ${image}: ${pullProblem(trouble)}`;
       case 'invalid-image':
-        return `${pods} ${have} an image whose name is not valid: ${image}`;
+        return `${pods} ${have} an invalid image name: ${image}`;
       case 'config-error':
-        return `${pods} cannot get ${container} configured${said}`;
+        return `${pods} cannot configure ${container}${said}`;
       case 'start-error':
         return `${pods} cannot start ${container} (${code}${reason})${said}`;
       case 'crash-loop':
-        return `${pods} crash${many === 1 ? 'es' : ''}: ${container} ends after each start (${code}${times})${said}`;
+        return `${pods} crash${many === 1 ? 'es' : ''}: ${container} exits after every start (${code}${times})${said}`;
       case 'oom-killed':
-        return `${pods} crash${many === 1 ? 'es' : ''}: ${container} needs more memory than its limit (OOMKilled, ${code}${times})`;
+        return `${pods} crash${many === 1 ? 'es' : ''}: ${container} exceeds its memory limit (OOMKilled, ${code}${times})`;
       case 'probe-failed':
-        return `${pods} ${are} restarted again and again: the probe of ${container} fails (${times})${said}`;
+        return `${pods} ${are} restarted repeatedly: the probe of ${container} fails (${times})${said}`;
       case 'volume-mount':
         return `${pods} wait${s} for a volume${said}`;
       case 'unschedulable':
@@ -43,15 +43,15 @@ export function explain({ nodes, example }: CauseGroup): string {
       case 'starting':
         return `${pods} ${are} still starting (${reason})${said}`;
       case 'not-ready':
-        return `${pods} run${s}, and ${are} not ready${said}`;
+        return `${pods} run${s} but ${are} not ready${said}`;
       case 'min-ready-seconds':
-        return `${pods} ${are} ready, and not yet for minReadySeconds`;
+        return `${pods} ${are} ready, but not yet for minReadySeconds`;
       case 'evicted':
         return `${pods} failed and will be replaced (${reason})${said}`;
       case 'terminating':
-        return `${pods} of the other version ${are} being deleted and ${many === 1 ? 'does' : 'do'} not end`;
+        return `${pods} of the other version ${are} being deleted but ${many === 1 ? 'does' : 'do'} not terminate`;
       case 'old-pod-unavailable':
-        return `${pods} of the other version ${are} unavailable, which uses up maxUnavailable, so that the controller replaces no other`;
+        return `${pods} of the other version ${are} unavailable. That uses up maxUnavailable, so the controller replaces no other pod`;
       case 'not-replaced':
         return `${pods} of the other version ${are} still to be replaced`;
       case 'no-pod':
@@ -62,13 +62,13 @@ export function explain({ nodes, example }: CauseGroup): string {
   }
 }
 
-/** In a word or two why an image cannot be pulled, as far as its message tells. */
+/** Why an image cannot be pulled, in a few words, as far as the message shows. */
 function pullProblem({ reason, message }: Trouble): string {
-  if (reason === 'ErrImageNeverPull') return 'it is not on the node, and imagePullPolicy is Never';
+  if (reason === 'ErrImageNeverPull') return 'it is not on the node and imagePullPolicy is Never';
   if (/not found|manifest unknown|NotFound/i.test(message)) return 'not found';
   if (/unauthorized|denied|forbidden|authentication required|HTTP 40[13]/i.test(message)) return 'access denied (imagePullSecrets?)';
-  if (/too ?many ?requests|rate limit|HTTP 429/i.test(message)) return 'the registry limits the pulls';
-  if (/timeout|refused|no such host|unreachable|TLS handshake|EOF|reset/i.test(message)) return 'the registry cannot be reached';
+  if (/too ?many ?requests|rate limit|HTTP 429/i.test(message)) return 'the registry rate limits pulls';
+  if (/timeout|refused|no such host|unreachable|TLS handshake|EOF|reset/i.test(message)) return 'the registry is unreachable';
   return message === '' ? reason : shortened(message);
 }
 
@@ -83,13 +83,13 @@ function named(nodes: readonly TroubledNode[]): string {
   return ` (${names.slice(0, MOST_NODES).join(', ')}${more})`;
 }
 
-/** A node in a line of progress: `node-7 (CrashLoopBackOff, 3 restarts)`. */
-export function inBrief({ node, trouble: { reason, cause, restarts = 0 }, marks }: TroubledNode): string {
+/** A node in a progress line: `node-7 (CrashLoopBackOff, 3 restarts)`. */
+export function nodeInBrief({ node, trouble: { reason, cause, restarts = 0 }, marks }: TroubledNode): string {
   const parts = [reason || cause, ...(restarts > 0 ? [`${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`] : [])];
   return `${node || 'a node without a pod'} (${[...new Set([...parts, ...marks])].join(', ')})`;
 }
 
-/** What to type next to learn more; undefined where there is nothing more to learn. */
+/** The next command to type to learn more; undefined if there is nothing more to learn. */
 export function nextCommand({ cause, example }: CauseGroup, namespace: string): string | undefined {
   const { pod, node, trouble } = example;
   const container = trouble.container === undefined ? '' : ` --container ${trouble.container}`;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { CauseGroup, TroubledNode } from '../../../src/daemonset/diagnosis.ts';
-import { explain, inBrief, nextCommand } from '../../../src/daemonset/explain.ts';
-import { CAUSES, type Cause, type Trouble } from '../../../src/daemonset/trouble.ts';
+import type { CauseGroup, TroubledNode } from '../../../../src/daemonset/diagnosis.ts';
+import { CAUSES, type Cause, type Trouble } from '../../../../src/daemonset/trouble.ts';
+import { causeText, nextCommand, nodeInBrief } from '../../../../src/report/messages/causes.ts';
 
 const on = (node: string, trouble: Partial<Trouble> & { cause: Cause }, marks: string[] = []): TroubledNode => ({
   node,
@@ -24,41 +24,37 @@ describe('the sentence about a cause', () => {
   test.each<[Partial<Trouble> & { cause: Cause }, string, string]>([
     [
       { cause: 'crash-loop', ...agent, exitCode: 1, restarts: 1 },
-      '1 pod crashes: container "agent" ends after each start (exit code 1, 1 restart) (a)',
-      '2 pods crash: container "agent" ends after each start (exit code 1, 1 restart) (a, b)',
+      '1 pod crashes: container "agent" exits after every start (exit code 1, 1 restart) (a)',
+      '2 pods crash: container "agent" exits after every start (exit code 1, 1 restart) (a, b)',
     ],
     [
       { cause: 'crash-loop', ...agent, init: true, restarts: 4, message: 'no disk' },
-      '1 pod crashes: init container "agent" ends after each start (4 restarts): no disk (a)',
-      '2 pods crash: init container "agent" ends after each start (4 restarts): no disk (a, b)',
+      '1 pod crashes: init container "agent" exits after every start (4 restarts): no disk (a)',
+      '2 pods crash: init container "agent" exits after every start (4 restarts): no disk (a, b)',
     ],
     [{ cause: 'volume-mount', message: 'no disk' }, '1 pod waits for a volume: no disk (a)', '2 pods wait for a volume: no disk (a, b)'],
-    [
-      { cause: 'invalid-image', image: 'A' },
-      '1 pod has an image whose name is not valid: A (a)',
-      '2 pods have an image whose name is not valid: A (a, b)',
-    ],
+    [{ cause: 'invalid-image', image: 'A' }, '1 pod has an invalid image name: A (a)', '2 pods have an invalid image name: A (a, b)'],
     [
       { cause: 'unschedulable', message: 'no cpu' },
       '1 pod cannot be scheduled to its node: no cpu (a)',
       '2 pods cannot be scheduled to their nodes: no cpu (a, b)',
     ],
     [{ cause: 'starting', reason: 'Pending' }, '1 pod is still starting (Pending) (a)', '2 pods are still starting (Pending) (a, b)'],
-    [{ cause: 'not-ready' }, '1 pod runs, and is not ready (a)', '2 pods run, and are not ready (a, b)'],
+    [{ cause: 'not-ready' }, '1 pod runs but is not ready (a)', '2 pods run but are not ready (a, b)'],
     [
       { cause: 'min-ready-seconds' },
-      '1 pod is ready, and not yet for minReadySeconds (a)',
-      '2 pods are ready, and not yet for minReadySeconds (a, b)',
+      '1 pod is ready, but not yet for minReadySeconds (a)',
+      '2 pods are ready, but not yet for minReadySeconds (a, b)',
     ],
     [{ cause: 'no-pod' }, '1 node has no pod yet (a)', '2 nodes have no pod yet (a, b)'],
     [{ cause: 'node-not-ready', message: 'gone' }, '1 node is not ready: gone (a)', '2 nodes are not ready: gone (a, b)'],
     [
       { cause: 'terminating' },
-      '1 pod of the other version is being deleted and does not end (a)',
-      '2 pods of the other version are being deleted and do not end (a, b)',
+      '1 pod of the other version is being deleted but does not terminate (a)',
+      '2 pods of the other version are being deleted but do not terminate (a, b)',
     ],
   ])('%j', (trouble, one, two) => {
-    expect([explain(group(trouble, 'a')), explain(group(trouble, 'a', 'b'))]).toEqual([one, two]);
+    expect([causeText(group(trouble, 'a')), causeText(group(trouble, 'a', 'b'))]).toEqual([one, two]);
   });
 
   test.each<[string, string, string]>([
@@ -66,17 +62,17 @@ describe('the sentence about a cause', () => {
     ['', 'manifest unknown', 'not found'],
     ['', 'pull access denied, repository does not exist or may require authorization', 'access denied (imagePullSecrets?)'],
     ['', 'unexpected status: 401 Unauthorized', 'access denied (imagePullSecrets?)'],
-    ['', 'toomanyrequests: You have reached your pull rate limit', 'the registry limits the pulls'],
-    ['', 'unexpected status from HEAD request to https://r.example/v2/: 429 Too Many Requests', 'the registry limits the pulls'],
-    ['', 'dial tcp: lookup r.example: no such host', 'the registry cannot be reached'],
-    ['', 'dial tcp 10.0.0.1:443: i/o timeout', 'the registry cannot be reached'],
-    ['', 'failed to pull agent@sha256:4b2f401c8d: dial tcp 10.0.0.1:443: i/o timeout', 'the registry cannot be reached'],
-    ['', 'failed to pull agent:v4.429: dial tcp 10.0.0.1:443: connection refused', 'the registry cannot be reached'],
-    ['ErrImageNeverPull', 'any', 'it is not on the node, and imagePullPolicy is Never'],
+    ['', 'toomanyrequests: You have reached your pull rate limit', 'the registry rate limits pulls'],
+    ['', 'unexpected status from HEAD request to https://r.example/v2/: 429 Too Many Requests', 'the registry rate limits pulls'],
+    ['', 'dial tcp: lookup r.example: no such host', 'the registry is unreachable'],
+    ['', 'dial tcp 10.0.0.1:443: i/o timeout', 'the registry is unreachable'],
+    ['', 'failed to pull agent@sha256:4b2f401c8d: dial tcp 10.0.0.1:443: i/o timeout', 'the registry is unreachable'],
+    ['', 'failed to pull agent:v4.429: dial tcp 10.0.0.1:443: connection refused', 'the registry is unreachable'],
+    ['ErrImageNeverPull', 'any', 'it is not on the node and imagePullPolicy is Never'],
     ['ErrImagePull', '', 'ErrImagePull'],
     ['ErrImagePull', 'something new', 'something new'],
   ])('an image cannot be pulled: %s %s', (reason, message, problem) => {
-    expect(explain(group({ cause: 'image-pull', image: 'agent', reason, message }, 'a'))).toBe(
+    expect(causeText(group({ cause: 'image-pull', image: 'agent', reason, message }, 'a'))).toBe(
       `1 pod cannot pull the image agent: ${problem} (a)`,
     );
   });
@@ -98,7 +94,7 @@ describe('the sentence about a cause', () => {
   test('is complete without optional fields, is short, and names at most five nodes', () => {
     fc.assert(
       fc.property(trouble, fc.integer({ min: 1, max: 2_000 }), (one, many) => {
-        const sentence = explain(group(one, ...Array.from({ length: many }, (_, index) => `node-${index}`)));
+        const sentence = causeText(group(one, ...Array.from({ length: many }, (_, index) => `node-${index}`)));
         expect(sentence).not.toMatch(/undefined|NaN|\[object| {2}|: :/);
         expect(sentence).toMatch(new RegExp(`^${many} ${many === 1 ? '(pod|node)' : '(pods|nodes)'} `));
         expect(sentence.match(/node-\d+/g)).toEqual(Array.from({ length: Math.min(5, many) }, (_, index) => `node-${index}`));
@@ -109,8 +105,8 @@ describe('the sentence about a cause', () => {
   });
 
   test('names only the nodes that are known', () => {
-    expect(explain(group({ cause: 'pod-rejected', message: 'no' }, '', ''))).toBe('2 pods cannot be created: no');
-    expect(explain(group({ cause: 'no-pod' }, '', 'a'))).toBe('2 nodes have no pod yet (a)');
+    expect(causeText(group({ cause: 'pod-rejected', message: 'no' }, '', ''))).toBe('2 pods cannot be created: no');
+    expect(causeText(group({ cause: 'no-pod' }, '', 'a'))).toBe('2 nodes have no pod yet (a)');
   });
 });
 
@@ -120,7 +116,7 @@ test.each<[TroubledNode, string]>([
   [on('node-7', { cause: 'node-not-ready', reason: 'NotReady' }, ['NotReady', 'cordoned']), 'node-7 (NotReady, cordoned)'],
   [on('', { cause: 'no-pod' }), 'a node without a pod (no-pod)'],
 ])('a node in brief: %j', (node, text) => {
-  expect(inBrief(node)).toBe(text);
+  expect(nodeInBrief(node)).toBe(text);
 });
 
 describe('the next command', () => {

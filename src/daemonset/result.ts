@@ -1,0 +1,193 @@
+import type { NamedRevision, RelativeRevision } from './asked-revision.ts';
+import type { CauseGroup } from './diagnosis.ts';
+import type { TemplateChange } from './diff.ts';
+import type { Outcome, Reason } from './outcome.ts';
+import type { Owner } from './owners.ts';
+import type { PodCounts } from './pods.ts';
+import type { Sample } from './progress.ts';
+import type { Revision } from './revision.ts';
+import type { Counts, DaemonSetName } from './types.ts';
+
+/** The version that a wait is about: one that this step restored, or one that someone deployed. */
+export type Version = 'restored' | 'deployed';
+
+/** How a wait for a rollout ended without success. */
+export type UnfinishedRollout =
+  | 'on-delete'
+  | 'not-waited'
+  | 'failed'
+  | 'stalled'
+  | 'superseded'
+  | 'deleted'
+  | 'recreated'
+  | 'timeout'
+  | 'cancelled';
+
+/** Enough of a revision to name it. */
+export type RevisionName = Pick<Revision, 'number' | 'name'>;
+
+/** What a conclusion is based on. `report/messages/` turns it, together with the rest of the result, into sentences. */
+export type Facts =
+  // rollback
+  | { kind: 'restored' }
+  | { kind: 'restored-not-waited' }
+  | { kind: 'already-current' }
+  | { kind: 'dry-run'; validated: boolean }
+  | { kind: 'dry-run-of-resumed'; time: string }
+  | { kind: 'write-unknown'; why: string }
+  // a rollout
+  | { kind: 'rolled-out' }
+  | {
+      kind: 'unfinished-rollout';
+      end: UnfinishedRollout;
+      version: Version;
+      /** With `superseded`: who changed the template, and when, as the API server recorded it. */
+      writer?: string;
+      /** The counters are complete, but these pods run another template. */
+      misreported?: string[];
+    }
+  // refusals
+  | { kind: 'not-observed' }
+  | { kind: 'not-recorded' }
+  | { kind: 'being-deleted' }
+  | { kind: 'nothing-previous'; why: 'only-revision' | 'same-version' | 'same-to-server' }
+  | { kind: 'nothing-known-good'; why: 'none-ready' | 'pods-unknown' | 'same-to-server' }
+  | { kind: 'revision-not-found'; asked: NamedRevision }
+  | { kind: 'ambiguous-revision'; asked: NamedRevision; names: string[] }
+  | { kind: 'unexpected-revision'; expected: NamedRevision; current: RevisionName | undefined }
+  | {
+      kind: 'already-rolled-back';
+      asked: RelativeRevision;
+      time: string;
+      run: string | undefined;
+      repository: string | undefined;
+      current: RevisionName;
+      /** The number that the restored revision had before the rollback. */
+      restored: number;
+      /** The version that the rollback left, if it is still in the history. */
+      left: RevisionName | undefined;
+      /** The newest version that is neither the current one nor the one that was left. */
+      older: RevisionName | undefined;
+    }
+  | { kind: 'another-refused'; others: { name: DaemonSetName; reason: Reason }[] }
+  // guard
+  | { kind: 'recorded' }
+  | { kind: 'absent'; message: string }
+  | { kind: 'record-lost' }
+  | { kind: 'left-after-cancel'; recorded: RevisionName | undefined }
+  | { kind: 'recreated' }
+  | { kind: 'not-changed'; recorded: RevisionName }
+  | { kind: 'only-restarted'; recorded: RevisionName }
+  | {
+      kind: 'ambiguous-change';
+      /** How many times the template changed since it was recorded; undefined if that is unknown. */
+      changes: number | undefined;
+      expected: NamedRevision | undefined;
+      current: RevisionName;
+      recorded: RevisionName;
+    }
+  | { kind: 'deleted-since'; recorded: RevisionName }
+  | { kind: 'still-absent' }
+  | { kind: 'created-by-job' }
+  // history
+  | { kind: 'listed' }
+  // errors
+  | { kind: 'invalid-input'; mistakes: string[] }
+  | { kind: 'interrupted'; by: 'cancelled' | 'timeout'; written: boolean }
+  | { kind: 'cluster-error'; message: string; written: boolean }
+  | { kind: 'bug'; detail: string; written: boolean };
+
+/** How a step ended for one DaemonSet: two words for programs, and the facts for people. */
+export interface Conclusion {
+  outcome: Outcome;
+  reason: Reason;
+  facts: Facts;
+}
+
+/** A conclusion that nothing was written, because a check failed. */
+export function refuse(reason: Reason, facts: Facts): Conclusion {
+  return { outcome: 'refused', reason, facts };
+}
+
+/** Whether a gate rolls back, and why. */
+export type RollbackDecision =
+  | { rollBack: true; because: 'timed-out' }
+  | { rollBack: true; because: 'version-fails'; nodes: number }
+  | { rollBack: false; because: 'timed-out' | 'causes-unknown' | 'other-cause' }
+  | { rollBack: false; because: 'one-node'; updated: number };
+
+/** What a gate did about a rollout that did not succeed. */
+export interface GateRollback {
+  decision: RollbackDecision;
+  /** The rollback, if one was tried. */
+  result?: Result;
+  /** The result of the gate before that. */
+  gate: Result;
+}
+
+/** Anything else that a person should know about a result. */
+export type Note =
+  | { kind: 'passed-over'; numbers: number[] }
+  | { kind: 'known-good'; number: number; time: string; run: string | undefined }
+  | { kind: 'most-ready'; number: number; ready: number }
+  | { kind: 'resumed'; time: string }
+  | { kind: 'owner'; owner: Owner }
+  | { kind: 'new-controller-revision'; created: RevisionName; target: RevisionName; why: 'other-serialization' | 'webhook' }
+  | { kind: 'tolerated'; causes: CauseGroup[] }
+  | { kind: 'current-not-in-history' };
+
+/** The result for one DaemonSet. Fields that are not known are undefined. */
+export interface Result extends Conclusion {
+  daemonSet: DaemonSetName;
+  /** The DaemonSet was changed: by this step, or by an earlier attempt of the same run. */
+  changed: boolean;
+  /** The revision that was current before. */
+  old?: Revision;
+  /** The revision that was restored or asked for, with the number that it had then. */
+  target?: Revision;
+  /** The present number of the restored template. */
+  newRevision?: number;
+  /** The ControllerRevision of the restored template. */
+  controllerRevision?: string;
+  /** Differences between the template before and after. */
+  changes?: TemplateChange[];
+  counts?: Counts;
+  history?: {
+    before: Revision[];
+    after?: HistoryEntry[];
+    currentBefore?: string;
+    pods?: PodCounts;
+    /** When it was read, in milliseconds since the epoch. */
+    asOf: number;
+  };
+  /** The revision that `history` shows in full, and what would change if it were restored. */
+  shown?: { revision: Revision; changes: TemplateChange[] };
+  /** Every node that should run the version was seen to have it available, none was tolerated, and there are such nodes. */
+  everywhere?: boolean;
+  /** The restored version kept its ControllerRevision, under a new number; otherwise the controller created another one. */
+  renewed?: boolean;
+  /** With the update strategy OnDelete: the pods that someone has to delete before the rollout is complete. */
+  toReplace?: PodOnNode[];
+  /** Why nodes do not run the version, or not available; the most significant cause first. */
+  causes?: CauseGroup[];
+  /** The progress of the rollout during the wait, the oldest state first. */
+  samples?: readonly Sample[];
+  /** After a gate that did not succeed: the rollback that followed. The numbers are those of the rollback then. */
+  rollback?: GateRollback;
+  notes: Note[];
+}
+
+export interface PodOnNode {
+  name: string;
+  /** Empty if the pod is not assigned to a node yet. */
+  node: string;
+}
+
+/** A revision in the history after a rollback. */
+export interface HistoryEntry {
+  number: number;
+  name: string;
+  current: boolean;
+  changeCause: string | undefined;
+  images: string[];
+}

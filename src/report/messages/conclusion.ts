@@ -1,0 +1,118 @@
+/** Every sentence about how a step ended: what happened, why, and what to do next. */
+import type { Facts, Result } from '../../daemonset/result.ts';
+import {
+  absentText,
+  ambiguousChangeText,
+  createdByJobText,
+  deletedSinceText,
+  GUARDED_RECREATED,
+  leftAfterCancelText,
+  notChangedText,
+  RECORD_LOST,
+  recordedText,
+  STILL_ABSENT,
+} from './guard.ts';
+import {
+  alreadyRolledBackText,
+  ambiguousText,
+  anotherRefusedText,
+  NOT_RECORDED,
+  notFoundText,
+  nothingKnownGoodText,
+  nothingPreviousText,
+  unexpectedText,
+} from './refusals.ts';
+import { revisionText } from './revisions.ts';
+import { gateRollbackText, restoredText, rolledOutText, unfinishedText } from './rollout.ts';
+
+/** The message of a result: one sentence or a few, as one line of text that may quote the cluster. */
+export function messageOf(result: Result): string {
+  const { rollback } = result;
+  return rollback ? `${textOf(rollback.gate.facts, rollback.gate)} ${gateRollbackText(rollback, messageOf)}` : textOf(result.facts, result);
+}
+
+function textOf(facts: Facts, result: Result): string {
+  switch (facts.kind) {
+    case 'restored':
+      return restoredText(result);
+    case 'restored-not-waited':
+      return `${restoredText(result)} The nodes follow; this step did not wait for them (wait: false).`;
+    case 'already-current':
+      return `Nothing was written: the DaemonSet is already at ${result.target ? revisionText(result.target) : 'that revision'}.`;
+    case 'dry-run': {
+      const { old, target } = result;
+      return `The rollback would go from revision ${old?.number ?? '?'} to revision ${target?.number ?? '?'} (${target?.name ?? '?'}). Nothing was written. ${facts.validated ? 'The API server would accept it.' : 'The API server could not check it.'}`;
+    }
+    case 'dry-run-of-resumed':
+      return `This run rolled back already (at ${facts.time}): nothing would be written.`;
+    case 'write-unknown': {
+      const { namespace, name } = result.daemonSet;
+      return `It is not known whether the rollback was written (${facts.why}). To check: kubectl rollout history daemonset/${name} -n ${namespace}`;
+    }
+    case 'rolled-out':
+      return rolledOutText(result);
+    case 'unfinished-rollout':
+      return unfinishedText(facts, result);
+    case 'not-observed':
+      return 'The DaemonSet controller has not observed the latest change within 30 s, so the history may be out of date. Is kube-controller-manager running?';
+    case 'not-recorded':
+      return NOT_RECORDED;
+    case 'being-deleted':
+      return 'The DaemonSet is being deleted.';
+    case 'nothing-previous':
+      return nothingPreviousText(facts, result);
+    case 'nothing-known-good':
+      return nothingKnownGoodText(facts, result);
+    case 'revision-not-found':
+      return notFoundText(facts, result);
+    case 'ambiguous-revision':
+      return ambiguousText(facts);
+    case 'unexpected-revision':
+      return unexpectedText(facts);
+    case 'already-rolled-back':
+      return alreadyRolledBackText(facts);
+    case 'another-refused':
+      return anotherRefusedText(facts);
+    case 'recorded':
+      return result.old ? recordedText(result.old) : '';
+    case 'absent':
+      return absentText(facts);
+    case 'record-lost':
+      return RECORD_LOST;
+    case 'left-after-cancel':
+      return leftAfterCancelText(facts);
+    case 'recreated':
+      return GUARDED_RECREATED;
+    case 'not-changed':
+    case 'only-restarted':
+      return notChangedText(facts);
+    case 'ambiguous-change':
+      return ambiguousChangeText(facts);
+    case 'deleted-since':
+      return deletedSinceText(facts);
+    case 'still-absent':
+      return STILL_ABSENT;
+    case 'created-by-job':
+      return createdByJobText(result);
+    case 'listed':
+      return listedText(result);
+    case 'invalid-input':
+      return facts.mistakes.join(' ');
+    case 'interrupted':
+      return `${facts.by === 'cancelled' ? 'The job was cancelled.' : 'The time is up.'} ${written(facts.written)}`;
+    case 'cluster-error':
+      return facts.written ? `${facts.message} ${written(true)}` : facts.message;
+    case 'bug':
+      return `This is a bug, please report it: ${facts.detail}. ${written(facts.written)}`;
+  }
+}
+
+function written(written: boolean): string {
+  return written ? 'The rollback was written and continues in the cluster.' : 'Nothing was written.';
+}
+
+function listedText({ history, old }: Result): string {
+  const count = history?.before.length ?? 0;
+  const current = old ? `revision ${old.number} is current` : 'the current version is not among them';
+  return `${count} ${count === 1 ? 'revision' : 'revisions'}; ${current}.`;
+}

@@ -1,0 +1,58 @@
+/** Sentences of the command `guard`. */
+import type { Facts, Result } from '../../daemonset/result.ts';
+import type { Revision } from '../../daemonset/revision.ts';
+import { askedText, revisionText } from './revisions.ts';
+
+export const RECORD_LOST =
+  'What the guard recorded before the deploy is gone or was changed since, so nothing was written. Check what runs now.';
+
+export const GUARDED_RECREATED =
+  'The DaemonSet was deleted and recreated since the guard recorded it. The new one has its own history and was not touched.';
+
+export const STILL_ABSENT = 'There was no DaemonSet before the job, and there is none now.';
+
+export function recordedText(current: Revision): string {
+  return `If this job fails, ${revisionText(current)} is restored: ${current.images.join(', ')}.`;
+}
+
+export function absentText({ message }: Extract<Facts, { kind: 'absent' }>): string {
+  return `${message} If this job creates it and then fails, there is no version to restore.`;
+}
+
+export function leftAfterCancelText({ recorded }: Extract<Facts, { kind: 'left-after-cancel' }>): string {
+  const was = recorded
+    ? `The guard recorded ${revisionText(recorded)}; to restore it, roll back to that name.`
+    : 'There was no DaemonSet before the job.';
+  return `The job was cancelled and rollback-on-cancel is not set, so the DaemonSet was not checked and nothing was written. ${was}`;
+}
+
+export function notChangedText({ kind, recorded }: Extract<Facts, { kind: 'not-changed' | 'only-restarted' }>): string {
+  return kind === 'not-changed'
+    ? `Nothing was written: the DaemonSet still has the template that the guard recorded, ${revisionText(recorded)}.`
+    : `Nothing was written: since the guard recorded ${revisionText(recorded)}, the pods were only restarted.`;
+}
+
+export function ambiguousChangeText(facts: Extract<Facts, { kind: 'ambiguous-change' }>): string {
+  const { changes, expected, current, recorded } = facts;
+  const times =
+    changes === undefined
+      ? 'It is not known how many times the template changed since the guard recorded it'
+      : `The template changed ${changes} times since the guard recorded it`;
+  const not =
+    expected === undefined
+      ? ''
+      : `, and the current revision is not ${askedText(expected)}, which expected-revision says this job deployed`;
+  return [
+    `Nothing was written, because it is not certain that this job made the last change. ${times}${not}.`,
+    `The current one is ${revisionText(current)}; the guard recorded ${revisionText(recorded)}.`,
+    'To restore that one, roll back to it by its name. To be certain next time, pass expected-revision from a history step after the deploy.',
+  ].join(' ');
+}
+
+export function deletedSinceText({ recorded }: Extract<Facts, { kind: 'deleted-since' }>): string {
+  return `The DaemonSet was deleted since the guard recorded ${revisionText(recorded)}. Nothing was written.`;
+}
+
+export function createdByJobText({ daemonSet: { namespace, name } }: Result): string {
+  return `The DaemonSet did not exist before this job, so there is no version to restore. It was not deleted; to delete it: kubectl delete daemonset/${name} -n ${namespace}`;
+}

@@ -1,0 +1,34 @@
+import type { Note } from '../../daemonset/result.ts';
+import { causeText } from './causes.ts';
+import { ownerText } from './owners.ts';
+import { revisionText } from './revisions.ts';
+
+/** What else a person should know, as a sentence. */
+export function noteText(note: Note): string {
+  switch (note.kind) {
+    case 'passed-over':
+      return `Passed over, because they are the current version (equal, or changed only by "kubectl rollout restart"): revision ${note.numbers.join(', ')}.`;
+    case 'known-good':
+      return `Revision ${note.number} has the good mark: it was seen running on every node at ${note.time}${note.run === undefined ? '' : ` by ${note.run}`}.`;
+    case 'most-ready':
+      return `No version other than the current one has the good mark; revision ${note.number} has the most Ready pods: ${note.ready}.`;
+    case 'resumed':
+      return `This run rolled back already (at ${note.time}); this attempt wrote nothing and waited for the same rollout.`;
+    case 'owner':
+      return ownerText(note.owner);
+    case 'new-controller-revision':
+      return `${capitalized(revisionText(note.created))} is a new ControllerRevision, not the one that was ${revisionText(note.target)}. ${
+        note.why === 'other-serialization'
+          ? 'It means the same, but the API server serializes it differently from when the old one was stored.'
+          : 'The API server stored something other than what was sent: an admission webhook changes it.'
+      }`;
+    case 'tolerated':
+      return `Not every node runs the version. Tolerated, by tolerate-unavailable or because the node joined during the wait: ${note.causes.map(causeText).join('; ')}.`;
+    case 'current-not-in-history':
+      return 'None of these revisions has the current template of the DaemonSet.';
+  }
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

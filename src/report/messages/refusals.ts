@@ -1,0 +1,57 @@
+import type { Facts, Result } from '../../daemonset/result.ts';
+import { askedText, existingText, revisionText } from './revisions.ts';
+
+export const NOT_RECORDED =
+  'No ControllerRevision has the current template yet: the DaemonSet controller has not recorded it. Is kube-controller-manager running? Try again once it has, or name the revision with to-revision.';
+
+export function nothingPreviousText({ why }: Extract<Facts, { kind: 'nothing-previous' }>, { history }: Result): string {
+  const nothing = 'There is no previous version to roll back to:';
+  switch (why) {
+    case 'only-revision':
+      return `${nothing} the history has no other revision. ${existingText(history?.before)}`;
+    case 'same-version':
+      return `${nothing} every other revision is the same version (equal, or changed only by "kubectl rollout restart"). ${existingText(history?.before)}`;
+    case 'same-to-server':
+      return `${nothing} to the API server, every other revision means the same as the current one.`;
+  }
+}
+
+export function nothingKnownGoodText({ why }: Extract<Facts, { kind: 'nothing-known-good' }>, { history }: Result): string {
+  if (why === 'same-to-server') return 'To the API server, every known-good version means the same as the current one.';
+  const pods = why === 'none-ready' ? 'none has a Ready pod' : 'this account is not allowed to list pods, so Ready pods cannot be counted';
+  return `There is no known-good version other than the current one: none has the good mark, and ${pods}. Set to-revision to the revision that you need. ${existingText(history?.before)}`;
+}
+
+export function notFoundText({ asked }: Extract<Facts, { kind: 'revision-not-found' }>, { history }: Result): string {
+  return `There is no ${askedText(asked)} in the history. ${existingText(history?.before)}`;
+}
+
+export function ambiguousText({ asked, names }: Extract<Facts, { kind: 'ambiguous-revision' }>): string {
+  return `${names.length} revisions match ${askedText(asked)}: ${names.join(', ')}. Set to-revision to one of these names.`;
+}
+
+export function unexpectedText({ expected, current }: Extract<Facts, { kind: 'unexpected-revision' }>): string {
+  if (!current)
+    return `No ControllerRevision has the DaemonSet's template, so the DaemonSet is not at ${askedText(expected)}, which expected-revision requires.`;
+  return `The DaemonSet is at ${revisionText(current)}, not at ${askedText(expected)}, which expected-revision requires. Someone deployed or rolled back in between. Check what runs now before you continue.`;
+}
+
+export function alreadyRolledBackText(facts: Extract<Facts, { kind: 'already-rolled-back' }>): string {
+  const { asked, time, run, repository, current, restored, left, older } = facts;
+  const by = run === undefined ? '' : ` by run ${run}${repository === undefined ? '' : ` of ${repository}`}`;
+  return [
+    `The DaemonSet was rolled back already${by} at ${time}: ${revisionText(current)} restored what was revision ${restored} then, and it is still current.`,
+    left && asked.kind === 'previous' ? `Its "previous" version is ${revisionText(left)}, the one that was left.` : '',
+    older
+      ? `To go back further, set to-revision to a name: ${older.name} is revision ${older.number}.`
+      : 'If you need another revision, set to-revision to its name.',
+  ]
+    .filter(Boolean)
+    .join(' ');
+}
+
+/** A rollback of several DaemonSets writes all or nothing, as far as that can be known before the first write. */
+export function anotherRefusedText({ others }: Extract<Facts, { kind: 'another-refused' }>): string {
+  const names = others.map(({ name, reason }) => `${name.namespace}/${name.name} (${reason})`).join(', ');
+  return `Nothing was written, because another of these DaemonSets cannot be rolled back: ${names}.`;
+}
