@@ -468,7 +468,7 @@ describe('nodes', () => {
     const step = await fleet.rollback({ command: 'status', 'failure-grace': '3s', 'tolerate-unavailable': '20%' });
     expectStep(step, { code: 0, outputs: { outcome: 'complete' } });
     expect(step.summary).toContain('Tolerated, by tolerate&#45;unavailable');
-    expect(step.log).toMatch(/^1 node is not ready.* \(node-3\)\. Look: kubectl describe node node-3$/m);
+    expect(step.log).toMatch(/^1 node is not ready.* \(node-3\)\. Next: kubectl describe node node-3$/m);
     expect(step.outputs['results']).toContain('node-3');
   });
 
@@ -536,7 +536,7 @@ describe('without the right to look', () => {
   test('at pods: stalled without a cause, and the rule that would tell', async () => {
     const step = await fleet.rollback({ ...inputs, kubeconfig: await fleet.kubeconfigOf(bare) });
     expectStep(step, { code: 1, outputs: { outcome: 'stalled', reason: 'no-progress' } });
-    expect(step.log).toMatch(/^::warning::Which pods hold the rollout up cannot be told\. .*resources: \["pods"\], verbs: \["list"\]/m);
+    expect(step.log).toMatch(/^::warning::Could not determine which pods are blocking the rollout\. .*resources: \["pods"\], verbs: \["list"\]/m);
   });
 
   test('at anything but pods: failed with the cause, and a line for each rule that would tell more', async () => {
@@ -583,7 +583,7 @@ describe('a rollback', () => {
     const step = await fleet.rollback({ timeout: '4s' });
     expectStep(step, { code: 1, outputs: { outcome: 'timed-out', changed: 'true' } });
     expect(step.log).toMatch(
-      /^::warning::With minReadySeconds and maxUnavailable as they are, the rest takes about 10m 00s, and the timeout leaves \d/m,
+      /^::warning::With the present minReadySeconds and maxUnavailable, the rest takes about 10m 00s, and the timeout leaves \d/m,
     );
   });
 });

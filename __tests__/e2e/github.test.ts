@@ -118,7 +118,7 @@ describe('a rollback', () => {
     // With a second environment it is not certain any more; and a gate leaves what GitHub itself ends.
     github.deployments.push({ id: 6, sha: COMMIT, environment: 'staging', statuses: lead(77) });
     const unsure = await run(fleet, status, github.environment('push', {}));
-    expect(unsure.log).toMatch(/^No deployment is told: this run has deployments to several environments \(staging, production\)/m);
+    expect(unsure.log).toMatch(/^No deployment status is set: this run has deployments to several environments \(staging, production\)/m);
     github.deployments.pop();
     expectStep(await run(fleet, { ...status, ...gate }, github.environment('push', {})), { code: 0, outputs: { outcome: 'complete' } });
     expect(github.seen.filter((operation) => operation === SET_STATUS)).toHaveLength(1);
@@ -128,7 +128,7 @@ describe('a rollback', () => {
     const environment = github.environment('deployment', { deployment: { id: 9 }, pull_request: { number: 5 } });
     const dry = await run(fleet, { ...comment, ...status, 'dry-run': 'true' }, environment);
     expectStep(dry, { code: 0, outputs: { outcome: 'dry-run' } });
-    expect(dry.log).toMatch(/^A dry run: GitHub is told nothing\.$/m);
+    expect(dry.log).toMatch(/^This is a dry run, so nothing is written to GitHub\.$/m);
     expectStep(await run(fleet, { ...comment, ...status, command: 'history' }, environment), { code: 0 });
     expectStep(await run(fleet, token, environment), { code: 0, outputs: { outcome: 'rolled-back' } });
     expect(github.seen).toEqual([]);
@@ -235,7 +235,7 @@ test('what is true of the deployment already is not said again, so workflows do 
   github.deployments = [{ id: 9, sha: COMMIT, environment: 'production', statuses: [] }];
   const refused = await run(running, { ...status, 'to-revision': '7' }, github.environment('deployment_status', payload));
   expectStep(refused, { code: 1, outputs: { outcome: 'refused' } });
-  expect(refused.log).toMatch(/^The deployment has the status failure already\.$/m);
+  expect(refused.log).toMatch(/^The deployment already has the status failure\.$/m);
   expect(github.seen).toEqual([]);
   const success = { ...payload, deployment_status: { state: 'success' } };
   await run(running, { ...status, 'to-revision': '7' }, github.environment('deployment_status', success));
@@ -254,7 +254,7 @@ describe('whatever GitHub does, the step ends as it would have', () => {
   test.each<[string, Fault, RegExp]>([
     ['no permission', { status: 403, message: integration }, /403 \(Resource not .*permissions: (pull-requests|deployments): write"/],
     ['no permission, of a private repository', { status: 404, message: 'Not Found' }, /permissions: (pull-requests|deployments): write"/],
-    ['no valid token', { status: 401, message: 'Bad credentials' }, /github-token is no valid token/],
+    ['no valid token', { status: 401, message: 'Bad credentials' }, /github-token is not a valid token/],
     ['its limits', { status: 403, message: 'Wait.', headers: { 'retry-after': '60' } }, /rate limit is used up/],
     ['an error', { status: 500, message: 'Server Error' }, /GitHub answered 500 \(Server Error\)\.$/],
     ['hostile words', { status: 500, message: 'x\r\n::error::y ##[error]z' }, /GitHub answered 500 \(x.* : :error: :y ## \[error\]z\)\.$/],
@@ -289,7 +289,7 @@ describe('whatever GitHub does, the step ends as it would have', () => {
   test('an address that is not https gets no token', async () => {
     const step = await run(running, { ...comment, ...gate }, github.environment(...pullRequest, { GITHUB_API_URL: 'http://127.0.0.1:1' }));
     expectStep(step, { code: 0 });
-    expect(warnings(step).join()).toContain('not https, and the token is sent to no other');
+    expect(warnings(step).join()).toContain('not https, so the token is not sent');
   });
 });
 

@@ -59,7 +59,7 @@ describe('records', () => {
     await fleet.getStuck('v2-crash');
     const step = await guard();
     expectStep(step, { code: 0, outputs: { outcome: 'recorded' } });
-    expect(step.log).toMatch(/^::warning::What runs now has not been rolled out: \d+ of 10 nodes have it/m);
+    expect(step.log).toMatch(/^::warning::The current version is not rolled out completely: \d+ of 10 nodes have it/m);
   });
 
   test('that there is none yet', async () => {
@@ -180,7 +180,7 @@ describe('when the job has failed', () => {
     const back = await fleet.post(before.state, { 'job-status': 'cancelled', 'rollback-on-cancel': 'true', timeout: '1h' }).done;
     expectPost(back, /rolled-back \(complete\)/, 1);
     // The runner leaves five minutes to all that comes after a cancel.
-    expect(back.log).toContain('the job was cancelled, so there are at most 4m 00s: put back what was recorded');
+    expect(back.log).toContain('the job was cancelled, which leaves at most 4m 00s: restore what was recorded');
   });
 
   test('the record is gone, or was changed: nothing is written', async () => {
@@ -205,7 +205,7 @@ describe('when the job has failed', () => {
     await fleet.deploy('v3-crash', fast);
     expectPost(
       await fleet.post(before.state, { 'dry-run': 'true' }).done,
-      /dry-run \(validated\): Would go from revision 3 back to revision 2/,
+      /dry-run \(validated\): The rollback would go from revision 3 back to revision 2/,
       0,
     );
   });

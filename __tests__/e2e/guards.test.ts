@@ -23,7 +23,7 @@ describe('expected-revision', () => {
     for (const expected of ['1', name, labels['controller-revision-hash'], '7', 'no-such-revision']) {
       const step = await fleet.rollback({ 'expected-revision': expected });
       expectStep(step, { code: 1, outputs: { outcome: 'refused', reason: 'unexpected-revision', changed: 'false', 'old-revision': '2' } });
-      expect(step.log).toMatch(/::error .*The DaemonSet is at revision 2 \(agent-\w+\), and not at /);
+      expect(step.log).toMatch(/::error .*The DaemonSet is at revision 2 \(agent-\w+\), not at /);
     }
     expect(fleet.requests().filter((request) => request.startsWith('patch'))).toEqual([]);
   });
@@ -66,7 +66,7 @@ describe('the lock', () => {
     meanwhile('patch', () => setImage('v3'));
     const step = await fleet.rollback({ kubeconfig: proxy.kubeconfig });
     expectStep(step, { code: 0, outputs: { outcome: 'rolled-back', 'old-revision': '3', 'target-revision': '2', 'new-revision': '4' } });
-    expect(step.log).toContain('The DaemonSet was changed meanwhile; reading it again, and deciding again.');
+    expect(step.log).toContain('The DaemonSet changed in the meantime. Reading it and deciding again.');
     expect(await fleet.image()).toBe('v2');
   });
 
@@ -124,7 +124,7 @@ describe('while waiting', () => {
     await setImage('v5');
     const step = await running.done;
     expectStep(step, { code: 1, outputs: { outcome: 'superseded', reason: 'template-changed', changed: 'true' } });
-    expect(step.log).toMatch(/::error .*Somebody changed the template during the rollout \(kubectl-set at \d{4}-\d\d-\d\dT[\d:]+Z\)/);
+    expect(step.log).toMatch(/::error .*Someone changed the template during the rollout \(kubectl-set at \d{4}-\d\d-\d\dT[\d:]+Z\)/);
   });
 
   test('the same template in a new deploy is no other template', async () => {

@@ -69,12 +69,12 @@ test('the first line says where and what; debug lines come with step debug only'
   const dry = await fleet.rollback({ 'dry-run': 'true' });
   expect(dry.log.split('\n')[0]).toMatch(
     new RegExp(
-      `^Server https://\\S+, context \\S+, namespace ${fleet.namespace}, DaemonSet agent: dry run, from the current revision to the previous one$`,
+      `^Server https://\\S+, context \\S+, namespace ${fleet.namespace}, DaemonSet agent: dry run, from the current revision to the previous version$`,
     ),
   );
   expect(dry.log).not.toContain('::debug::');
   expect(dry.log).toMatch(/^::group::Template: 2 differences\n@@ spec[\s\S]*?\n::endgroup::$/m);
-  expect(dry.log).toMatch(/^::notice title=Dry run%3A DaemonSet t-[^:]+\/agent::dry-run \(validated\): Would go/m);
+  expect(dry.log).toMatch(/^::notice title=Dry run%3A DaemonSet t-[^:]+\/agent::dry-run \(validated\): The rollback would go/m);
   const debugged = await fleet.rollback({ 'dry-run': 'true' }, { RUNNER_DEBUG: '1' });
   expect(debugged.log.match(/^::debug::\S+ .*$/gm)).toHaveLength(3);
 });

@@ -104,7 +104,7 @@ describe('the mark', () => {
     running.process.kill('SIGINT');
     const step = await running.done;
     expectStep(step, { code: 1, outputs: { outcome: 'cancelled', changed: 'true' } });
-    expect(step.log).toMatch(/ControllerRevision agent-\w+, which was left, is not marked as good any more/);
+    expect(step.log).toMatch(/Removed the good mark from ControllerRevision agent-\w+, which was left/);
     expect([fleet.marks(), fleet.writes()]).toEqual([2, 1]);
   });
 
@@ -180,7 +180,7 @@ describe('the mark', () => {
         await rollOut(`v-${fleet.marks()}-${proxy.seen.length}`);
         const step = await fleet.rollback({ ...gate, kubeconfig: proxy.kubeconfig });
         expectStep(step, { code: 0, outputs: { outcome: 'complete' } });
-        expect(step.log).toMatch(/^ControllerRevision agent-\w+ is not marked as good/m);
+        expect(step.log).toMatch(/^Could not set the good mark on ControllerRevision agent-\w+/m);
         expect(Number(step.outputs['duration-seconds'])).toBeLessThan(10);
       }
     } finally {
@@ -213,7 +213,7 @@ describe('the mark', () => {
       await rollOut('v3');
       const other = await fleet.rollback({ ...gate, kubeconfig: proxy.kubeconfig });
       expectStep(other, { code: 0, outputs: { outcome: 'complete' } });
-      expect(other.log).toContain('There is no such ControllerRevision any more.');
+      expect(other.log).toContain('The ControllerRevision no longer exists.');
       expect(await marked()).toEqual([3]);
     } finally {
       proxy.stop();
@@ -232,11 +232,11 @@ describe('last-good', () => {
       code: 0,
       outputs: { outcome: 'rolled-back', 'old-revision': '4', 'target-revision': '2', 'new-revision': '5', 'change-cause': 'deploy v2' },
     });
-    expect(step.log.split('\n')[0]).toMatch(/DaemonSet agent: from the current revision to the last good one$/);
+    expect(step.log.split('\n')[0]).toMatch(/DaemonSet agent: from the current revision to the last known-good version$/);
     const why = /Revision \d+ is marked good: seen running everywhere at \S+Z by https:\S+octo\/fleet\/actions\/runs\/1\./;
     expect(step.log).toMatch(why);
     expect(JSON.parse(step.outputs['results'] ?? '')[0].notes).toEqual([expect.stringMatching(why)]);
-    expect(step.summary).toMatch(/> \[!NOTE\]\n> Revision 2 is marked good/);
+    expect(step.summary).toMatch(/> \[!NOTE\]\n> Revision 2 has the good mark/);
     // It is marked already, and what was left is not.
     expect(fleet.requests().slice(before)).toEqual([
       'get daemonsets',
@@ -271,7 +271,7 @@ describe('last-good', () => {
     const before = fleet.marks();
     const step = await fleet.rollback({ ...lastGood, 'dry-run': 'true' });
     expectStep(step, { code: 0, outputs: { outcome: 'dry-run', 'target-revision': '1' } });
-    expect(step.summary).toContain('Revision 1 is marked good');
+    expect(step.summary).toContain('Revision 1 has the good mark');
     expect([fleet.writes(), fleet.marks() - before]).toEqual([0, 0]);
   });
 
@@ -326,7 +326,7 @@ describe('last-good', () => {
       for (const inputs of [lastGood, { ...lastGood, kubeconfig }]) {
         const step = await fleet.rollback(inputs);
         expectStep(step, { code: 1, outputs: { outcome: 'refused', reason: 'no-known-good', changed: 'false', 'target-revision': '' } });
-        expect(step.log).toMatch(/^::error .*Revisions that exist: 2 \(agent-\w+: deploy v2\), 1 \(agent-\w+: deploy v1\)\.$/m);
+        expect(step.log).toMatch(/^::error .*Existing revisions: 2 \(agent-\w+: deploy v2\), 1 \(agent-\w+: deploy v1\)\.$/m);
         expect(step.summary).toMatch(/<details open>\n<summary>History: 2 revisions/);
         const hint = /^::warning::How many pods run each revision cannot be told\. .*resources: \["pods"\], verbs: \["list"\]/m;
         if ('kubeconfig' in inputs) expect(step.log).toMatch(hint);

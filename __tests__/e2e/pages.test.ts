@@ -72,7 +72,7 @@ describe('a summary', () => {
     const { text } = await lookAt(summary);
     expect(text).toMatch(/❌ Timed out: DaemonSet .*What is blocking the rollout.*not ready.*The rollout over time: 1\d\.\d s.*seconds/s);
     expect(text).not.toContain('xychart');
-    expect((await lookAt(summary, { unfold: true })).text).toMatch(/Node\s+Pod\s+What\s+Restarts.*not-replaced/s);
+    expect((await lookAt(summary, { unfold: true })).text).toMatch(/Node\s+Pod\s+Problem\s+Restarts.*not-replaced/s);
   });
 
   test('holds no markup that came from the cluster', async () => {

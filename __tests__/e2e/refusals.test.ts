@@ -52,13 +52,13 @@ describe('each mistake has its message', () => {
       await fleet.rollback({ 'to-revision': '9' }),
       'refused',
       'revision-not-found',
-      /no revision 9 in the history\. Revisions that exist: 2 \(agent-\w+: deploy v2\), 1 \(agent-\w+: deploy v1\)/,
+      /no revision 9 in the history\. Existing revisions: 2 \(agent-\w+: deploy v2\), 1 \(agent-\w+: deploy v1\)/,
     );
   });
 
   test('nothing to go back to', async () => {
     await fleet.rollOut('v1');
-    expectFailure(await fleet.rollback(), 'refused', 'no-previous-revision', /nothing to go back to: its history holds no other revision/);
+    expectFailure(await fleet.rollback(), 'refused', 'no-previous-revision', /no previous version to roll back to: the history has no other revision/);
     await fleet.kubectl(['rollout', 'restart', 'daemonset/agent']);
     await fleet.kubectl(['rollout', 'status', 'daemonset/agent', '--timeout=60s']);
     expectFailure(await fleet.rollback(), 'refused', 'no-previous-revision', /changed only by "kubectl rollout restart"/);
@@ -194,7 +194,7 @@ test('a credential plugin that hangs does not hold up a cancel', async () => {
     kubeconfig: kubeconfig({ exec: { apiVersion: 'client.authentication.k8s.io/v1', command: plugin, interactiveMode: 'Never' } }),
     'exec-plugins': plugin,
   });
-  await eventually('the step', running.log, (log) => log.includes('to the previous one'));
+  await eventually('the step', running.log, (log) => log.includes('to the previous version'));
   const sent = Date.now();
   running.process.kill('SIGTERM');
   expectStep(await running.done, { code: 1, outputs: { outcome: 'cancelled', changed: 'false' } });

@@ -36,7 +36,7 @@ test('pods that cannot start: back to the version that was marked good, which is
   const now = 'It was rolled back\\. Revision 3 → 4, which restores revision 1\\. Every node runs that now\\.';
   expect(step.log).toMatch(new RegExp(`^::error title=Pods cannot start%2C rolled back.*${broke}.*${now}$`, 'm'));
   expect(step.summary).toMatch(/^## ❌ Pods cannot start, rolled back: DaemonSet /);
-  expect(step.summary).toContain('### What broke');
+  expect(step.summary).toContain('### What failed');
   const [result] = JSON.parse(step.outputs['results'] ?? '') as Any[];
   expect(result).toMatchObject({
     rollback: { outcome: 'rolled-back', reason: 'complete' },
@@ -85,7 +85,7 @@ test('what is not the fault of the version is no reason', async () => {
   await fleet.deploy('v2');
   const step = await fleet.rollback({ ...gate, 'progress-deadline': '6s' });
   expectStep(step, { code: 1, outputs: { outcome: 'stalled', reason: 'terminating', changed: 'false' } });
-  expect(step.log).toMatch(/::error .*It was not rolled back: what holds it up is not the version/);
+  expect(step.log).toMatch(/::error .*It was not rolled back: the rollout is blocked by something other than this version/);
   await fleet.kubectl(['patch', 'pods', '--type=merge', '--patch={"metadata":{"finalizers":null}}', ...(await podNames())]);
   expect(fleet.writes()).toBe(0);
 });
@@ -99,7 +99,7 @@ test('too little time is a reason only with rollback-on-timeout; the rollback ha
   await fleet.deploy('v2-hang', fast);
   const first = await fleet.rollback({ ...gate, timeout: '3s' });
   expectStep(first, { code: 1, outputs: { outcome: 'timed-out', changed: 'false' } });
-  expect(first.log).toMatch(/::error .*It was not rolled back: it was not done in time/);
+  expect(first.log).toMatch(/::error .*It was not rolled back: the rollout did not complete in time/);
   // v1-slow needs five seconds to become ready, and more than the gate has left.
   const step = await fleet.rollback({ ...gate, timeout: '9s', 'rollback-on-timeout': 'true', 'to-revision': '1' });
   expectStep(step, { code: 1, outputs: { outcome: 'timed-out', changed: 'true', 'target-revision': '1', available: '10' } });
@@ -178,6 +178,6 @@ test('a timeout that cannot suffice is told at the beginning, and only then', as
   const step = await fleet.rollback({ ...gate, timeout: '25s' });
   expectStep(step, { code: 1, outputs: { outcome: 'failed', changed: 'true', available: '10' } });
   const [ofGate, ofRollback = ''] = step.log.split('Rolling back, because');
-  expect(ofGate).toMatch(/::warning::With minReadySeconds and maxUnavailable as they are, the rest takes about 27/);
+  expect(ofGate).toMatch(/::warning::With the present minReadySeconds and maxUnavailable, the rest takes about 27/);
   expect(ofRollback).not.toMatch(/the rest takes about/);
 });

@@ -171,7 +171,7 @@ describe('a rollback is not undone by the next', () => {
 
     const other = await fleet.rollback({}, { GITHUB_RUN_ID: '2' });
     expectStep(other, { code: 1, outputs: { outcome: 'refused', reason: 'already-rolled-back', changed: 'false' } });
-    expect(other.log).toMatch(/"previous" is revision 3 .*set to-revision to a name: agent-\w+ is revision 1/);
+    expect(other.log).toMatch(/"previous" version is revision 3 .*set to-revision to a name: agent-\w+ is revision 1/);
     expect(fleet.writes()).toBe(1);
 
     await fleet.getStuck('v3-crash');
@@ -222,7 +222,7 @@ describe('the wait', () => {
     const step = await fleet.rollback({ 'to-revision': '2', timeout: '3s' });
     expectStep(step, { code: 1, outputs: { outcome: 'timed-out', reason: 'timeout', changed: 'true', 'new-revision': '4' } });
     expect(step.log).toMatch(
-      /::error title=Timed out%3A DaemonSet [^:]+::timed-out \(timeout\): The rollout was not done in time: \d+ of 10 nodes/,
+      /::error title=Timed out%3A DaemonSet [^:]+::timed-out \(timeout\): The rollout did not complete in time: \d+ of 10 nodes/,
     );
     expect(step.summary).toContain('❌ Timed out');
   });

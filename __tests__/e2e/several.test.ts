@@ -46,7 +46,7 @@ test('by a selector in all namespaces: every plan before the first write, one ta
   expect(step.summary).toMatch(/^## ✅ Rolled back: 3 DaemonSets\n/);
   expect(step.summary.match(/^\| ✅ <code>/gm)).toHaveLength(3);
   expect(step.log.split('\n')[0]).toMatch(
-    /, all namespaces, DaemonSets that match set=t-\S+: from the current revision to the previous one$/,
+    /, all namespaces, DaemonSets that match set=t-\S+: from the current revision to the previous version$/,
   );
   expect(step.log).toContain(`${there.namespace}/agent: daemon set "agent" successfully rolled out`);
 });
@@ -99,7 +99,7 @@ test('in part: who is done and who is not is said, and a re-run finishes what is
   });
   expect(step.summary).toMatch(/^## ❌ Timed out: 1 of 3 DaemonSets\n/);
   const errors = step.log.match(/^::error .*$/gm) ?? [];
-  expect(errors[0]).toMatch(/title=Timed out%3A DaemonSet t-[^:]+\/exporter::timed-out \(timeout\): The rollout was not done in time/);
+  expect(errors[0]).toMatch(/title=Timed out%3A DaemonSet t-[^:]+\/exporter::timed-out \(timeout\): The rollout did not complete in time/);
   expect(errors.at(-1)).toMatch(/::timed-out \(timeout\): Rolled back: .*\/agent, .*\/agent\. Timed out: .*\/exporter\.$/);
 
   const again = await here.rollback({ ...everywhere, timeout: '8s' }, { GITHUB_RUN_ATTEMPT: '2' });

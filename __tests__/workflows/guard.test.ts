@@ -49,7 +49,7 @@ test('a job that fails: its post step puts back what was recorded; log, annotati
     deploy: ['failure', { Guard: 'success', 'Deploy v3-crash': 'success', 'Smoke test': 'failure', 'Post Guard': 'success' }],
   });
   const post = postOf(run);
-  expect(post?.lines[0]).toMatch(/DaemonSet agent: the job has failed: put back what was recorded, where this job changed it$/);
+  expect(post?.lines[0]).toMatch(/DaemonSet agent: the job failed: restore what was recorded, if this job changed it$/);
   expect(post?.lines).toContainEqual(expect.stringMatching(/rollout to finish: \d+ .*\.\.\.$/));
   expect(post?.annotations).toContainEqual(
     `notice Rolled back: DaemonSet ${fleet.namespace}/agent: rolled-back (complete): Revision 3 → 4, which restores revision 2.`,
@@ -87,7 +87,7 @@ describe('a job that is cancelled', () => {
   test('and is rolled back with rollback-on-cancel', async () => {
     const run = await cancelled('rollback-on-cancel: true');
     expect(postOf(run)).toMatchObject({ result: 'success', summary: expect.stringMatching(/^## ✅ Rolled back/) });
-    expect(postOf(run)?.lines[0]).toMatch(/the job was cancelled, so there are at most .*: put back what was recorded/);
+    expect(postOf(run)?.lines[0]).toMatch(/the job was cancelled, which leaves at most .*: restore what was recorded/);
     expect(await fleet.image()).toBe('v2');
     expect(fleet.writes()).toBe(1);
   });

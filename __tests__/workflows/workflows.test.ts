@@ -64,7 +64,7 @@ describe('steps after the action', () => {
       `notice Rolled back: DaemonSet ${fleet.namespace}/agent: rolled-back (complete): Revision 3 → 4, which restores revision 2.`,
     ]);
     expect(step?.summary).toMatch(/^## ✅ Rolled back/);
-    expect(step?.lines[0]).toMatch(/^Server https:.*, DaemonSet agent: from the current revision to the previous one$/);
+    expect(step?.lines[0]).toMatch(/^Server https:.*, DaemonSet agent: from the current revision to the previous version$/);
     expect(running.log()).not.toMatch(/PRIVATE KEY|client-key-data/);
     expect(await fleet.image()).toBe('v2');
   });
