@@ -13,13 +13,13 @@ import type { Conclusion, Facts, Result } from './daemonset/result.ts';
 import { formatDuration } from './duration.ts';
 import { currentRun, documentation, isPrivateRepository } from './github/run.ts';
 import { InputError, type Request, readInputs } from './inputs.ts';
+import { notify } from './notify.ts';
 import { nameOf, placeOf, purposeOf } from './opening.ts';
 import { forget, keep, keptFrom, recall } from './records.ts';
 import type { Report } from './report/report.ts';
 import type { Writer } from './report/write.ts';
 import { failureOf } from './rollback/failure.ts';
 import { type Clock, Interruption, type Term, type World } from './rollback/world.ts';
-import { tellGitHub } from './tell-github.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -52,7 +52,7 @@ export async function run(stage: Stage, environment: Environment, cancel: AbortS
   let request: Request | undefined;
   try {
     request = readInputs(environment, isPrivateRepository());
-    if (request.telling) writer.mask(masksFor([request.telling.token]));
+    if (request.notifications) writer.mask(masksFor([request.notifications.token]));
     report.command = request.command;
     report.showValues = request.showValues;
     const step: Step = { environment, cancel, writer, report };
@@ -64,7 +64,7 @@ export async function run(stage: Stage, environment: Environment, cancel: AbortS
   report.duration = clock.now() - started;
   report.help = documentation(environment, `docs/troubleshooting.md#${worstOf(report.results).reason}`);
   writer.write(report);
-  if (request) await tellGitHub(request, report, { environment, cancel, log: writer });
+  if (request) await notify(request, report, { environment, cancel, log: writer });
 }
 
 function main(request: Request, step: Step): Promise<Result[]> {

@@ -19,11 +19,11 @@ export type Request = (RollbackRequest | StatusRequest | HistoryRequest | GuardR
   timeout: number;
   execPlugins: PluginPolicy;
   /** Undefined: no notifications. */
-  telling: Telling | undefined;
+  notifications: Notifications | undefined;
 };
 
 /** What to write to GitHub at the end, and with which token. */
-export interface Telling {
+export interface Notifications {
   token: string;
   /** A comment on the pull request. */
   comment: boolean;
@@ -132,7 +132,7 @@ export function readInputs(environment: Readonly<Record<string, string | undefin
     timeout,
     showValues: boolean('show-values'),
     execPlugins: readPlugins(get('exec-plugins')),
-    telling: readTelling(
+    notifications: readNotifications(
       { token: get('github-token'), comment: boolean('comment'), deploymentStatus: boolean('deployment-status') },
       wrong,
     ),
@@ -294,8 +294,8 @@ function readLogLines(text: string, isPrivate: boolean, wrong: Wrong): number {
   return lines;
 }
 
-function readTelling(telling: Telling, wrong: Wrong): Telling | undefined {
-  const { token, comment, deploymentStatus } = telling;
+function readNotifications(notifications: Notifications, wrong: Wrong): Notifications | undefined {
+  const { token, comment, deploymentStatus } = notifications;
   const needs = [
     ...(comment ? [['comment', 'pull-requests: write'] as const] : []),
     ...(deploymentStatus ? [['deployment-status', 'deployments: write'] as const] : []),
@@ -306,7 +306,7 @@ function readTelling(telling: Telling, wrong: Wrong): Telling | undefined {
       'github-token',
       `it is missing or empty, but ${needs.map(([input]) => input).join(' and ')} ${needs.length === 1 ? 'requires' : 'require'} it. Use "\${{ github.token }}", and give the job permissions: ${needs.map(([, permission]) => permission).join(', ')}.`,
     );
-  return telling;
+  return notifications;
 }
 
 function readPlugins(text: string): PluginPolicy {

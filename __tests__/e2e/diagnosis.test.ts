@@ -536,7 +536,9 @@ describe('without the right to look', () => {
   test('at pods: stalled without a cause, and the rule that would tell', async () => {
     const step = await fleet.rollback({ ...inputs, kubeconfig: await fleet.kubeconfigOf(bare) });
     expectStep(step, { code: 1, outputs: { outcome: 'stalled', reason: 'no-progress' } });
-    expect(step.log).toMatch(/^::warning::Could not determine which pods are blocking the rollout\. .*resources: \["pods"\], verbs: \["list"\]/m);
+    expect(step.log).toMatch(
+      /^::warning::Could not determine which pods are blocking the rollout\. .*resources: \["pods"\], verbs: \["list"\]/m,
+    );
   });
 
   test('at anything but pods: failed with the cause, and a line for each rule that would tell more', async () => {

@@ -40,7 +40,9 @@ describe('who else writes it', () => {
   test('kubectl apply: its record is stale, and the command that is given brings it in line', async () => {
     for (const tag of ['v1', 'v2']) await fleet.rollOut(tag, fast);
     const step = await fleet.rollback();
-    expect(step.log).toMatch(/^::warning::The DaemonSet is deployed by kubectl apply, .*: kubectl apply set-last-applied --filename MANIFEST$/m);
+    expect(step.log).toMatch(
+      /^::warning::The DaemonSet is deployed by kubectl apply, .*: kubectl apply set-last-applied --filename MANIFEST$/m,
+    );
     const record = async (): Promise<string> => (await fleet.daemonSet()).metadata.annotations[LAST_APPLIED];
     expect(await record()).toContain('agent:v2');
     await fleet.kubectl(['apply', 'set-last-applied', '--filename', '-'], fleet.manifest('v1', fast));

@@ -58,7 +58,12 @@ describe('each mistake has its message', () => {
 
   test('nothing to go back to', async () => {
     await fleet.rollOut('v1');
-    expectFailure(await fleet.rollback(), 'refused', 'no-previous-revision', /no previous version to roll back to: the history has no other revision/);
+    expectFailure(
+      await fleet.rollback(),
+      'refused',
+      'no-previous-revision',
+      /no previous version to roll back to: the history has no other revision/,
+    );
     await fleet.kubectl(['rollout', 'restart', 'daemonset/agent']);
     await fleet.kubectl(['rollout', 'status', 'daemonset/agent', '--timeout=60s']);
     expectFailure(await fleet.rollback(), 'refused', 'no-previous-revision', /changed only by "kubectl rollout restart"/);

@@ -202,7 +202,7 @@ describe('notifications to GitHub', () => {
       { token: 't0ken', comment: false, deploymentStatus: true },
     ],
   ])('%j', (inputs, telling) => {
-    expect(readInputs(environment(inputs), false).telling).toEqual(telling);
+    expect(readInputs(environment(inputs), false).notifications).toEqual(telling);
   });
 
   test.each([

@@ -306,10 +306,10 @@ export function groupCauses({ troubled }: Diagnosis, stuck: readonly TroubledNod
   // `node-2` before `node-10`. Created late, because it takes a tenth of the time of a rollback.
   const { compare } = new Intl.Collator('en', { numeric: true });
   for (const { nodes } of groups.values()) nodes.sort((a, b) => compare(a.node, b.node));
-  return mostTellingFirst([...groups.values()]);
+  return mostSignificantFirst([...groups.values()]);
 }
 
-export function mostTellingFirst(groups: readonly CauseGroup[]): CauseGroup[] {
+export function mostSignificantFirst(groups: readonly CauseGroup[]): CauseGroup[] {
   const weight = ({ cause, stuck }: CauseGroup): number => (stuck ? 0 : 100) + ORDER.indexOf(cause);
   return groups.toSorted((a, b) => weight(a) - weight(b) || b.nodes.length - a.nodes.length);
 }

@@ -1,5 +1,5 @@
 import type { Api } from './api.ts';
-import type { TellingRun } from './run.ts';
+import type { WorkflowRun } from './run.ts';
 
 /** Schema `deployment`. */
 interface Deployment {
@@ -27,7 +27,7 @@ export interface OwnDeployment {
 const MOST_DEPLOYMENTS = 20;
 
 /** The deployment that started this run, or that one of its jobs created by its `environment`. If there is not exactly one: why. @throws GitHubError */
-export async function findDeployment(api: Api, run: TellingRun): Promise<OwnDeployment | string> {
+export async function findDeployment(api: Api, run: WorkflowRun): Promise<OwnDeployment | string> {
   const { deployment, deployment_status, name, pull_request } = run.event;
   if (deployment) {
     const { id, environment = '' } = deployment;
@@ -55,7 +55,7 @@ export function chooseDeployment(all: Deployment[]): OwnDeployment | string {
 }
 
 /** The newest first. */
-function deploymentsAt(api: Api, { repository }: TellingRun, sha: string): Promise<Deployment[]> {
+function deploymentsAt(api: Api, { repository }: WorkflowRun, sha: string): Promise<Deployment[]> {
   return api.json<Deployment[]>({
     method: 'GET',
     path: `/repos/${repository}/deployments`,
@@ -63,7 +63,7 @@ function deploymentsAt(api: Api, { repository }: TellingRun, sha: string): Promi
   });
 }
 
-async function isOf(api: Api, run: TellingRun, { id }: Deployment): Promise<boolean> {
+async function isOf(api: Api, run: WorkflowRun, { id }: Deployment): Promise<boolean> {
   const statuses = await api.json<DeploymentStatus[]>({ method: 'GET', path: `/repos/${run.repository}/deployments/${id}/statuses` });
   return statuses.some((status) => leadsTo(status, run.pages));
 }
@@ -76,7 +76,7 @@ export function leadsTo({ log_url, target_url }: DeploymentStatus, pages: string
 /** @throws GitHubError */
 export async function setStatus(
   api: Api,
-  { repository, link }: TellingRun,
+  { repository, link }: WorkflowRun,
   { id }: OwnDeployment,
   { state, description }: { state: 'failure' | 'success'; description: string },
 ): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Api } from './api.ts';
 import { GitHubError } from './api.ts';
-import type { TellingRun } from './run.ts';
+import type { WorkflowRun } from './run.ts';
 
 /** The fields of a pull request that are used (schema `pull-request-simple`). */
 export interface PullRequest {
@@ -23,7 +23,7 @@ const PAGE = 100;
 const MOST_PAGES = 10;
 
 /** The pull request of the run. If there is not exactly one: why. @throws GitHubError */
-export async function findPullRequest(api: Api, run: TellingRun): Promise<number | string> {
+export async function findPullRequest(api: Api, run: WorkflowRun): Promise<number | string> {
   const given = pullRequestOf(run.event);
   if (given !== undefined) return given;
   const sha = run.event.workflow_run?.head_sha ?? run.sha;
@@ -32,7 +32,7 @@ export async function findPullRequest(api: Api, run: TellingRun): Promise<number
 }
 
 /** The pull request that an event is about. */
-export function pullRequestOf({ pull_request, issue }: TellingRun['event']): number | undefined {
+export function pullRequestOf({ pull_request, issue }: WorkflowRun['event']): number | undefined {
   return pull_request?.number ?? (issue?.pull_request ? issue.number : undefined);
 }
 
@@ -56,7 +56,7 @@ export function choosePullRequest(all: PullRequest[], sha: string, repository: s
 /** Writes a comment that begins with a marker, or updates the one that was written before. @throws GitHubError */
 export async function writeComment(
   api: Api,
-  { repository }: TellingRun,
+  { repository }: WorkflowRun,
   number: number,
   marker: string,
   body: string,

@@ -19,7 +19,7 @@ export function isPrivateRepository(): boolean {
 }
 
 /** A run, with what notifications need. */
-export interface TellingRun extends Run {
+export interface WorkflowRun extends Run {
   /** The address of the REST API: `https://api.github.com`, `https://HOST/api/v3`. */
   api: string;
   /** The page of this attempt of the run, and of all its attempts. */
@@ -45,7 +45,7 @@ export interface Event {
 }
 
 /** The current run, or undefined outside of GitHub Actions. */
-export function tellingRun(): TellingRun | undefined {
+export function workflowRun(): WorkflowRun | undefined {
   const run = currentRun();
   if (!run) return undefined;
   const { apiUrl, serverUrl, runAttempt, eventName, payload } = context;

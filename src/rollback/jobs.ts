@@ -3,7 +3,7 @@ import type { AskedDaemonSets } from '../daemonset/types.ts';
 import { toleratedNote } from './conclude.ts';
 import { failureOf } from './failure.ts';
 import { type Found, locate } from './find.ts';
-import { tellCauses } from './tell.ts';
+import { logCauses } from './progress-log.ts';
 import type { Tracked } from './track.ts';
 import { about, type World } from './world.ts';
 
@@ -37,7 +37,7 @@ export async function resultOf({ known }: Job, work: Promise<Conclusion>): Promi
 /** Adds what a wait has found out, however it ended. */
 export function learnFrom(tracked: Tracked, known: Known, { log }: World): void {
   const { counts, samples, causes, everywhere, toReplace } = tracked;
-  tellCauses(log, causes, known.daemonSet.namespace);
+  logCauses(log, causes, known.daemonSet.namespace);
   known.counts = counts;
   known.samples = samples;
   known.everywhere = everywhere;

@@ -4,7 +4,7 @@ import {
   type Diagnosis,
   diagnose,
   type Evidence,
-  mostTellingFirst,
+  mostSignificantFirst,
   type SeenNode,
   type SeenPod,
   seeNode,
@@ -175,7 +175,7 @@ export class Observation {
   async evidence(groups: CauseGroup[], logLines: number, signal: AbortSignal): Promise<CauseGroup[]> {
     const read = async (group: CauseGroup, index: number): Promise<CauseGroup> =>
       index < MOST_EXAMPLES && group.example.pod !== '' ? { ...group, ...(await this.#readAbout(group, logLines, signal)) } : group;
-    return mostTellingFirst(await Promise.all(groups.map(read)));
+    return mostSignificantFirst(await Promise.all(groups.map(read)));
   }
 
   async #readAbout({ cause, example }: CauseGroup, logLines: number, signal: AbortSignal): Promise<Partial<CauseGroup>> {

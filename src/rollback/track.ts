@@ -17,7 +17,7 @@ import type { Counts, DaemonSet, Pod } from '../daemonset/types.ts';
 import { formatDuration } from '../duration.ts';
 import { Bell } from './bell.ts';
 import { Observation } from './observe.ts';
-import { HEARTBEAT, Teller } from './tell.ts';
+import { HEARTBEAT, ProgressLog } from './progress-log.ts';
 import { Interruption, type World } from './world.ts';
 
 /** Pods are watched once nothing has changed for this long, in milliseconds. */
@@ -95,7 +95,7 @@ class Wait {
   readonly #begun: number;
   readonly #bell = new Bell();
   readonly #observation: Observation;
-  readonly #teller: Teller;
+  readonly #progressLog: ProgressLog;
   readonly #stopping = new AbortController();
   readonly #minReady: number;
   #watching: Promise<void> | undefined;
@@ -123,7 +123,7 @@ class Wait {
     this.#begun = world.clock.now();
     this.#progress = begin(rolloutOf(start).counts, this.#begun);
     this.#minReady = (start.spec.minReadySeconds ?? 0) * 1_000;
-    this.#teller = new Teller(world);
+    this.#progressLog = new ProgressLog(world);
     const wanted = { generation: start.metadata.annotations?.[TEMPLATE_GENERATION], hash: options.hash };
     this.#observation = new Observation(world, start, wanted, this.#begun, () => this.#podsChanged());
   }
@@ -198,7 +198,7 @@ class Wait {
     }
     if (rollout.kind === 'complete' && (await this.#countersLie())) return this.#verdict();
     if (rollout.kind === 'on-delete') this.#toReplace = await this.#podsToReplace();
-    this.#tell(rollout);
+    this.#logProgress(rollout);
     if (rollout.kind === 'complete' || rollout.kind === 'on-delete') return rollout.kind;
     return this.#options.once ? undefined : this.#verdict();
   }
@@ -256,7 +256,7 @@ class Wait {
     this.#doubtful = verifyPods === 'doubt' && lagging === undefined;
     this.#wrong = (lagging ?? []).map(({ metadata }) => metadata.name);
     if (this.#wrong.length === 0) return false;
-    this.#teller.say(
+    this.#progressLog.say(
       `The counters are complete, but ${this.#wrong.length} pods run another template: ${this.#wrong.slice(0, 10).join(', ')}`,
     );
     return true;
@@ -279,9 +279,9 @@ class Wait {
     }
   }
 
-  #tell(rollout: Rollout): void {
+  #logProgress(rollout: Rollout): void {
     const left = timeLeft(this.#progress);
-    this.#teller.progress(rollout, this.#observation.diagnosis(rollout.counts), left);
+    this.#progressLog.progress(rollout, this.#observation.diagnosis(rollout.counts), left);
     if (left !== undefined && this.#world.clock.now() - this.#begun >= 2 * LULL) this.#warnOfTime(left, 'At this pace');
   }
 
@@ -305,7 +305,7 @@ class Wait {
     const counts = this.#counts;
     const diagnosis = this.#observation.diagnosis(counts);
     const times = [
-      this.#teller.nextAt(),
+      this.#progressLog.nextAt(),
       progressedAt + LULL,
       progressedAt + limits.failureGrace,
       progressedAt + this.#deadline,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Api, GitHubError } from './github/api.ts';
 import { findDeployment, setStatus } from './github/deployment.ts';
 import { findPullRequest, writeComment } from './github/pull-request.ts';
-import { type TellingRun, tellingRun } from './github/run.ts';
+import { type WorkflowRun, workflowRun } from './github/run.ts';
 import type { Request } from './inputs.ts';
 import { commentOf } from './report/comment.ts';
 import { type DeploymentStatus, deploymentStatusOf } from './report/deployment-status.ts';
@@ -24,25 +24,25 @@ export interface Around {
  * Writes the conclusion to the pull request and the deployment, if the inputs ask for it. It comes last, does not change the conclusion, and never
  * throws: what cannot be written is a warning. A dry run and a history write nothing, because nothing has happened.
  */
-export async function tellGitHub(request: Request, report: Report, { environment, cancel, log }: Around): Promise<void> {
-  const { telling } = request;
-  if (!telling || request.command === 'history' || report.cluster === undefined) return;
+export async function notify(request: Request, report: Report, { environment, cancel, log }: Around): Promise<void> {
+  const { notifications } = request;
+  if (!notifications || request.command === 'history' || report.cluster === undefined) return;
   // A guard has only recorded so far.
   if (report.results.every(({ outcome }) => outcome === 'recorded' || outcome === 'absent')) return;
   if (request.command !== 'status' && request.dryRun) return log.info('This is a dry run, so nothing is written to GitHub.');
-  const run = tellingRun();
+  const run = workflowRun();
   if (!run) return log.warning('This step is not part of a workflow run, so there is no pull request and no deployment to notify.');
   const api = new Api({
     base: run.api,
-    token: telling.token,
+    token: notifications.token,
     environment,
     ...(cancel.aborted ? { limit: LIMIT_WHEN_CANCELLED } : { limit: LIMIT, signal: cancel }),
     onAnswer: (text) => log.debug(text),
   });
-  const status = telling.deploymentStatus ? deploymentStatusOf(report) : undefined;
+  const status = notifications.deploymentStatus ? deploymentStatusOf(report) : undefined;
   try {
     await Promise.all([
-      telling.comment && attempt(log, 'the pull request', 'pull-requests: write', () => comment(api, run, request, report, log)),
+      notifications.comment && attempt(log, 'the pull request', 'pull-requests: write', () => comment(api, run, request, report, log)),
       status && attempt(log, 'the deployment', 'deployments: write', () => deployment(api, run, status, log)),
     ]);
   } finally {
@@ -50,7 +50,7 @@ export async function tellGitHub(request: Request, report: Report, { environment
   }
 }
 
-async function comment(api: Api, run: TellingRun, request: Request, report: Report, log: Log): Promise<void> {
+async function comment(api: Api, run: WorkflowRun, request: Request, report: Report, log: Log): Promise<void> {
   const found = await findPullRequest(api, run);
   if (typeof found === 'string') return log.info(`No comment is written: ${found}.`);
   const marker = markerFor(run, request, report.cluster);
@@ -58,7 +58,7 @@ async function comment(api: Api, run: TellingRun, request: Request, report: Repo
   log.info(`Pull request #${found}: the comment is ${done}.`);
 }
 
-async function deployment(api: Api, run: TellingRun, status: DeploymentStatus, log: Log): Promise<void> {
+async function deployment(api: Api, run: WorkflowRun, status: DeploymentStatus, log: Log): Promise<void> {
   const { state } = status;
   const found = await findDeployment(api, run);
   if (typeof found === 'string') return log.info(`No deployment status is set: ${found}.`);
@@ -71,16 +71,16 @@ async function deployment(api: Api, run: TellingRun, status: DeploymentStatus, l
 }
 
 /** Identifies the comment: the same for each run of a job, and different for each job and for what the jobs of a matrix differ in. */
-function markerFor({ workflow, job }: TellingRun, { daemonSets }: Request, cluster: Report['cluster']): string {
+function markerFor({ workflow, job }: WorkflowRun, { daemonSets }: Request, cluster: Report['cluster']): string {
   const digest = createHash('sha256')
     .update(JSON.stringify([workflow, job, daemonSets, cluster]))
     .digest('hex');
   return `<!-- rollback-daemonset ${digest.slice(0, 32)} -->`;
 }
 
-async function attempt(log: Log, what: string, permission: string, tell: () => Promise<void>): Promise<void> {
+async function attempt(log: Log, what: string, permission: string, work: () => Promise<void>): Promise<void> {
   try {
-    await tell();
+    await work();
   } catch (error) {
     log.warning(`Could not notify ${what}: ${whyNot(error, permission)}`);
   }

@@ -23,10 +23,10 @@ function troublesInBrief(diagnosis: Diagnosis | undefined): string {
 }
 
 /** Logs the progress of a rollout: the words of `kubectl rollout status` at each step of the ladder, and a line for each change in between. */
-export class Teller {
+export class ProgressLog {
   readonly #world: World;
   #rung = '';
-  #told: Counts | undefined;
+  #logged: Counts | undefined;
   #troubles = '';
   #line = '';
   #at = 0;
@@ -54,23 +54,23 @@ export class Teller {
   progress({ kind, message, counts }: Rollout, diagnosis: Diagnosis | undefined, left: number | undefined): void {
     const troubles = troublesInBrief(diagnosis);
     const now = this.#world.clock.now();
-    const before = this.#told;
+    const before = this.#logged;
     const moved =
       !before || before.updated !== counts.updated || before.available !== counts.available || before.desired !== counts.desired;
-    const told = (line: string): void => {
+    const logLine = (line: string): void => {
       this.say(line);
-      this.#told = counts;
+      this.#logged = counts;
       this.#troubles = troubles;
       this.#rung = kind;
     };
     this.#due = undefined;
     if (kind !== this.#rung || !before) {
-      told(message);
+      logLine(message);
       return;
     }
     const silent = now - this.#at;
     if (!moved && troubles === this.#troubles) {
-      if (silent >= HEARTBEAT) told(troubles === '' ? message : `${message} ${troubles}`);
+      if (silent >= HEARTBEAT) logLine(troubles === '' ? message : `${message} ${troubles}`);
       return;
     }
     const wait = moved ? BETWEEN_LINES : BETWEEN_TROUBLES;
@@ -80,14 +80,14 @@ export class Teller {
     }
     const updated = before.updated === counts.updated ? counts.updated : `${before.updated}→${counts.updated}`;
     const rest = left === undefined ? '' : `; about ${formatDuration(left)} left`;
-    told(
+    logLine(
       `updated ${updated} of ${counts.desired}, available ${counts.available} of ${counts.desired}${troubles === '' ? '' : `, ${troubles}`}${rest}`,
     );
   }
 }
 
 /** Logs why nodes do not run the version, the next command to type, and in groups the events and the container's log. */
-export function tellCauses(log: Log, causes: readonly CauseGroup[], namespace: string): void {
+export function logCauses(log: Log, causes: readonly CauseGroup[], namespace: string): void {
   for (const group of causes) {
     const command = nextCommand(group, namespace);
     log.info(`${causeText(group)}.${command === undefined ? '' : ` Next: ${command}`}`);
