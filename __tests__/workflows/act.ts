@@ -49,6 +49,8 @@ export interface WorkflowOptions {
   files?: Record<string, string>;
   /** Environments, each with the kubeconfig of another cluster as its secret KUBECONFIG. */
   environments?: Record<string, Testbed>;
+  /** The folder of the action, if not this repository's own action.yml and dist/. */
+  action?: string;
 }
 
 /**
@@ -56,7 +58,7 @@ export interface WorkflowOptions {
  * kubeconfig as the secret KUBECONFIG, kubectl on the PATH.
  */
 export async function startWorkflow(workflow: string, options: WorkflowOptions = {}): Promise<RunningWorkflow> {
-  const { event = 'workflow_dispatch', inputs = {}, runId = 1, files = {}, environments = {} } = options;
+  const { event = 'workflow_dispatch', inputs = {}, runId = 1, files = {}, environments = {}, action: folder = '.' } = options;
   const { act } = await buildTools(['act'], tell);
   const testbed = sharedTestbed();
   const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-act-'));
@@ -74,7 +76,7 @@ export async function startWorkflow(workflow: string, options: WorkflowOptions =
   git('commit', '--quiet', '--message=Workflow');
   git('remote', 'add', 'origin', 'https://github.com/octo/fleet.git');
 
-  for (const path of ['action.yml', 'dist']) cpSync(resolve(path), at('action', path), { recursive: true });
+  for (const path of ['action.yml', 'dist']) cpSync(resolve(folder, path), at('action', path), { recursive: true });
   mkdirSync(at('home'));
   const process_ = spawn(
     act,
