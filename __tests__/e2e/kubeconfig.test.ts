@@ -203,7 +203,7 @@ const ROWS: Row[] = [
       }),
     is: 'eve of dev,ops,system:authenticated, 7, {"scopes":["a","b"]}',
   },
-  { name: 'as groups without a user', files: () => config({ user: { token: known.token, 'as-groups': ['ops'] } }), is: /without an as/ },
+  { name: 'as groups, but as no user', files: () => config({ user: { token: known.token, 'as-groups': ['ops'] } }), is: /without an as/ },
   {
     name: 'a token and a password',
     files: () => config({ user: { token: known.token, username: 'a', password: 'b' } }),
@@ -230,7 +230,7 @@ const ROWS: Row[] = [
     files: () => config({ user: { 'auth-provider': { name: 'gcp' } } }),
     is: /auth-provider, which Kubernetes removed.*exec plugin/,
   },
-  { name: 'text that is not YAML', files: () => 'clusters: [\n', is: /not valid YAML/ },
+  { name: 'text that is no YAML', files: () => 'clusters: [\n', is: /not valid YAML/ },
   { name: 'YAML of something else', files: () => ['a', 'list'].map((name) => `- ${name}`).join('\n'), is: /is no kubeconfig/ },
   {
     name: 'an exec plugin beside the kubeconfig',
