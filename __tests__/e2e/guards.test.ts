@@ -54,16 +54,13 @@ describe('the lock', () => {
   };
   const kinds = (kind: Kind): number => proxy.seen.filter((seen) => seen === kind).length;
 
-  test.each(['dry-run', 'patch'] as const)(
-    'fails after a deploy before the %s: expected-revision is checked again, and the step is refused',
-    async (kind) => {
-      meanwhile(kind, () => setImage('v3'));
-      const step = await fleet.rollback({ kubeconfig: proxy.kubeconfig, 'expected-revision': '2' });
-      expectStep(step, { code: 1, outputs: { outcome: 'refused', reason: 'unexpected-revision', changed: 'false', 'old-revision': '3' } });
-      expect(await fleet.image()).toBe('v3');
-      expect((await fleet.daemonSet()).metadata.annotations).not.toHaveProperty(['rollback-daemonset/last-rollback']);
-    },
-  );
+  test.each(['dry-run', 'patch'] as const)('fails after a deploy before the %s: the step checks again and is refused', async (kind) => {
+    meanwhile(kind, () => setImage('v3'));
+    const step = await fleet.rollback({ kubeconfig: proxy.kubeconfig, 'expected-revision': '2' });
+    expectStep(step, { code: 1, outputs: { outcome: 'refused', reason: 'unexpected-revision', changed: 'false', 'old-revision': '3' } });
+    expect(await fleet.image()).toBe('v3');
+    expect((await fleet.daemonSet()).metadata.annotations).not.toHaveProperty(['rollback-daemonset/last-rollback']);
+  });
 
   test('fails after a deploy: without expected-revision, the step plans again from the current state', async () => {
     meanwhile('patch', () => setImage('v3'));
