@@ -1,4 +1,4 @@
-// Tests run the sources as Node runs them: types are blanked out, nothing else changes.
+// Tests run the sources like Node does: types are replaced by blanks, nothing else changes.
 import { stripTypeScriptTypes } from 'node:module';
 
 export default {

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { files, readState } from './directory.ts';
 
-/** An answer other than 2xx. */
+/** An answer with a status other than 2xx. */
 export class ApiError extends Error {
   readonly status: number;
 
@@ -14,7 +14,7 @@ export class ApiError extends Error {
   }
 }
 
-/** Requests of the test bed itself to its API server, as user `testbed`. */
+/** Sends the test bed's own requests to its API server, as user `testbed`. */
 export class Api {
   readonly #server: string;
   readonly #agent: Agent;
@@ -31,7 +31,7 @@ export class Api {
     });
   }
 
-  /** @returns the answer, parsed. */
+  /** @returns the parsed answer. */
   async send<Answer>(method: string, path: string, body?: object, type = 'application/json'): Promise<Answer> {
     return JSON.parse(await text(await this.#open(method, path, body, type))) as Answer;
   }

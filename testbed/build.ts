@@ -9,11 +9,11 @@ import { promisify } from 'node:util';
 
 export type ToolName = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler' | 'kubectl' | 'kwok' | 'act' | 'actionlint';
 
-/** Kubernetes versions that have a folder of their own beside the newest one's. */
+/** Older Kubernetes versions, each with its own folder beside that of the newest one. */
 export const OLDER = ['1.34', '1.35'] as const;
 type OlderKubernetes = (typeof OLDER)[number];
 
-/** @throws RangeError where there is no such folder. */
+/** @throws RangeError if there is no such folder. */
 export function olderKubernetes(version: string | undefined): OlderKubernetes | undefined {
   const older = OLDER.find((one) => one === version);
   if (older === undefined && version) throw new RangeError(`TESTBED_KUBERNETES is ${version}; there are ${OLDER.join(', ')}`);
@@ -23,11 +23,11 @@ export function olderKubernetes(version: string | undefined): OlderKubernetes | 
 interface Tool {
   /** The folder under modules/ whose go.mod pins it. Older versions of it are in `<folder>-<version>`. */
   module: string;
-  /** The Go module that has the version. */
+  /** The Go module whose version counts. */
   path: string;
-  /** The main package, below `path`. */
+  /** The path of the main package below `path`. */
   command: string;
-  /** Linker flags by which the binary tells its true version. */
+  /** Linker flags that set the version that the binary reports. */
   versionFlags: (version: string) => string[];
 }
 
@@ -68,19 +68,19 @@ const tools: Record<ToolName, Tool> = {
   },
 };
 
-/** There is no Go that can build the test bed; the message names what to do instead. */
+/** No usable Go is installed to build the test bed. The message lists the alternatives. */
 export class MissingGoError extends Error {
   constructor(cause: unknown) {
     const found =
       (cause as { code?: string }).code === 'ENOENT'
-        ? 'There is no `go` in PATH'
+        ? '`go` is not in the PATH'
         : `This Go cannot be used (${lastLines(String((cause as { stderr?: string }).stderr ?? cause), 1)})`;
     super(
       [
-        `${found}, and the local Kubernetes is built from source with it. Either`,
+        `${found}, but it is needed to build the local Kubernetes from source. Either`,
         '  - install Go 1.26 or newer (https://go.dev/dl), or',
-        '  - use a cluster that you have, by explicit consent: npm run demo -- --context NAME, or',
-        '  - make one with kind: kind create cluster, and then npm run demo -- --context kind-kind',
+        '  - use an existing cluster, which you select explicitly: npm run demo -- --context NAME, or',
+        '  - create one with kind: kind create cluster, and then npm run demo -- --context kind-kind',
       ].join('\n'),
       { cause },
     );
@@ -91,16 +91,16 @@ export class MissingGoError extends Error {
 const execute = promisify(execFile);
 
 /**
- * Builds the tools that are not in the cache yet, one after the other.
+ * Builds the tools that are not yet in the cache, one after the other.
  *
- * The versions are those of `modules/<name>/go.mod`. Binaries are kept in
+ * The versions come from `modules/<name>/go.mod`. Binaries are stored in
  * `${XDG_CACHE_HOME:-~/.cache}/rollback-daemonset`, so that nothing is built, or
- * logged, the second time.
+ * logged, a second time.
  *
- * @param log gets a progress line every few seconds while something is built.
+ * @param log receives a progress line every few seconds during a build.
  * @param kubernetes an older version of the tools that come from Kubernetes.
  * @returns the absolute path of each binary.
- * @throws {MissingGoError} where Go is missing or too old.
+ * @throws {MissingGoError} if Go is missing or too old.
  */
 export async function buildTools<Name extends ToolName>(
   names: Name[],
@@ -168,7 +168,7 @@ function requiredVersion(mod: string, path: string): string | undefined {
 
 async function goVersion(directory: string): Promise<string> {
   try {
-    // Asked inside the module, where an old Go refuses or fetches the one that go.mod names.
+    // Runs inside the module, where an old Go fails or downloads the version in go.mod.
     const { stdout } = await execute('go', ['env', 'GOVERSION', 'GOOS', 'GOARCH', 'CGO_ENABLED'], { cwd: directory });
     return stdout.trim();
   } catch (error) {
@@ -192,7 +192,7 @@ async function compile(build: Build, title: string, log: (line: string) => void)
     if (line !== '') total++;
   });
 
-  // Renamed when complete: whoever finds the name finds the whole binary, also while two build it.
+  // Renamed when complete, so that a binary with this name is always complete, also during two parallel builds.
   const unfinished = `${build.binary}.${randomUUID()}`;
   await mkdir(dirname(build.binary), { recursive: true });
   let done = 0;
@@ -209,7 +209,7 @@ async function compile(build: Build, title: string, log: (line: string) => void)
   log(`built ${title} in ${Math.round((Date.now() - start) / 1000)}s`);
 }
 
-/** Runs `go`; a failure holds the last lines that it printed. */
+/** Runs `go`. An error contains the last lines that it printed. */
 async function go(
   build: Build,
   args: string[],
@@ -245,7 +245,7 @@ function atMostEvery(milliseconds: number, log: (line: string) => void): (line: 
   };
 }
 
-/** Where the tools are kept: `${XDG_CACHE_HOME:-~/.cache}/rollback-daemonset`. */
+/** The folder of the tools: `${XDG_CACHE_HOME:-~/.cache}/rollback-daemonset`. */
 export function cacheDirectory(): string {
   return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'rollback-daemonset');
 }
@@ -259,7 +259,7 @@ export async function exists(path: string): Promise<boolean> {
 
 const count = (number: number): string => number.toLocaleString('en');
 
-/** The last lines of a text that are not empty. */
+/** The last non-empty lines of a text. */
 export function lastLines(text: string, lines: number): string {
   return text
     .split('\n')

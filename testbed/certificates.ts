@@ -21,7 +21,7 @@ const oids = {
 
 const authorityName = distinguishedName('testbed');
 
-/** A new certificate authority, signed by itself. */
+/** A new self-signed certificate authority. */
 export function certificateAuthority(): KeyPair {
   const key = newKey();
   const extensions = [
@@ -31,7 +31,7 @@ export function certificateAuthority(): KeyPair {
   return { certificate: certify(authorityName, key, key, extensions), key: privatePem(key) };
 }
 
-/** A serving certificate for loopback, and for the name that pods know the API server by. */
+/** A serving certificate for loopback and for the name of the API server inside the cluster. */
 export function servingCertificate(authority: KeyPair): KeyPair {
   const names = der.sequence(
     der.implicit(7, Buffer.of(127, 0, 0, 1)),
@@ -46,7 +46,7 @@ export function clientCertificate(authority: KeyPair, user: string, groups: stri
   return issue(authority, distinguishedName(user, groups), oids.clientAuth, []);
 }
 
-/** The keys, PEM, that service account tokens are signed and checked with. */
+/** The keys, PEM, that sign and verify service account tokens. */
 export function serviceAccountKeys(): { publicKey: string; privateKey: string } {
   const key = newKey();
   return {
@@ -74,7 +74,7 @@ function certify(subject: Buffer, key: KeyObject, signer: KeyObject, extensions:
     der.integer(Buffer.concat([Buffer.of(1), randomBytes(15)])),
     algorithm,
     authorityName,
-    // From yesterday on, against clocks that disagree.
+    // Valid from yesterday, to allow for clock skew.
     der.sequence(der.time(new Date(Date.now() - day)), der.time(new Date(Date.now() + 365 * day))),
     subject,
     createPublicKey(key).export({ type: 'spki', format: 'der' }),

@@ -11,7 +11,7 @@ try {
   const testbed = await startTestbed({ nodes: Number(nodes), log: console.log });
   const agent = relative('.', fileURLToPath(new URL('./agent.yaml', import.meta.url)));
   console.log(`
-Kubernetes with ${nodes} nodes runs at ${testbed.server}; Ctrl-C ends it. In another terminal:
+Kubernetes with ${nodes} nodes is running at ${testbed.server}. Press Ctrl-C to stop it. In another terminal:
 
   export KUBECONFIG=${testbed.kubeconfig}
   export PATH=${dirname(testbed.kubectl)}:$PATH
@@ -31,7 +31,7 @@ Kubernetes with ${nodes} nodes runs at ${testbed.server}; Ctrl-C ends it. In ano
   }
   setInterval(() => {
     if (existsSync(testbed.directory)) return;
-    console.log('the test bed has ended');
+    console.log('the test bed has stopped');
     process.exit();
   }, 1_000);
 } catch (error) {

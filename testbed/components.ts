@@ -5,7 +5,7 @@ import { certificateAuthority, clientCertificate, type KeyPair, serviceAccountKe
 import { files, type ProcessName } from './directory.ts';
 import { kwokConfiguration } from './stages.ts';
 
-/** One process of the control plane: how it is started, and where it says that it is ready. */
+/** One process of the control plane: how to start it, and its health endpoint. */
 export interface Component {
   command: string;
   args: string[];
@@ -16,8 +16,8 @@ export interface Component {
 export type Ports = Record<Exclude<ProcessName, 'etcd'>, number>;
 
 /**
- * Writes certificates, kubeconfigs and configuration into the directory, and
- * tells how each process is started. Everything listens on loopback only.
+ * Writes certificates, kubeconfigs and configuration to the directory, and
+ * returns how to start each process. Everything listens on loopback only.
  */
 export function prepareComponents(
   directory: string,
@@ -49,7 +49,7 @@ export function prepareComponents(
   const kubeconfigFor = (name: string, user: string, groups: string[] = []): string =>
     write(name, kubeconfig(server, authority, user, clientCertificate(authority, user, groups)));
   kubeconfigFor('kubeconfig', 'admin', ['system:masters']);
-  // A user of its own, so that the audit log tells the test bed's requests from those of the person.
+  // Its own user, so that the audit log distinguishes the test bed's requests from those of the user.
   const testbed = clientCertificate(authority, 'testbed', ['system:masters']);
   write('testbed.crt', testbed.certificate);
   write('testbed.key', testbed.key);
@@ -61,11 +61,11 @@ export function prepareComponents(
         `--data-dir=${at.etcdData}`,
         `--listen-client-urls=unix://${at.etcdSocket}`,
         '--advertise-client-urls=unix://client:0',
-        // An advertised URL must have a host and a port, also where nobody follows it.
+        // An advertised URL must have a host and a port, even if it is not used.
         '--listen-peer-urls=unix://peer:0',
         '--initial-advertise-peer-urls=unix://peer:0',
         '--initial-cluster=default=unix://peer:0',
-        // The data is thrown away: nothing is gained by waiting for the disk.
+        // The data is temporary, so there is no need to wait for the disk.
         '--unsafe-no-fsync',
         '--log-level=warn',
       ],
@@ -111,7 +111,7 @@ export function prepareComponents(
         '--use-service-account-credentials',
         `--service-account-private-key-file=${serviceAccountKey}`,
         `--root-ca-file=${at.authority}`,
-        // So that a node that stops being ready is noticed in a second, not in five.
+        // Detects a node that is no longer ready within one second instead of five.
         '--node-monitor-period=1s',
         '--kube-api-qps=1000',
         '--kube-api-burst=2000',
@@ -153,7 +153,7 @@ export function prepareComponents(
   };
 }
 
-/** Enough to count requests by verb, user, user agent and URI; one line for each, except watches, which have two. */
+/** Sufficient to count requests by verb, user, user agent and URI. One line per request, two per watch. */
 const auditPolicy = JSON.stringify({
   apiVersion: 'audit.k8s.io/v1',
   kind: 'Policy',
@@ -170,7 +170,7 @@ function schedulerConfiguration(kubeconfigPath: string): string {
   });
 }
 
-/** A kubeconfig with everything in it, so that it can be handed on as text. */
+/** A self-contained kubeconfig, which can be passed on as text. */
 function kubeconfig(server: string, authority: KeyPair, user: string, client: KeyPair): string {
   const base64 = (text: string): string => Buffer.from(text).toString('base64');
   return `apiVersion: v1

@@ -3,19 +3,19 @@ import { text } from 'node:stream/consumers';
 import type { ToolName } from './build.ts';
 import { files, type ProcessName } from './directory.ts';
 
-/** What the supervisor is started with. */
+/** The start options of the supervisor. */
 export interface StartOptions {
   tools: Record<Exclude<ToolName, 'act' | 'actionlint'>, string>;
   extraApiServerFlags: string[];
 }
 
-/** What the supervisor can be told while it runs. */
+/** The commands that a running supervisor accepts. */
 export type Command = { command: 'start' | 'kill' | 'pause' | 'resume'; name: ProcessName } | { command: 'stop' };
 
-/** How the start, or a command, ended. */
+/** The result of the start or of a command. */
 export type Outcome = { ready: true } | { error: string };
 
-/** Tells the supervisor of a test bed to do something, and returns when it is done. */
+/** Sends a command to the supervisor of a test bed, and returns when it is done. */
 export async function tell(directory: string, command: Command): Promise<void> {
   const outcome = await new Promise<Outcome>((resolve, reject) => {
     request({ socketPath: files(directory).control, method: 'POST', agent: false })

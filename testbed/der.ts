@@ -1,4 +1,4 @@
-/** The few types of ASN.1, in their DER encoding, that a certificate is made of. */
+/** The few ASN.1 types, in DER encoding, that a certificate consists of. */
 export const der = {
   sequence: (...parts: Buffer[]): Buffer => encode(0x30, ...parts),
   set: (...parts: Buffer[]): Buffer => encode(0x31, ...parts),
@@ -23,10 +23,10 @@ export const der = {
     return encode(0x06, Buffer.from([first * 40 + second, ...rest.flatMap(base128)]));
   },
 
-  /** A moment, to the second. */
+  /** A point in time, to the second. */
   time(date: Date): Buffer {
     const digits = date.toISOString().replace(/\.\d+|[-:T]/g, '');
-    // RFC 5280: years before 2050 are written with two digits.
+    // RFC 5280: years before 2050 have two digits.
     return date.getUTCFullYear() < 2050 ? encode(0x17, Buffer.from(digits.slice(2))) : encode(0x18, Buffer.from(digits));
   },
 };

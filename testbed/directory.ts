@@ -5,10 +5,10 @@ import { belongsTo } from './process.ts';
 
 export const processNames = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kwok', 'kubelet'] as const;
 
-/** In the order in which they start; they stop in the reverse one, the API server before etcd. */
+/** In start order. They stop in reverse order, the API server before etcd. */
 export type ProcessName = (typeof processNames)[number];
 
-/** What another process has to know to use a test bed, kept in its directory as `state.json`. */
+/** The data that another process needs to use a test bed, in `state.json` in its directory. */
 export interface State {
   supervisor: number;
   server: string;
@@ -17,7 +17,7 @@ export interface State {
   pids: Partial<Record<ProcessName, number>>;
 }
 
-/** The files of a test bed. Everything that it writes is in its directory. */
+/** The files of a test bed. It writes only to its directory. */
 export function files(directory: string) {
   return {
     state: join(directory, 'state.json'),
@@ -27,7 +27,7 @@ export function files(directory: string) {
     auditLog: join(directory, 'audit.log'),
     authority: join(directory, 'ca.crt'),
     kubeconfig: join(directory, 'kubeconfig'),
-    /** The certificate, key or kubeconfig of a part of the control plane. */
+    /** The certificate, key or kubeconfig of a control plane component. */
     credential: (name: string): string => join(directory, name),
     log: (name: string): string => join(directory, `${name}.log`),
   };
@@ -43,21 +43,21 @@ export function readState(directory: string): State {
   return JSON.parse(readFileSync(files(directory).state, 'utf8')) as State;
 }
 
-/** Writes the state such that a reader sees the old one or the new one, never half of it. */
+/** Writes the state atomically: a reader sees either the old or the new one. */
 export function writeState(directory: string, state: State): void {
   const path = files(directory).state;
   writeFileSync(`${path}.new`, JSON.stringify(state, undefined, 2));
   renameSync(`${path}.new`, path);
 }
 
-/** Ends what is left of test beds whose supervisor was killed, and removes their directories. */
+/** Ends the remaining processes of test beds whose supervisor was killed, and removes their directories. */
 export function reapLeftovers(): void {
   for (const name of readdirSync(tmpdir())) {
     if (!name.startsWith(prefix)) continue;
     try {
       reap(join(tmpdir(), name));
     } catch {
-      // Another user's; theirs to end.
+      // It belongs to another user.
     }
   }
 }
@@ -67,7 +67,7 @@ function reap(directory: string): void {
   try {
     state = readState(directory);
   } catch {
-    // One that is just being made has no state yet.
+    // A test bed that is just being created has no state yet.
     if (ageInMinutes(directory) > 10) rmSync(directory, { recursive: true, force: true });
     return;
   }

@@ -1,6 +1,6 @@
 /**
- * What kwok's rules can't play, for all nodes at once: `kubelet.ts DIRECTORY PORT`
- * serves container logs that suit the pod, and lets the readiness of pods follow that of their node.
+ * Simulates what kwok's rules cannot, for all nodes: `kubelet.ts DIRECTORY PORT`
+ * serves container logs that match the pod, and updates the readiness of pods with that of their node.
  */
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
@@ -30,7 +30,7 @@ const api = new Api(directory);
 serveLogs().listen(Number(port), '127.0.0.1');
 await followNodes();
 
-/** The kubelet's API as far as `kubectl logs` needs it. */
+/** The part of the kubelet's API that `kubectl logs` needs. */
 function serveLogs(): Server {
   const tls = {
     cert: readFileSync(at.credential('serving.crt')),
@@ -52,7 +52,7 @@ function serveLogs(): Server {
   });
 }
 
-/** Watches the nodes, again and again, because the API server may be killed and started again. */
+/** Watches the nodes, and restarts the watch, since the API server can be killed and restarted. */
 async function followNodes(): Promise<never> {
   const notReady = new Set<string>();
   for (;;) {
@@ -75,14 +75,14 @@ async function followNodes(): Promise<never> {
 }
 
 /**
- * The node controller marks the pods of a node that has not been heard of for some time as
- * not ready (MarkPodsNotReady), and leaves it to the kubelet to take that back.
+ * The node controller marks the pods of a node without recent heartbeats as
+ * not ready (MarkPodsNotReady), and leaves it to the kubelet to reset that.
  */
 async function markPods(node: string, ready: 'True' | 'False'): Promise<void> {
   const { items } = await api.send<{ items: Pod[] }>('GET', `/api/v1/pods?fieldSelector=spec.nodeName=${node}`);
   const condition = { type: 'Ready', status: ready, lastTransitionTime: new Date().toISOString() };
   for (const pod of items) {
-    // Of a pod whose containers are not ready, neither of them says anything.
+    // Neither of them updates a pod whose containers are not ready.
     if (conditionOf(pod, 'ContainersReady') !== 'True') continue;
     const { namespace, name } = pod.metadata;
     const path = `/api/v1/namespaces/${namespace}/pods/${name}/status`;
@@ -90,7 +90,7 @@ async function markPods(node: string, ready: 'True' | 'False'): Promise<void> {
     try {
       await api.send('PATCH', path, body, 'application/strategic-merge-patch+json');
     } catch (error) {
-      // Pods are replaced all the time.
+      // The pod can be replaced in the meantime.
       if (!(error instanceof ApiError && error.status === 404)) throw error;
     }
   }

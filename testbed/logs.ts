@@ -1,4 +1,4 @@
-/** The part of a pod's container status that its log is made from. */
+/** The part of a pod's container status that determines its log. */
 export interface ContainerStatus {
   name: string;
   image: string;
@@ -13,12 +13,12 @@ interface ContainerState {
 }
 
 /**
- * What a container has printed, as the kubelet answers `GET /containerLogs/…`.
+ * The log of a container, as the kubelet answers `GET /containerLogs/…`.
  *
- * Of a container that waits to be restarted it is, as with the kubelet, the log of the one that ended last.
+ * For a container that waits for a restart it is the log of its last run, as with the kubelet.
  *
- * @param query of the request: `previous`, `tailLines`, `limitBytes`, `timestamps`, `sinceSeconds`, `sinceTime`.
- * @throws where the container has not run.
+ * @param query parameters of the request: `previous`, `tailLines`, `limitBytes`, `timestamps`, `sinceSeconds`, `sinceTime`.
+ * @throws if the container has not run.
  */
 export function containerLog(status: ContainerStatus | undefined, query: URLSearchParams): string {
   if (status === undefined) throw new Error('there is no such container in this pod');
@@ -51,7 +51,7 @@ function chooseRun({ state, lastState }: ContainerStatus, previous: boolean): Ru
 }
 
 function print({ name, image }: ContainerStatus, run: Run): { time: Date; text: string }[] {
-  // Nothing has run.
+  // The container did not run.
   if (run.reason === 'StartError') return [];
   const start = new Date(run.startedAt);
   const end = new Date(run.finishedAt ?? run.startedAt);

@@ -4,7 +4,7 @@ import { Api, ApiError } from './api.ts';
 import { lastLines } from './build.ts';
 import { files, readState } from './directory.ts';
 
-/** Seconds that all nodes together may take. */
+/** The maximum in seconds until all nodes are ready. */
 const patience = 180;
 
 interface Node {
@@ -13,7 +13,7 @@ interface Node {
   status?: { conditions?: { type: string; status: string }[] };
 }
 
-/** Adds `node-N` after the nodes that exist, and returns when all nodes are ready for pods. */
+/** Adds nodes named `node-N` after the existing ones, and returns when they are ready for pods. */
 export async function addNodes(directory: string, count: number): Promise<void> {
   if (count === 0) return;
   const { kubeletPort } = readState(directory);
@@ -28,7 +28,7 @@ export async function addNodes(directory: string, count: number): Promise<void> 
     const missing = await waitUntilReady(api, new Set(names));
     if (missing.size === 0) return;
     const log = lastLines(readFileSync(files(directory).log('kwok'), 'utf8'), 5);
-    throw new Error(`${missing.size} of ${count} nodes are not ready after ${patience} seconds; kwok says:\n${log}`);
+    throw new Error(`${missing.size} of ${count} nodes are not ready after ${patience} seconds. The log of kwok:\n${log}`);
   } finally {
     api.close();
   }
@@ -55,15 +55,15 @@ async function exists(api: Api, path: string): Promise<boolean> {
 }
 
 /**
- * A node is ready when kwok says so and the node controller has taken its taints away.
+ * A node is ready when kwok has set its condition and the node controller has removed its taints.
  *
- * @returns those that are not ready in time.
+ * @returns the nodes that are not ready in time.
  */
 async function waitUntilReady(api: Api, waiting: Set<string>): Promise<Set<string>> {
   const deadline = Date.now() + patience * 1000;
-  // The server ends a watch that can't keep up with all that happens to two thousand nodes.
+  // The server ends a watch that is too slow for the changes of two thousand nodes.
   while (Date.now() < deadline) {
-    // Without a resourceVersion a watch begins with all objects that exist.
+    // Without a resourceVersion, a watch starts with all existing objects.
     for await (const { object } of api.watch<{ object: Node }>(`/api/v1/nodes?watch=true&timeoutSeconds=${patience}`)) {
       const ready = object.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
       if (ready && !object.spec.taints?.length) waiting.delete(object.metadata.name);
@@ -73,7 +73,7 @@ async function waitUntilReady(api: Api, waiting: Set<string>): Promise<Set<strin
   return waiting;
 }
 
-/** A node as its kubelet registers it; its conditions are played by kwok. */
+/** A node as its kubelet registers it. kwok simulates its conditions. */
 function node(name: string, kubeletPort: number, kubeletVersion: string): object {
   const resources = { cpu: '64', memory: '256Gi', pods: '110' };
   return {

@@ -2,14 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 
 /**
- * Whether a process exists and is one of the test bed's in `directory`. Pids are
- * used again, therefore its command line is looked at.
+ * Whether a process exists and belongs to the test bed in `directory`. Pids are
+ * reused, therefore this checks the command line.
  */
 export function belongsTo(pid: number, directory: string): boolean {
   return commandLine(pid).includes(directory);
 }
 
-/** The command line of a process; empty where there is none, also for one that has ended but was not waited for. */
+/** The command line of a process; empty if there is none, also for a zombie. */
 function commandLine(pid: number): string {
   try {
     return existsSync('/proc/self/cmdline')

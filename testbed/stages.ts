@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { loadAll } from 'js-yaml';
 
-/** A container is troubled when the tag of its image ends in one of these. README.md says what becomes of it. */
+/** A container fails, or is delayed, if the tag of its image ends in one of these. README.md describes each one. */
 const troubles = [
   'missing',
   'flaky-pull',
@@ -32,8 +32,8 @@ const directory = new URL('./stages/', import.meta.url);
 const read = (name: string): string => readFileSync(new URL(name, directory), 'utf8');
 
 /**
- * The configuration of kwok: the rules of `stages/*.yaml`. Neither kwok's templates nor its queries can
- * include one another, therefore `stages/blocks.*` are put before those of the rules, with the troubles in them.
+ * The configuration of kwok: the rules in `stages/*.yaml`. Neither kwok's templates nor its queries can
+ * include others, therefore `stages/blocks.*`, with the words filled in, precede those of the rules.
  */
 export function kwokConfiguration(): string {
   const [queries, templates] = ['blocks.jq', 'blocks.gotmpl'].map((name) => read(name).replaceAll('TROUBLES', troubles.join('|')));

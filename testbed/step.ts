@@ -7,13 +7,13 @@ import { fileURLToPath } from 'node:url';
 
 const DIST = fileURLToPath(new URL('../dist/', import.meta.url));
 
-/** What a step left behind. */
+/** The result of a step. */
 export interface Step {
   code: number | null;
-  /** Without the lines that a runner takes away: what it has to mask. */
+  /** Without the lines that a runner removes, those with values to mask. */
   log: string;
   outputs: Record<string, string>;
-  /** What it left for its post step. */
+  /** The state for its post step. */
   state: Record<string, string>;
   /** GitHub-flavoured Markdown. */
   summary: string;
@@ -22,17 +22,17 @@ export interface Step {
 /** A step that is still running. */
 export interface RunningStep {
   process: ChildProcess;
-  /** What it printed so far, line by line. */
+  /** The lines printed so far. */
   log: () => string;
   done: Promise<Step>;
 }
 
 /**
- * Starts the action as a runner does: inputs and files in the environment, in which nothing else is but `environment`.
+ * Starts the action like a runner does: the environment contains only inputs, files and `environment`.
  *
- * @param onLine gets each line of the log when it is printed.
- * @param left what the step has left for its post step, which is started then.
- * @param through a program that starts it, such as one that measures.
+ * @param onLine receives each line of the log when it is printed.
+ * @param left the state that the step left; if given, its post step is started.
+ * @param through a program that starts the action, for example to measure it.
  */
 export function startStep(
   inputs: Record<string, string>,
@@ -87,7 +87,7 @@ export function startStep(
   return { process: child, log: () => text(lines), done };
 }
 
-/** A file of outputs or state, as @actions/core writes it. */
+/** The values in a file of outputs or state, as @actions/core writes it. */
 function valuesOf(text: string): Record<string, string> {
   return Object.fromEntries(
     [...text.matchAll(/^(\S+?)<<(ghadelimiter_\S+)\n([\s\S]*?)\n\2$/gm)].map(([, name = '', , value = '']) => [name, value]),

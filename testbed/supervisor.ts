@@ -1,9 +1,9 @@
 /**
  * The process that owns the control plane of one test bed: `supervisor.ts DIRECTORY`.
  *
- * It starts everything, is spoken to over `control.sock`, and stops everything
- * as soon as its standard input ends, that is when the process that started it
- * is gone, for whatever reason.
+ * It starts all processes, accepts commands on `control.sock`, and stops everything
+ * as soon as its standard input ends, which happens when the process that started it
+ * ends, for whatever reason.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { openSync, readFileSync, rmSync } from 'node:fs';
@@ -33,7 +33,7 @@ for (const surprise of ['uncaughtException', 'unhandledRejection']) {
     void stopAndExit();
   });
 }
-// The reader may be gone before us.
+// The reader can end before this process.
 process.stdout.on('error', () => {});
 
 try {
@@ -64,7 +64,7 @@ async function startControlPlane({ tools, extraApiServerFlags }: StartOptions): 
       await Promise.all((['kube-controller-manager', 'kube-scheduler', 'kwok', 'kubelet'] as const).map(start));
       return;
     } catch (error) {
-      // A port was free when it was chosen and taken when it was bound.
+      // A port was free when it was chosen, and in use when it was bound.
       if (attempt === 3 || !/address already in use|EADDRINUSE/.test(String(error))) throw error;
       await killAll();
       rmSync(at.etcdData, { recursive: true, force: true });
@@ -80,7 +80,7 @@ async function start(name: ProcessName): Promise<void> {
   const log = openSync(at.log(name), 'a', 0o600);
   const child = spawn(command, args, {
     cwd: directory,
-    // A group of its own: Ctrl-C in a terminal must not reach etcd before the API server.
+    // Its own process group: Ctrl-C in a terminal must not reach etcd before the API server.
     detached: true,
     stdio: ['ignore', log, log],
   });
@@ -103,7 +103,7 @@ async function start(name: ProcessName): Promise<void> {
   throw new Error(`${name} did not become ready: ${how}\n${lastLines(readFileSync(at.log(name), 'utf8'), 10)}`);
 }
 
-/** @returns undefined when healthy, else why it was given up. */
+/** @returns undefined when healthy, else the reason for giving up. */
 async function waitUntilHealthy(health: Component['health'], deadline: AbortSignal): Promise<string | undefined> {
   let last = '';
   while (!deadline.aborted) {
@@ -133,14 +133,14 @@ async function kill(name: ProcessName, signal: NodeJS.Signals = 'SIGKILL'): Prom
   if (child === undefined) return;
   const exited = new Promise((resolve) => child.once('exit', resolve));
   child.kill(signal);
-  // A paused process takes no signal but SIGKILL.
+  // A paused process reacts to no signal except SIGKILL and SIGCONT.
   child.kill('SIGCONT');
   if (await Promise.race([exited.then(() => true), sleep(5_000, false)])) return;
   child.kill('SIGKILL');
   await exited;
 }
 
-/** In reverse order of the start; the API server is gone before etcd is told. */
+/** In reverse start order. The API server ends before etcd gets a signal. */
 async function killAll(): Promise<void> {
   const [etcd, apiServer, ...others] = processNames;
   await Promise.all(others.map((name) => kill(name, 'SIGTERM')));
@@ -158,7 +158,7 @@ async function stopAndExit(): Promise<void> {
   process.exit();
 }
 
-/** Takes commands, for this test bed only: the socket is in its directory. */
+/** Accepts commands for this test bed only: the socket is in its directory. */
 function listen(): Promise<void> {
   const server = createHttpServer(async (request, response) => {
     const outcome = await text(request)
@@ -191,7 +191,7 @@ async function obey(command: Command): Promise<void> {
   }
 }
 
-/** Ports that nobody uses, all of them held until all are chosen. */
+/** Unused ports. All are held until all are chosen. */
 async function freePorts(): Promise<Ports> {
   const [, ...names] = processNames;
   const servers = await Promise.all(

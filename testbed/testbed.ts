@@ -12,48 +12,48 @@ import { addNodes, waitForServiceAccount } from './nodes.ts';
 export type { ProcessName } from './directory.ts';
 
 export interface TestbedOptions {
-  /** How many nodes, 0 to 2,000. Default 10. */
+  /** The number of nodes, 0 to 2,000. Default 10. */
   nodes?: number;
-  /** Gets a line now and then while tools are built. */
+  /** Receives progress lines while tools are built. */
   log?: (line: string) => void;
   extraApiServerFlags?: string[];
 }
 
-/** Stock Kubernetes on loopback: real API server, controllers and scheduler; nodes and pods played by kwok. */
+/** Stock Kubernetes on loopback: real API server, controllers and scheduler; kwok simulates nodes and pods. */
 export interface Testbed {
-  /** Everything of this test bed is in here: logs, certificates, data. Removed by `stop`. */
+  /** All files of this test bed: logs, certificates, data. Removed by `stop`. */
   readonly directory: string;
-  /** Path of a kubeconfig of a cluster-admin, with nothing in it that is a path. */
+  /** Path of a self-contained kubeconfig for a cluster admin. */
   readonly kubeconfig: string;
   readonly server: string;
-  /** Path of the certificate of the cluster's authority. */
+  /** Path of the certificate of the cluster's certificate authority. */
   readonly caFile: string;
   /** Path of the real kubectl. */
   readonly kubectl: string;
-  /** Path of the API server's audit log, a JSON event a line; the test bed's own requests are those of user `testbed`. */
+  /** Path of the API server's audit log, one JSON event per line. The test bed's own requests have the user `testbed`. */
   readonly auditLog: string;
-  /** The processes as they are now. A killed one has none. */
+  /** The current process ids. A killed process has none. */
   readonly pids: Record<ProcessName, number>;
 
   /** Ends all processes and removes the directory. */
   stop(): Promise<void>;
-  /** SIGSTOP: connections stay open and nothing answers. */
+  /** SIGSTOP: connections stay open, but nothing answers. */
   pause(name: ProcessName): Promise<void>;
   resume(name: ProcessName): Promise<void>;
   /** SIGKILL. */
   kill(name: ProcessName): Promise<void>;
-  /** Starts a killed process again, on the same port, and returns when it is ready. */
+  /** Restarts a killed process on the same port, and returns when it is ready. */
   start(name: ProcessName): Promise<void>;
-  /** Adds nodes after those that exist, and returns when they are ready. */
+  /** Adds nodes after the existing ones, and returns when they are ready. */
   addNodes(count: number): Promise<void>;
-  /** A client certificate signed by the cluster's authority, PEM; the user may do what RBAC allows it, at first nothing. */
+  /** A client certificate, PEM, signed by the cluster's certificate authority. The user has only the rights that RBAC grants, initially none. */
   issueClientCertificate(user: string, groups?: string[]): Promise<{ certificate: string; key: string }>;
 }
 
 /**
- * Builds what is not in the cache, starts a cluster and returns when pods can be
- * created in it. It ends with the process that called this, however that ends. TESTBED_KUBERNETES in the environment
- * names an older Kubernetes than the newest.
+ * Builds the tools that are not in the cache, starts a cluster and returns when pods can be
+ * created. The cluster ends with the calling process, however that ends. TESTBED_KUBERNETES in the environment
+ * selects an older Kubernetes than the newest.
  */
 export async function startTestbed(options: TestbedOptions = {}): Promise<Testbed> {
   const { nodes = 10, log = () => {}, extraApiServerFlags = [] } = options;
@@ -80,7 +80,7 @@ export async function startTestbed(options: TestbedOptions = {}): Promise<Testbe
   }
 }
 
-/** The test bed in `directory`, which another process has started. */
+/** The test bed in `directory` that another process started. */
 export function attachTestbed(directory: string): Testbed {
   const at = files(directory);
   const { server, kubectl } = readState(directory);
@@ -117,7 +117,7 @@ function startSupervisor(directory: string, options: StartOptions): ChildProcess
   const script = fileURLToPath(new URL('./supervisor.ts', import.meta.url));
   return spawn(process.execPath, [script, directory, JSON.stringify(options)], {
     env,
-    // A session of its own, which Ctrl-C in our terminal does not reach.
+    // Its own session, which Ctrl-C in the terminal does not reach.
     detached: true,
     stdio: ['pipe', 'pipe', log],
   });
@@ -129,7 +129,7 @@ async function firstLine(supervisor: ChildProcess): Promise<Outcome | undefined>
   return undefined;
 }
 
-/** Lets the calling process end while the test bed runs; its end is what ends the test bed. */
+/** Lets the calling process end while the test bed runs. That end also ends the test bed. */
 function unref(supervisor: ChildProcess): void {
   supervisor.unref();
   (supervisor.stdin as Socket | null)?.unref();

@@ -10,10 +10,10 @@ const REQUIREMENTS = fileURLToPath(new URL('./modules/zizmor/requirements.txt', 
 const execute = promisify(execFile);
 
 /**
- * The path of zizmor, an auditor of workflows, in the version and with the digests of `modules/zizmor/requirements.txt`. It is installed
- * by pip into the cache where it is not there yet.
+ * The path of zizmor, a workflow auditor, with the version and digests in `modules/zizmor/requirements.txt`. If it is not in the cache,
+ * pip installs it there.
  *
- * @throws where there is no Python with pip, or the package index does not have it.
+ * @throws if Python with pip is missing, or the package index does not have it.
  */
 export async function installZizmor(log: (line: string) => void): Promise<string> {
   const requirements = await readFile(REQUIREMENTS, 'utf8');

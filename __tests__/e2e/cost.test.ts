@@ -1,4 +1,4 @@
-/** What a rollback costs, in counts; `npm run bench` measures times and memory. */
+/** The cost of a rollback in requests and connections; `npm run bench` measures time and memory. */
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { PassThrough } from '../../bench/pass-through.ts';
@@ -19,11 +19,11 @@ describe('a rollback', () => {
 
   const plain = ['get daemonsets', 'list controllerrevisions', 'patch daemonsets dryRun', 'patch daemonsets', 'watch daemonsets'];
 
-  test('is five requests over one connection, and a sixth over another that marks the version as good; nothing stays open', async () => {
+  test('sends five requests over one connection and a sixth, which sets the good mark, over another; nothing stays open', async () => {
     const first = await fleet.rollback({ kubeconfig: through.kubeconfig }, { NODE_OPTIONS: TELL_WHEN_IDLE });
     expectStep(first, { code: 0, outputs: { outcome: 'rolled-back' } });
     expect(first.log).toMatch(/^nothing-is-open$/m);
-    // The watch has held the first to its end.
+    // The watch occupies the first connection until it ends.
     expect([through.connections, through.handshakes]).toEqual([2, 2]);
     const marked = [...plain, 'patch controllerrevisions'];
     const requests = (count: number): Promise<string[]> =>
@@ -40,7 +40,7 @@ describe('a rollback', () => {
     expect([through.connections, through.handshakes]).toEqual([3, 3]);
   });
 
-  test('that fails leaves nothing open either', async () => {
+  test('leaves nothing open after a failure', async () => {
     await fleet.deploy('v4-missing', { maxUnavailable: '100%' });
     const gate = await fleet.rollback(
       { kubeconfig: through.kubeconfig, command: 'status', 'failure-grace': '1s' },
@@ -51,7 +51,7 @@ describe('a rollback', () => {
   });
 });
 
-test('the bundle is small, in ASCII, and has nothing that the action does not use', () => {
+test('the bundle is small, is ASCII, and contains only packages that the action uses', () => {
   const bundle = readFileSync('dist/index.js', 'utf8');
   expect(bundle.length).toBeLessThan(300_000);
   expect(bundle).toMatch(/^[\0-\x7f]*$/);

@@ -1,6 +1,6 @@
 /**
- * What becomes of a rollout, row by row: a deploy, what happens meanwhile, and what the step must say. Every row that is hopeless ends
- * within a minute at default settings, and none that recovers ends as a failure.
+ * How a rollout ends, row by row: a deploy, what happens meanwhile, and what the step reports. Every unrecoverable row ends
+ * within a minute at the default settings, and no row that recovers ends as a failure.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { RunningStep, Step } from '../../testbed/step.ts';
@@ -8,9 +8,9 @@ import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
 import { type Any, eventually, expectStep, Fleet, type ManifestOptions, sharedTestbed } from './support.ts';
 
 interface Row {
-  /** What is deployed before, healthy. Default v1. */
+  /** The healthy version before it. Default v1. */
   before?: ManifestOptions;
-  /** The version that is waited for. */
+  /** The version to wait for. */
   deploy: string;
   options?: ManifestOptions;
   inputs?: Record<string, string>;
@@ -18,11 +18,11 @@ interface Row {
   meanwhile?(fleet: Fleet, running: RunningStep): Promise<void>;
   outcome: string;
   reason: string;
-  /** In the error, or in the log where it succeeds. */
+  /** In the error, or in the log if the step succeeds. */
   says: RegExp;
-  /** Seconds at most from its beginning to the verdict. */
+  /** The maximum in seconds from the start of the step to the verdict. */
   within?: number;
-  /** Before it is deployed, and after that before the step. */
+  /** `prepare` runs before the deploy, `prepareStep` between the deploy and the step. */
   prepare?(fleet: Fleet): Promise<unknown>;
   prepareStep?(fleet: Fleet): Promise<unknown>;
 }
@@ -33,7 +33,7 @@ const init = (tag: string): ManifestOptions => ({
 const strategy = (rollingUpdate: object): ManifestOptions => ({ spec: { updateStrategy: { type: 'RollingUpdate', rollingUpdate } } });
 const isWaiting = (running: RunningStep): Promise<string> =>
   eventually('the wait', running.log, (log) => log.includes('Waiting for daemon set'));
-/** For rows in which nothing is hopeless, and only the deadline ends it. */
+/** For rows without an unrecoverable failure, which only the deadline ends. */
 const soon = { 'progress-deadline': '8s' };
 const hopeless = 60;
 
@@ -95,7 +95,7 @@ const rows: Record<string, Row> = {
     says: /5 pods wait for a volume: MountVolume\.SetUp failed for volume "config"/,
     within: hopeless,
   },
-  'no room on the nodes': {
+  'pods that do not fit on the nodes': {
     deploy: 'v2',
     options: {
       podSpec: { containers: [{ name: 'agent', image: 'registry.example/agent:v2', resources: { requests: { cpu: '1000' } } }] },
@@ -105,7 +105,7 @@ const rows: Record<string, Row> = {
     says: /5 pods cannot be scheduled to their nodes: .*Insufficient cpu/,
     within: hopeless,
   },
-  'pods that admission does not let in': {
+  'pods that admission rejects': {
     deploy: 'v2',
     options: { podSpec: { hostNetwork: true } },
     prepare: (fleet) => fleet.kubectl(['label', 'namespace', fleet.namespace, 'pod-security.kubernetes.io/enforce=baseline']),
@@ -177,7 +177,7 @@ const rows: Record<string, Row> = {
     reason: 'complete',
     says: /successfully rolled out/,
   },
-  'a ConfigMap that the kubelet has not seen yet': {
+  'a ConfigMap that the kubelet has not cached yet': {
     deploy: 'v2-cache-sync',
     outcome: 'complete',
     reason: 'complete',
@@ -249,7 +249,7 @@ const rows: Record<string, Row> = {
     says: /5 pods run but are not ready/,
     within: 15,
   },
-  'a timeout before anything was looked at': {
+  'a timeout before the first diagnosis': {
     deploy: 'v2-missing',
     inputs: { timeout: '3s' },
     outcome: 'timed-out',
@@ -257,7 +257,7 @@ const rows: Record<string, Row> = {
     says: /5 pods cannot pull the image/,
     within: 8,
   },
-  'pods of another version that were relabelled when a twin was removed': {
+  'pods of another version that were relabeled when a duplicate ControllerRevision was removed': {
     deploy: 'v2',
     options: { strategy: 'OnDelete' },
     inputs: soon,
@@ -282,7 +282,7 @@ const rows: Record<string, Row> = {
     says: /kubectl delete pod/,
     within: 10,
   },
-  'no node that matches': {
+  'a DaemonSet without a matching node': {
     deploy: 'v2',
     options: { podSpec: { nodeSelector: { disk: 'none' } } },
     outcome: 'complete',
@@ -301,7 +301,7 @@ const rows: Record<string, Row> = {
     says: /was deleted during the rollout/,
     within: 20,
   },
-  'another template meanwhile': {
+  'a template that is changed meanwhile': {
     deploy: 'v2-missing',
     meanwhile: async (fleet, running) => {
       await isWaiting(running);
@@ -314,13 +314,13 @@ const rows: Record<string, Row> = {
   },
 };
 
-/** Makes the controller take the pods of v1 for those of the version that is current: it removes a twin, and relabels them all. */
+/** Makes the controller count the pods of v1 as those of the current version: it removes a duplicate ControllerRevision and relabels all. */
 async function relabel(fleet: Fleet): Promise<void> {
   const current = await fleet.revision(2);
   await fleet.storeRevision('agent-twin', current, (copy) => {
     copy.revision = 3;
   });
-  // The controller looks when something of the DaemonSet changes.
+  // The controller acts when something in the DaemonSet changes.
   await fleet.kubectl(['label', 'daemonset/agent', 'look=again']);
   await eventually(
     'the counters to be wrong',
@@ -351,7 +351,7 @@ function expectRow({ outcome, reason, says, within }: Row, { step, seconds }: { 
   if (within !== undefined) expect(seconds).toBeLessThan(within);
 }
 
-// The rows mostly wait, each in a namespace of its own: many at the same time.
+// The rows mostly wait, each in its own namespace, so many run at the same time.
 describe('a rollout of', () => {
   const played = new Map<string, Promise<{ step: Step; seconds: number }>>();
   const fleets: Fleet[] = [];
@@ -359,7 +359,7 @@ describe('a rollout of', () => {
   beforeAll(() => {
     let previous: Promise<unknown> = Promise.resolve();
     const names = Object.keys(rows);
-    // Six lanes, so that what is measured is the step and not the machine.
+    // Six lanes, so that the rows measure the step and not the load of the machine.
     const lanes = Array.from({ length: 6 }, () => Promise.resolve() as Promise<unknown>);
     names.forEach((name, index) => {
       const lane = index % lanes.length;
@@ -388,7 +388,7 @@ describe('a rollout of', () => {
     600_000,
   );
 
-  test('a container that crashes has its log, its events and what to type in the summary and in the log', async () => {
+  test('a crashing container is shown with its log, its events and the next command, in the summary and in the log', async () => {
     const { step } = await (played.get('a container that crashes') as Promise<{ step: Step }>);
     for (const text of [step.log, step.summary]) {
       expect(text).toContain('cannot open the log directory');
@@ -403,7 +403,7 @@ describe('a rollout of', () => {
   });
 });
 
-describe('nodes', () => {
+describe('a gate', () => {
   let testbed: Testbed;
   let fleet: Fleet;
   beforeAll(async () => {
@@ -418,7 +418,7 @@ describe('nodes', () => {
     await fleet.kubectl(['annotate', 'nodes', '--all', 'testbed/not-ready-']);
   });
 
-  /** A DaemonSet that stays on nodes that are not ready, as network plugins do. */
+  /** A DaemonSet that also runs on nodes that are not ready, as network plugins do. */
   const everywhere: ManifestOptions = {
     maxUnavailable: 1,
     podSpec: { terminationGracePeriodSeconds: 1, tolerations: [{ operator: 'Exists' }] },
@@ -432,7 +432,7 @@ describe('nodes', () => {
     );
   };
 
-  test('that are all right, and a controller that is behind with its counters: it gets the same time again', async () => {
+  test('extends the deadline once when all nodes are healthy and only the counters of the controller are behind', async () => {
     await fleet.rollOut('v1', { maxUnavailable: '100%' });
     await fleet.deploy('v2', { maxUnavailable: '100%', spec: { minReadySeconds: 5 } });
     const isReady = ({ spec, status }: Any): boolean =>
@@ -452,7 +452,7 @@ describe('nodes', () => {
     }
   });
 
-  test('one that is not ready is named as the cause, and is no failure of the version', async () => {
+  test('names a node that is not ready as the cause, not as a failure of the version', async () => {
     await fleet.rollOut('v1', everywhere);
     await breakNode('node-3');
     await fleet.deploy('v2', everywhere);
@@ -461,7 +461,7 @@ describe('nodes', () => {
     expect(step.log).toMatch(/::error .*1 node is not ready.* \(node-3\)/);
   });
 
-  test('one that is not ready can be tolerated, and is told', async () => {
+  test('tolerates a node that is not ready with tolerate-unavailable, and names it', async () => {
     await fleet.rollOut('v1', { ...everywhere, maxUnavailable: 2 });
     await breakNode('node-3');
     await fleet.deploy('v2', { ...everywhere, maxUnavailable: 2 });
@@ -472,7 +472,7 @@ describe('nodes', () => {
     expect(step.outputs['results']).toContain('node-3');
   });
 
-  test('a bad version and a node that is not ready are told apart, the more telling first', async () => {
+  test('distinguishes a bad version from a node that is not ready, and lists the bad version first', async () => {
     await fleet.rollOut('v1', { ...everywhere, maxUnavailable: '100%' });
     await breakNode('node-2');
     await fleet.deploy('v2-missing', { ...everywhere, maxUnavailable: '100%' });
@@ -485,14 +485,14 @@ describe('nodes', () => {
     ]);
   });
 
-  test('a version that is broken on more nodes than are tolerated fails all the same', async () => {
+  test('fails for a version that is broken on more nodes than are tolerated', async () => {
     await fleet.rollOut('v1', { maxUnavailable: 2 });
     await fleet.deploy('v2-missing', { maxUnavailable: 2 });
     const step = await fleet.rollback({ command: 'status', 'failure-grace': '3s', 'tolerate-unavailable': '1' });
     expectStep(step, { code: 1, outputs: { outcome: 'failed', reason: 'image-pull' } });
   });
 
-  test('one that joins is waited for as long as it makes headway, and is no reason to fail', async () => {
+  test('waits for a node that joins, and does not fail because of it', async () => {
     await fleet.rollOut('v1', { maxUnavailable: '100%' });
     await fleet.deploy('v2-slow', { maxUnavailable: 1 });
     const running = fleet.start({ command: 'status', 'failure-grace': '3s' });
@@ -501,7 +501,7 @@ describe('nodes', () => {
     expectStep(await running.done, { code: 0, outputs: { outcome: 'complete' } });
   });
 
-  test('one that leaves is not waited for', async () => {
+  test('does not wait for a node that leaves', async () => {
     await testbed.addNodes(1);
     const { items } = await fleet.json('get', 'nodes');
     const last =
@@ -518,7 +518,7 @@ describe('nodes', () => {
   });
 });
 
-describe('without the right to look', () => {
+describe('without the right to read', () => {
   let fleet: Fleet;
   beforeEach(async () => {
     fleet = await Fleet.create({ testbed: sharedTestbed() });
@@ -533,7 +533,7 @@ describe('without the right to look', () => {
   ];
   const inputs = { command: 'status', 'failure-grace': '4s', 'progress-deadline': '12s', 'log-lines': '5' };
 
-  test('at pods: stalled without a cause, and the rule that would tell', async () => {
+  test('pods, it ends as stalled without a cause, and names the missing rule', async () => {
     const step = await fleet.rollback({ ...inputs, kubeconfig: await fleet.kubeconfigOf(bare) });
     expectStep(step, { code: 1, outputs: { outcome: 'stalled', reason: 'no-progress' } });
     expect(step.log).toMatch(
@@ -541,7 +541,7 @@ describe('without the right to look', () => {
     );
   });
 
-  test('at anything but pods: failed with the cause, and a line for each rule that would tell more', async () => {
+  test('anything but pods, it ends as failed with the cause, and names each missing rule', async () => {
     const kubeconfig = await fleet.kubeconfigOf([...bare, ['', 'pods', ['list']]]);
     const step = await fleet.rollback({ ...inputs, kubeconfig, 'progress-deadline': '60s' });
     expectStep(step, { code: 1, outputs: { outcome: 'failed', reason: 'crash-loop' } });
@@ -562,14 +562,14 @@ describe('a rollback', () => {
   });
   afterEach(() => fleet.remove());
 
-  test('is not failed by the crashing pods that it removes', async () => {
+  test('does not fail because of the crashing pods that it removes', async () => {
     await fleet.rollOut('v1');
     await fleet.getStuck('v2-crash', { maxUnavailable: '100%' });
     const step = await fleet.rollback({ 'failure-grace': '0' });
     expectStep(step, { code: 0, outputs: { outcome: 'rolled-back' } });
   });
 
-  test('to a version that cannot start either ends as failed, and says so', async () => {
+  test('ends as failed if the restored version cannot start either', async () => {
     await fleet.rollOut('v1');
     await fleet.deploy('v2-missing');
     await fleet.deploy('v3');
@@ -578,7 +578,7 @@ describe('a rollback', () => {
     expect(step.summary).toMatch(/^## ❌ Pods cannot start: DaemonSet /);
   });
 
-  test('warns at the start where the timeout cannot suffice', async () => {
+  test('warns at the start if the timeout is too short', async () => {
     for (const tag of ['v1', 'v2']) await fleet.rollOut(tag, { maxUnavailable: '100%' });
     const patch = { spec: { minReadySeconds: 60, updateStrategy: { rollingUpdate: { maxUnavailable: 1 } } } };
     await fleet.kubectl(['patch', 'daemonset/agent', '--type=merge', '-p', JSON.stringify(patch)]);

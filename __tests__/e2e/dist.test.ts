@@ -1,4 +1,4 @@
-/** The bundle is what its sources give, wherever it is built; the suite itself has compared it with a build from here. */
+/** The bundle is reproducible from its sources in any folder. The test script itself compares it with a build in this folder. */
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,7 +32,7 @@ test('a build in another folder gives the same bytes', async () => {
   }
 });
 
-test('the bill of materials and the licences name what is bundled, as package-lock.json pins it, under licences that ask for no more than a notice', () => {
+test('the bill of materials and the licenses match package-lock.json, and every license is permissive', () => {
   const { components, metadata } = JSON.parse(readFileSync('dist/sbom.json', 'utf8')) as {
     metadata: { component: { name: string; version: string } };
     components: { name: string; version: string; licenses: { license: { id: string } }[]; hashes: { content: string }[] }[];

@@ -27,16 +27,16 @@ describe('through a faulty network', () => {
     });
   };
 
-  test('the answer to the patch is lost: found in the object, written once', async () => {
+  test('finds the result in the object when the answer to the patch is lost, and writes once', async () => {
     proxy.fault = (kind) => (kind === 'patch' ? 'drop-answer' : 'pass');
     expectRolledBack(await rollback());
     expect(fleet.writes()).toBe(1);
   });
 
-  test('the answer is lost and somebody deploys right away: superseded, never taken for ours', async () => {
+  test('is superseded when the answer is lost and a deploy follows at once; the deploy is not mistaken for its own write', async () => {
     let deployed: Promise<unknown> = Promise.resolve();
     proxy.fault = (kind, count) => {
-      // The read that looks for the lost answer comes after the other's deploy.
+      // The read that looks for the result comes after the other deploy.
       if (kind === 'get' && count === 2) {
         deployed = fleet.kubectl(['set', 'image', 'daemonset/agent', 'agent=registry.example/agent:v3']);
         return { status: 503, headers: { 'Retry-After': '3' } };
@@ -45,7 +45,7 @@ describe('through a faulty network', () => {
     };
     const running = fleet.start({ kubeconfig: proxy.kubeconfig });
     await eventually(
-      'the look for the answer',
+      'the read that looks for the result',
       () => proxy.seen.filter((kind) => kind === 'get').length,
       (gets) => gets >= 2,
     );
@@ -56,25 +56,25 @@ describe('through a faulty network', () => {
     expect(await fleet.image()).toBe('v3');
   });
 
-  test('the patch is lost on its way: sent again, written once', async () => {
+  test('sends the patch again when it is lost before the server, and writes once', async () => {
     proxy.fault = (kind, count) => (kind === 'patch' && count === 1 ? 'drop-request' : 'pass');
     expectRolledBack(await rollback());
     expect(fleet.writes()).toBe(1);
   });
 
-  test('every first answer is 503, and 429 for the patch', async () => {
+  test('retries when every first answer is 503, and 429 for the patch', async () => {
     proxy.fault = (kind, count) =>
       count > 1 ? 'pass' : kind === 'patch' ? { status: 429, headers: { 'Retry-After': '1' } } : { status: 503 };
     expectRolledBack(await rollback());
     expect(fleet.writes()).toBe(1);
   });
 
-  test('watches are closed again and again', async () => {
+  test('opens the watch again each time it is closed', async () => {
     proxy.fault = (kind, count) => (kind === 'watch' && count < 4 ? { cutAfter: 100 } : 'pass');
     expectRolledBack(await rollback());
   });
 
-  test('410 as a status and as an event: the DaemonSet is read again', async () => {
+  test('reads the DaemonSet again after 410 as a status and as an event', async () => {
     const gone = { kind: 'Status', status: 'Failure', code: 410, reason: 'Expired', message: 'too old resource version' };
     proxy.fault = (kind, count) => {
       if (kind !== 'watch' || count > 2) return 'pass';
@@ -84,10 +84,10 @@ describe('through a faulty network', () => {
     expect(proxy.seen.filter((kind) => kind === 'get').length).toBeGreaterThan(1);
   });
 
-  test('a watch that says nothing for 35 seconds', async () => {
+  test('tolerates a watch that sends nothing for 35 seconds', async () => {
     proxy.fault = (kind) => (kind === 'watch' ? { holdFor: 35_000 } : 'pass');
     expectRolledBack(await rollback());
-    // One of the DaemonSet, and as nothing seems to move one of its pods.
+    // One watch of the DaemonSet and, since there is no visible progress, one of its pods.
     expect(proxy.seen.filter((kind) => kind === 'watch')).toHaveLength(2);
   });
 });
@@ -105,7 +105,7 @@ describe('on a test bed of its own', () => {
   });
   afterEach(() => fleet.remove());
 
-  test('while v3 is stuck half-way over 300 nodes, and the status changes all the time', async () => {
+  test('rolls back v3 that is stuck halfway through 300 nodes, while the status keeps changing', async () => {
     await fleet.rollOut('v1', { maxUnavailable: '50%' });
     await fleet.rollOut('v2', { maxUnavailable: '50%' });
     await fleet.deploy('v3-crash', { maxUnavailable: '50%' });
@@ -130,7 +130,7 @@ describe('on a test bed of its own', () => {
     expect(await fleet.history()).toEqual({ 1: 'v1', 3: 'v3-crash', 4: 'v2' });
   });
 
-  test('the controller does not see the last change: refused after 30 s, nothing written', async () => {
+  test('is refused after 30 s without a write when the controller does not observe the last change', async () => {
     await fleet.rollOut('v1');
     await fleet.rollOut('v2');
     await testbed.pause('kube-controller-manager');
@@ -139,7 +139,7 @@ describe('on a test bed of its own', () => {
       const step = await fleet.rollback();
       expectStep(step, { code: 1, outputs: { outcome: 'refused', reason: 'not-observed', changed: 'false' } });
       expect(fleet.writes()).toBe(0);
-      // Seen in time, "previous" is the one before the change.
+      // Observed in time, "previous" is the version before the change.
       const running = fleet.start();
       await eventually('the wait', running.log, (log) => log.includes('Waiting for daemon set spec update to be observed'));
       await testbed.resume('kube-controller-manager');
@@ -149,7 +149,7 @@ describe('on a test bed of its own', () => {
     }
   });
 
-  test('the API server is killed and started again in the middle of the rollout', async () => {
+  test('continues when the API server is killed and restarted during the rollout', async () => {
     await fleet.rollOut('v1');
     await fleet.deploy('v2-hang');
     await fleet.deploy('v3');

@@ -5,7 +5,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { Testbed } from '../../testbed/testbed.ts';
 import { servingCertificate } from './support.ts';
 
-/** Passes requests on to the real API server, without TLS or with the server's own certificate; redirects them; or says what it was sent. */
+/** Forwards requests to the real API server, without TLS or with the server's own certificate; redirects them; or echoes the credentials. */
 export class Gateway {
   readonly #server: Server;
   readonly url: string;
@@ -50,12 +50,12 @@ export class Gateway {
   }
 }
 
-/** A proxy that takes CONNECT, as in a company's network: whatever host is asked for, it leads to the API server. */
+/** A proxy that accepts CONNECT, as in a company network. It leads to the API server, whichever host is requested. */
 export class Tunnel {
   readonly #server: Server;
   readonly #open = new Set<Socket>();
   readonly url: string;
-  /** The hosts that were asked for; with `USER:PASSWORD at` before them where somebody logged in. */
+  /** The requested hosts; with `USER:PASSWORD at` before them if the client authenticated. */
   asked: string[] = [];
 
   private constructor(server: Server) {

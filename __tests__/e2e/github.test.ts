@@ -1,4 +1,4 @@
-/** What the pull request and the deployment are told, by steps on a real cluster and a GitHub that knows its own API. */
+/** Notifications to the pull request and the deployment: steps on a real cluster, and a GitHub that validates requests by its API description. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Step } from '../../testbed/step.ts';
 import { type Fault, GitHub, startProxy, TOKEN } from './github.ts';
@@ -24,14 +24,14 @@ let github: GitHub;
 let running: Fleet;
 let steps: Step[] = [];
 
-/** Every step of these tests, so that none of them has told the token. */
+/** Records every step of these tests, to check that none of them reveals the token. */
 async function run(of: Fleet, inputs: Record<string, string>, environment: Record<string, string>): Promise<Step> {
   const step = await of.rollback(inputs, environment);
   steps.push(step);
   return step;
 }
 
-/** Of what could not be told. */
+/** The warnings about notifications that failed. */
 const warnings = ({ log }: Step): string[] => log.split('\n').filter((line) => /^::warning.* could not be told /.test(line));
 
 beforeAll(async () => {
@@ -58,7 +58,7 @@ describe('a rollback', () => {
   });
   afterEach(() => fleet.remove());
 
-  test('is told to the pull request once; another attempt and a later run update that', async () => {
+  test('writes one comment to the pull request; another attempt and a later run update it', async () => {
     const step = await run(fleet, comment, github.environment(...pullRequest));
     expectStep(step, { code: 0, outputs: { outcome: 'rolled-back', 'new-revision': '3' } });
     expect(warnings(step)).toEqual([]);
@@ -83,7 +83,7 @@ describe('a rollback', () => {
     expect(github.comments[0]?.body).toContain('/runs/78/attempts/1"');
   });
 
-  test('makes the deployment that started the run a failure; a gate after that makes it a success', async () => {
+  test('sets the deployment that started the run to failure; a later gate sets it to success', async () => {
     github.deployments = [{ id: 9, sha: COMMIT, environment: 'production', statuses: [] }];
     const environment = github.environment('deployment', { deployment: { id: 9, environment: 'production' } });
     expectStep(await run(fleet, status, environment), { code: 0, outputs: { outcome: 'rolled-back' } });
@@ -99,7 +99,7 @@ describe('a rollback', () => {
     expect(github.deployments[0]?.statuses.map(({ state }) => state)).toEqual(['failure', 'success']);
   });
 
-  test("makes the deployment of the run's job a failure, and no other one", async () => {
+  test("sets only the deployment of the run's job to failure", async () => {
     const lead = (run: number): GitHub['deployments'][number]['statuses'] => [
       { state: 'in_progress', description: '', log_url: `https://github.example/octo/fleet/actions/runs/${run}/job/4` },
     ];
@@ -115,7 +115,7 @@ describe('a rollback', () => {
       { id: 2, statuses: [{ state: 'in_progress' }, { state: 'failure' }] },
     ]);
 
-    // With a second environment it is not certain any more; and a gate leaves what GitHub itself ends.
+    // With a second environment the deployment is ambiguous. A gate leaves a deployment that GitHub completes itself.
     github.deployments.push({ id: 6, sha: COMMIT, environment: 'staging', statuses: lead(77) });
     const unsure = await run(fleet, status, github.environment('push', {}));
     expect(unsure.log).toMatch(/^No deployment status is set: this run has deployments to several environments \(staging, production\)/m);
@@ -124,7 +124,7 @@ describe('a rollback', () => {
     expect(github.seen.filter((operation) => operation === SET_STATUS)).toHaveLength(1);
   });
 
-  test('of a dry run tells nothing, nor does a history, nor a step that is not asked to', async () => {
+  test('sends nothing for a dry run, for history, and without comment and deployment-status', async () => {
     const environment = github.environment('deployment', { deployment: { id: 9 }, pull_request: { number: 5 } });
     const dry = await run(fleet, { ...comment, ...status, 'dry-run': 'true' }, environment);
     expectStep(dry, { code: 0, outputs: { outcome: 'dry-run' } });
@@ -134,14 +134,14 @@ describe('a rollback', () => {
     expect(github.seen).toEqual([]);
   });
 
-  test('of a cancelled job waits for GitHub no longer than the runner waits for the job', async () => {
+  test('of a cancelled job does not wait for GitHub longer than the runner allows', async () => {
     github.fault = () => 'hang';
     const waiting = fleet.start({ ...comment, 'to-revision': '2', ...gate }, github.environment(...pullRequest));
     await eventually('the wait', waiting.log, (log) => log.includes('Waiting for daemon set'));
     const cancelled = Date.now();
     waiting.process.kill('SIGINT');
     await github.asked(LIST);
-    // The summary is there before GitHub is asked.
+    // The summary is written before the first request to GitHub.
     expect(waiting.log()).toMatch(/^Took /m);
     const step = await waiting.done;
     expect(Date.now() - cancelled).toBeLessThan(7_500);
@@ -152,7 +152,7 @@ describe('a rollback', () => {
 });
 
 describe('the pull request', () => {
-  test('of a push is the one that brought the commit; none or several are told in a line', async () => {
+  test('of a push is the one that contains the commit; none or several are reported in a log line', async () => {
     github.pulls = { [COMMIT]: [12] };
     expectStep(await run(running, { ...comment, ...gate }, github.environment('push', {})), { code: 0 });
     expect(github.seen).toEqual([PULLS, LIST, WRITE]);
@@ -169,7 +169,7 @@ describe('the pull request', () => {
     expect(github.comments).toHaveLength(1);
   });
 
-  test('of a workflow_run is the one of the commit that was built, not of the default branch', async () => {
+  test('of a workflow_run is the one of the built commit, not of the default branch', async () => {
     const built = 'd'.repeat(40);
     github.pulls = { [COMMIT]: [1], [built]: [2] };
     await run(running, { ...comment, ...gate }, github.environment('workflow_run', { workflow_run: { head_sha: built } }));
@@ -178,27 +178,27 @@ describe('the pull request', () => {
 });
 
 describe('the comment', () => {
-  const told = (more: Record<string, string> = {}): Promise<Step> =>
+  const runGate = (more: Record<string, string> = {}): Promise<Step> =>
     run(running, { ...comment, ...gate }, github.environment(...pullRequest, more));
 
-  test('of another job, or of another DaemonSet of a matrix, is another one', async () => {
+  test('is separate for another job and for another DaemonSet of a matrix', async () => {
     const other = running.beside('other');
     await other.rollOut('v1', fast);
-    await told();
-    await told({ GITHUB_JOB: 'checks' });
-    await told({ GITHUB_WORKFLOW: 'Nightly' });
+    await runGate();
+    await runGate({ GITHUB_JOB: 'checks' });
+    await runGate({ GITHUB_WORKFLOW: 'Nightly' });
     await run(other, { ...comment, ...gate }, github.environment(...pullRequest));
     expect(github.comments).toHaveLength(4);
-    await told();
+    await runGate();
     expect(github.comments).toHaveLength(4);
   });
 
   test.each([
     { login: 'github-actions[bot]', type: 'Bot' },
     { login: 'deployer', type: 'User' },
-  ] as const)('of somebody else is left alone, whatever marker it has: token of $login', async (viewer) => {
+  ] as const)('of another author is not changed, even with our marker: token of $login', async (viewer) => {
     github.viewer = viewer;
-    await told();
+    await runGate();
     const [ours] = github.comments;
     const forged = {
       id: 1,
@@ -208,14 +208,14 @@ describe('the comment', () => {
     };
     const quoted = { id: 2, issue: 5, body: `> ${ours?.body}`, user: viewer };
     github.comments = [forged, quoted];
-    await told();
-    await told({ GITHUB_RUN_ID: '78' });
+    await runGate();
+    await runGate({ GITHUB_RUN_ID: '78' });
     expect(github.comments.map(({ body }) => body)).toEqual([forged.body, quoted.body, expect.stringContaining('/runs/78/')]);
     expect(github.comments[0]?.body).toMatch(/All is well$/);
   });
 
-  test('is found again among many', async () => {
-    await told();
+  test('is found among many comments', async () => {
+    await runGate();
     const many = Array.from({ length: 250 }, (_, index) => ({
       id: index + 1,
       issue: 5,
@@ -224,13 +224,13 @@ describe('the comment', () => {
     }));
     github.comments.unshift(...many);
     github.seen.length = 0;
-    await told();
+    await runGate();
     expect(github.seen).toEqual([LIST, LIST, LIST, 'GET /user', UPDATE]);
     expect(github.comments).toHaveLength(251);
   });
 });
 
-test('what is true of the deployment already is not said again, so workflows do not start each other', async () => {
+test('a deployment status that is already set is not set again, so workflows do not trigger each other', async () => {
   const payload = { deployment: { id: 9, environment: 'production' }, deployment_status: { state: 'failure' } };
   github.deployments = [{ id: 9, sha: COMMIT, environment: 'production', statuses: [] }];
   const refused = await run(running, { ...status, 'to-revision': '7' }, github.environment('deployment_status', payload));
@@ -242,24 +242,28 @@ test('what is true of the deployment already is not said again, so workflows do 
   expect(github.deployments[0]?.statuses).toMatchObject([
     { state: 'failure', description: expect.stringMatching(/^Refused, nothing was written: .* \(revision-not-found\)$/) },
   ]);
-  // The gate that a status of success has started does not say success again.
+  // A gate that a success status started does not set success again.
   await run(running, { ...status, ...gate }, github.environment('deployment_status', success));
   expect(github.deployments[0]?.statuses).toHaveLength(1);
 });
 
-describe('whatever GitHub does, the step ends as it would have', () => {
+describe('the step ends with the same outcome when GitHub answers with', () => {
   const integration = 'Resource not accessible by integration';
   const both = { ...comment, ...status, command: 'status', timeout: '60s' };
   const payload = { deployment: { id: 9, environment: 'production' }, pull_request: { number: 5 } };
   test.each<[string, Fault, RegExp]>([
     ['no permission', { status: 403, message: integration }, /403 \(Resource not .*permissions: (pull-requests|deployments): write"/],
     ['no permission, of a private repository', { status: 404, message: 'Not Found' }, /permissions: (pull-requests|deployments): write"/],
-    ['no valid token', { status: 401, message: 'Bad credentials' }, /github-token is not a valid token/],
-    ['its limits', { status: 403, message: 'Wait.', headers: { 'retry-after': '60' } }, /rate limit is used up/],
+    ['an invalid token', { status: 401, message: 'Bad credentials' }, /github-token is not a valid token/],
+    ['a rate limit', { status: 403, message: 'Wait.', headers: { 'retry-after': '60' } }, /rate limit is used up/],
     ['an error', { status: 500, message: 'Server Error' }, /GitHub answered 500 \(Server Error\)\.$/],
-    ['hostile words', { status: 500, message: 'x\r\n::error::y ##[error]z' }, /GitHub answered 500 \(x.* : :error: :y ## \[error\]z\)\.$/],
+    [
+      'a hostile message',
+      { status: 500, message: 'x\r\n::error::y ##[error]z' },
+      /GitHub answered 500 \(x.* : :error: :y ## \[error\]z\)\.$/,
+    ],
     ['a locked pull request', { status: 403, message: 'Unable to create comment because issue is locked.' }, /issue is locked\.\)\.$/],
-    ['a page in the place of JSON', { html: 200 }, /answer is not JSON/],
+    ['a page instead of JSON', { html: 200 }, /answer is not JSON/],
     ['a page of a proxy', { html: 502 }, /GitHub answered 502\.$/],
     ['a redirect', { status: 301, message: 'Moved', headers: { location: 'https://127.0.0.1:1/' } }, /GitHub answered 301 \(Moved\)\.$/],
     ['a closed connection', 'close', /socket hang up\.$/],
@@ -286,7 +290,7 @@ describe('whatever GitHub does, the step ends as it would have', () => {
     expect(warnings(step).join()).toMatch(/certificate/);
   });
 
-  test('an address that is not https gets no token', async () => {
+  test('an address without https, which gets no token', async () => {
     const step = await run(running, { ...comment, ...gate }, github.environment(...pullRequest, { GITHUB_API_URL: 'http://127.0.0.1:1' }));
     expectStep(step, { code: 0 });
     expect(warnings(step).join()).toContain('not https, so the token is not sent');
@@ -301,7 +305,7 @@ test('the token is masked before anything else is printed', async () => {
   expect(lines).toContain(`::add-mask::${TOKEN}`);
 });
 
-test('GitHub Enterprise Server, through a proxy', async () => {
+test('notifications reach GitHub Enterprise Server through a proxy', async () => {
   const enterprise = await GitHub.start('ghes-3.19');
   const proxy = await startProxy();
   try {
@@ -330,9 +334,9 @@ test('GitHub Enterprise Server, through a proxy', async () => {
 });
 
 test.each([
-  ['that is none', 'http://octocat:s3cret-of-proxy@nowhere:x', 'the address of the proxy is not valid'],
+  ['whose address is not valid', 'http://octocat:s3cret-of-proxy@nowhere:x', 'the address of the proxy is not valid'],
   ['that never answers', undefined, 'no answer from GitHub within 10 s'],
-])('a proxy %s is a warning without its password', async (_, address, said) => {
+])('a proxy %s causes a warning without the password', async (_, address, said) => {
   const proxy = await startProxy({ hang: true });
   try {
     const environment = github.environment(...pullRequest, { https_proxy: address ?? `http://octocat:s3cret-of-proxy@${proxy.url}` });
@@ -345,7 +349,7 @@ test.each([
   }
 });
 
-test('a job that is cancelled while a proxy does not answer ends in time, as it would have', async () => {
+test('a job that is cancelled while a proxy does not answer ends in time, with the same outcome', async () => {
   const proxy = await startProxy({ hang: true });
   try {
     const waiting = running.start({ ...comment, ...gate }, github.environment(...pullRequest, { https_proxy: `http://${proxy.url}` }));
@@ -365,7 +369,7 @@ test('a job that is cancelled while a proxy does not answer ends in time, as it 
   }
 });
 
-describe('the description that requests are checked against', () => {
+describe('the API description that validates the requests', () => {
   const description = new Description('api.github.com');
   const wrongIn = (method: string, path: string, body?: object): string[] => {
     const url = new URL(path, 'https://api.example');

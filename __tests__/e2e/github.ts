@@ -11,10 +11,10 @@ import { type Any, eventually } from './support.ts';
 
 export const TOKEN = 'ghs_c0ffeec0ffeec0ffeec0ffeec0ffee';
 const REPOSITORY = 'octo/fleet';
-/** Longer comments are refused. */
+/** GitHub rejects longer comments. */
 const LONGEST_COMMENT = 65_536;
 
-/** What becomes of a request instead of an answer. */
+/** What happens to a request instead of a normal answer. */
 export type Fault = 'hang' | 'close' | { status: number; message: string; headers?: Record<string, string> } | { html: number };
 
 interface User {
@@ -37,8 +37,8 @@ export interface StoredDeployment {
 }
 
 /**
- * GitHub's REST API over HTTPS, as far as it is used, for the repository `octo/fleet`. It takes no request that its published description
- * does not have, and remembers what was written. Its answers are examples of the description, and checked against it too.
+ * Simulates the used part of GitHub's REST API over HTTPS for the repository `octo/fleet`. It rejects any request that the published description
+ * does not contain, and stores what is written. Its answers are examples from the description, and are validated against it too.
  */
 export class GitHub {
   readonly #description: Description;
@@ -49,15 +49,15 @@ export class GitHub {
   url = '';
   /** Its certificate authority, PEM. */
   readonly caFile = join(this.#directory, 'ca.crt');
-  /** What was wrong with requests, and with answers. */
+  /** The errors found in requests and answers. */
   readonly wrong: string[] = [];
-  /** The operations that were asked for, as the description names them. */
+  /** The requested operations, by their names in the description. */
   readonly seen: string[] = [];
   comments: StoredComment[] = [];
   deployments: StoredDeployment[] = [];
-  /** The numbers of the pull requests of a commit. They are merged. */
+  /** The numbers of the merged pull requests of each commit. */
   pulls: Record<string, number[]> = {};
-  /** Whose token it is. */
+  /** The user that the token belongs to. */
   viewer: User = { login: 'github-actions[bot]', type: 'Bot' };
   fault: (operation: string) => Fault | undefined = () => undefined;
   #next = 1_000;
@@ -84,7 +84,7 @@ export class GitHub {
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
-  /** What a runner puts into the environment of a step that an event started. */
+  /** The environment that a runner gives to a step of a run that an event started. */
   environment(event: string, payload: object, more: Record<string, string> = {}): Record<string, string> {
     this.#next += 1;
     const path = join(this.#directory, `event-${this.#next}.json`);
@@ -105,7 +105,7 @@ export class GitHub {
     };
   }
 
-  /** Waits until an operation was asked for. */
+  /** Waits until an operation is requested. */
   async asked(operation: string): Promise<void> {
     await eventually(
       operation,
@@ -216,7 +216,7 @@ export class GitHub {
   #pull(number: number, sha: string): Any {
     const [example] = this.#description.example('pull-request-simple-items');
     example.base.repo.full_name = REPOSITORY;
-    // The teams of the example are older than the description of a team.
+    // The teams in the example do not match the current description of a team.
     return { ...example, requested_teams: [], number, state: 'closed', merged_at: '2026-01-01T00:00:00Z', merge_commit_sha: sha };
   }
 
@@ -240,7 +240,7 @@ function page<T>(all: T[], query: URLSearchParams): T[] {
   return all.slice(size * (number - 1), size * number);
 }
 
-/** As "Getting started with the REST API" demands and recommends. */
+/** As "Getting started with the REST API" requires and recommends. */
 function wrongInHeaders(headers: IncomingMessage['headers'], text: string): string[] {
   const wanted: Record<string, string | undefined> = {
     accept: 'application/vnd.github+json',
@@ -253,7 +253,7 @@ function wrongInHeaders(headers: IncomingMessage['headers'], text: string): stri
   return Object.entries(wanted).flatMap(([name, value]) => (headers[name] === value ? [] : [`header ${name} is ${headers[name]}`]));
 }
 
-/** A proxy that HTTPS goes through. With `hang` it takes a connection, and never answers. */
+/** A proxy for HTTPS. With `hang` it accepts a connection and never answers. */
 export async function startProxy({ hang = false } = {}): Promise<{ url: string; seen: string[]; stop: () => void }> {
   const seen: string[] = [];
   const server = createProxy().on('connect', ({ url = '', headers }, socket) => {

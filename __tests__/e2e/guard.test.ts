@@ -1,4 +1,4 @@
-/** A guard: what runs is recorded before a deploy, and put back when the job fails; where that is not certain, nothing is written. */
+/** A guard records what runs before a deploy, and restores it when the job fails. It writes nothing unless the change is certainly the job's. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ function guard(inputs: Record<string, string> = {}): Promise<Step> {
 
 const kept = ({ state }: Step): { path: string; sha256: string } => JSON.parse(state['guard'] ?? '') as { path: string; sha256: string };
 
-/** The last line of a post step is in an annotation, since it can set no outputs. */
+/** The result of a post step is in an annotation, since a post step cannot set outputs. */
 function expectPost(step: Step, ends: RegExp, writes: number): void {
   expectStep(step, { outputs: {} });
   expect(step.outputs).toEqual({});
@@ -34,7 +34,7 @@ function expectPost(step: Step, ends: RegExp, writes: number): void {
 }
 
 describe('records', () => {
-  test('what runs, in a file of which only the owner may know, and nothing is written to the cluster', async () => {
+  test('what runs in a file that only its owner can read, and writes nothing to the cluster', async () => {
     await fleet.rollOut('v1');
     await fleet.rollOut('v2');
     const step = await guard();
@@ -54,7 +54,7 @@ describe('records', () => {
     expect(JSON.stringify(step.state)).not.toContain('registry.example');
   });
 
-  test('with a warning that it has not been rolled out', async () => {
+  test('a version that is not rolled out, with a warning', async () => {
     await fleet.rollOut('v1');
     await fleet.getStuck('v2-crash');
     const step = await guard();
@@ -62,7 +62,7 @@ describe('records', () => {
     expect(step.log).toMatch(/^::warning::The current version is not rolled out completely: \d+ of 10 nodes have it/m);
   });
 
-  test('that there is none yet', async () => {
+  test('that the DaemonSet does not exist yet', async () => {
     const step = await guard();
     expectStep(step, { code: 0, outputs: { outcome: 'absent', reason: 'absent', 'old-revision': '' } });
     expect(step.log).toMatch(
@@ -79,7 +79,7 @@ describe('when the job has failed', () => {
     before = await guard();
   });
 
-  test('exactly what was recorded comes back, is waited for and told; the file is gone then', async () => {
+  test('restores exactly what was recorded, waits for it and reports it, and removes the file', async () => {
     const { spec } = await fleet.daemonSet();
     await fleet.deploy('v3-crash', fast);
     const step = await fleet.post(before.state).done;
@@ -96,7 +96,7 @@ describe('when the job has failed', () => {
     expect((await fleet.daemonSet()).metadata.annotations['kubernetes.io/change-cause']).toBe('deploy v2');
   });
 
-  test('a job that has not changed it, or only other things of it, or only restarted it: nothing is written', async () => {
+  test('writes nothing if the job changed nothing, changed only other fields, or only restarted the pods', async () => {
     expectPost(await fleet.post(before.state).done, /unchanged \(not-changed\): Nothing was written: the DaemonSet has the template/, 0);
     before = await guard();
     await fleet.kubectl(['patch', 'daemonset/agent', '--type=merge', '--patch={"spec":{"minReadySeconds":1}}']);
@@ -106,7 +106,7 @@ describe('when the job has failed', () => {
     expectPost(await fleet.post(before.state).done, /unchanged \(not-changed\): Nothing was written: the pods were only restarted/, 0);
   });
 
-  test('changed twice: it may be somebody else’s, and nothing is written unless that is wanted', async () => {
+  test('writes nothing after two changes, since one may be from someone else, unless rollback-if-ambiguous is set', async () => {
     await fleet.rollOut('v3', fast);
     await fleet.rollOut('v4', fast);
     const state = before.state;
@@ -119,7 +119,7 @@ describe('when the job has failed', () => {
     expect(await fleet.image()).toBe('v2');
   });
 
-  test('changed twice, and a later step says that the last one is of this job', async () => {
+  test('restores after two changes if expected-revision from a later step matches the last one', async () => {
     await fleet.rollOut('v3', fast);
     await fleet.rollOut('v4', fast);
     const content = readFileSync(kept(before).path);
@@ -134,13 +134,13 @@ describe('when the job has failed', () => {
     expectPost(await fleet.post(before.state, { 'expected-revision': current }).done, /rolled-back \(complete\)/, 1);
   });
 
-  test('expected-revision of a step that has not run yet, or never did, is none', async () => {
+  test('ignores an empty expected-revision, from a step that has not run', async () => {
     expectStep(await guard({ 'expected-revision': '' }), { code: 0, outputs: { outcome: 'recorded' } });
     await fleet.deploy('v3-crash', fast);
     expectPost(await fleet.post(before.state, { 'expected-revision': '' }).done, /rolled-back \(complete\)/, 1);
   });
 
-  test('its ControllerRevision was pruned meanwhile: the template was recorded', async () => {
+  test('restores the recorded template even if its ControllerRevision was pruned', async () => {
     await fleet.deploy('v3-crash', fast);
     await fleet.kubectl(['patch', 'daemonset/agent', '--type=merge', '--patch={"spec":{"revisionHistoryLimit":0}}']);
     await eventually(
@@ -152,14 +152,14 @@ describe('when the job has failed', () => {
     expect(await fleet.image()).toBe('v2');
   });
 
-  test('somebody changes it while it is put back: read again, and left to them', async () => {
+  test('leaves a newer change by someone else', async () => {
     await fleet.deploy('v3-crash', fast);
     await fleet.deploy('v4', fast);
     expectPost(await fleet.post(before.state).done, /superseded \(ambiguous-change\)/, 0);
     expect(await fleet.image()).toBe('v4');
   });
 
-  test('deleted, or deleted and created anew: nothing is written', async () => {
+  test('writes nothing if the DaemonSet was deleted, or deleted and created again', async () => {
     await fleet.kubectl(['delete', 'daemonset/agent']);
     const content = readFileSync(kept(before).path);
     expectPost(await fleet.post(before.state).done, /deleted \(deleted\): The DaemonSet was deleted since/, 0);
@@ -169,7 +169,7 @@ describe('when the job has failed', () => {
     expect(await fleet.image()).toBe('v3');
   });
 
-  test('the job was cancelled: left as it is, without a look at the cluster, unless rollback-on-cancel is set', async () => {
+  test('leaves a cancelled job’s change without reading the cluster, unless rollback-on-cancel is set', async () => {
     await fleet.deploy('v3-crash', fast);
     const content = readFileSync(kept(before).path);
     const requests = fleet.requests().length;
@@ -179,11 +179,11 @@ describe('when the job has failed', () => {
     writeFileSync(kept(before).path, content);
     const back = await fleet.post(before.state, { 'job-status': 'cancelled', 'rollback-on-cancel': 'true', timeout: '1h' }).done;
     expectPost(back, /rolled-back \(complete\)/, 1);
-    // The runner leaves five minutes to all that comes after a cancel.
+    // The runner leaves five minutes for everything after a cancellation.
     expect(back.log).toContain('the job was cancelled, which leaves at most 4m 00s: restore what was recorded');
   });
 
-  test('the record is gone, or was changed: nothing is written', async () => {
+  test('writes nothing if its record is missing or was changed', async () => {
     await fleet.deploy('v3-crash', fast);
     const { path } = kept(before);
     writeFileSync(path, readFileSync(path, 'utf8').replaceAll('agent:v2', 'agent:evil'));
@@ -191,7 +191,7 @@ describe('when the job has failed', () => {
     expectPost(await fleet.post(before.state).done, /refused \(record-lost\)/, 0);
   });
 
-  test('a failed job that is run again: the second attempt is guarded as the first', async () => {
+  test('guards a re-run of a failed job like the first attempt', async () => {
     for (const attempt of [1, 2]) {
       if (attempt > 1) before = await guard();
       await fleet.deploy('v3-crash', fast);
@@ -201,7 +201,7 @@ describe('when the job has failed', () => {
     expectPost(await fleet.post((await guard()).state).done, /unchanged \(not-changed\)/, 2);
   });
 
-  test('only a dry run: it says what it would do', async () => {
+  test('only reports what it would do in a dry run', async () => {
     await fleet.deploy('v3-crash', fast);
     expectPost(
       await fleet.post(before.state, { 'dry-run': 'true' }).done,
@@ -211,7 +211,7 @@ describe('when the job has failed', () => {
   });
 });
 
-test('a DaemonSet that the job created is reported, and not deleted', async () => {
+test('a DaemonSet that the job created is reported and not deleted', async () => {
   const { state } = await guard();
   await fleet.deploy('v1-crash');
   const step = await fleet.post(state).done;
@@ -219,7 +219,7 @@ test('a DaemonSet that the job created is reported, and not deleted', async () =
   expect(await fleet.image()).toBe('v1-crash');
 });
 
-test('of several, each by itself: one is put back, one was not changed, one is new', async () => {
+test('several DaemonSets are handled separately: one is restored, one was not changed, one is new', async () => {
   const names = ['one', 'two', 'three'];
   const several = names.map((name) => `${fleet.namespace}/${name}`).join('\n');
   const apply = (name: string, tag: string): Promise<string> =>
@@ -243,7 +243,7 @@ test('of several, each by itself: one is put back, one was not changed, one is n
   expect(fleet.writes()).toBe(1);
 });
 
-test('a step without a guard leaves nothing for its post step, which loads nothing', async () => {
+test('a step without a guard leaves no state for its post step, which does nothing', async () => {
   await fleet.rollOut('v1');
   const { state } = await fleet.start({ command: 'status' }).done;
   expect(state).toEqual({});

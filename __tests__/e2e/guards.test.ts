@@ -1,4 +1,4 @@
-/** What keeps a rollback from somebody else's change: expected-revision, the lock on what was read, and looking on while waiting. */
+/** What protects the changes of others from a rollback: expected-revision, the lock on what was read, and the checks during the wait. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { FaultyProxy, type Kind } from './proxy.ts';
 import { eventually, expectStep, Fleet } from './support.ts';
@@ -18,7 +18,7 @@ const setImage = (tag: string): Promise<string> =>
   fleet.kubectl(['set', 'image', 'daemonset/agent', `agent=registry.example/agent:${tag}`]);
 
 describe('expected-revision', () => {
-  test('is another: refused, and the server was not even asked for a dry run', async () => {
+  test('is refused if another revision is current, without even a dry run on the server', async () => {
     const { name, labels } = (await fleet.revision(1)).metadata;
     for (const expected of ['1', name, labels['controller-revision-hash'], '7', 'no-such-revision']) {
       const step = await fleet.rollback({ 'expected-revision': expected });
@@ -28,7 +28,7 @@ describe('expected-revision', () => {
     expect(fleet.requests().filter((request) => request.startsWith('patch'))).toEqual([]);
   });
 
-  test.each(['number', 'name', 'hash'])('is the current one, by %s: rolled back, and a re-run of the run resumes', async (by) => {
+  test.each(['number', 'name', 'hash'])('is accepted by %s if it is current, and a re-run of the same run resumes', async (by) => {
     const { name, labels } = (await fleet.revision(2)).metadata;
     const expected = { number: '2', name, hash: labels['controller-revision-hash'] }[by] ?? '';
     const outputs = { outcome: 'rolled-back', 'old-revision': '2', 'new-revision': '3' };
@@ -46,7 +46,7 @@ describe('the lock', () => {
   });
   afterEach(() => proxy.stop());
 
-  /** Something that happens after the step has read, and before its first request of a kind arrives. */
+  /** Makes a change after the step has read, and before its first request of a kind arrives. */
   const meanwhile = (kind: Kind, change: () => Promise<unknown>): void => {
     proxy.before = async (seen, count) => {
       if (seen === kind && count === 1) await change();
@@ -54,7 +54,7 @@ describe('the lock', () => {
   };
   const kinds = (kind: Kind): number => proxy.seen.filter((seen) => seen === kind).length;
 
-  test.each(['dry-run', 'patch'] as const)('is lost to a deploy before the %s: the guard is checked again, and says no', async (kind) => {
+  test.each(['dry-run', 'patch'] as const)('fails after a deploy before the %s: the step checks again and is refused', async (kind) => {
     meanwhile(kind, () => setImage('v3'));
     const step = await fleet.rollback({ kubeconfig: proxy.kubeconfig, 'expected-revision': '2' });
     expectStep(step, { code: 1, outputs: { outcome: 'refused', reason: 'unexpected-revision', changed: 'false', 'old-revision': '3' } });
@@ -62,7 +62,7 @@ describe('the lock', () => {
     expect((await fleet.daemonSet()).metadata.annotations).not.toHaveProperty(['rollback-daemonset/last-rollback']);
   });
 
-  test('is lost to a deploy: without a guard it is decided again, from what is there now', async () => {
+  test('fails after a deploy: without expected-revision, the step plans again from the current state', async () => {
     meanwhile('patch', () => setImage('v3'));
     const step = await fleet.rollback({ kubeconfig: proxy.kubeconfig });
     expectStep(step, { code: 0, outputs: { outcome: 'rolled-back', 'old-revision': '3', 'target-revision': '2', 'new-revision': '4' } });
@@ -70,14 +70,14 @@ describe('the lock', () => {
     expect(await fleet.image()).toBe('v2');
   });
 
-  test('is lost to somebody who rolled back already: not undone', async () => {
+  test('fails after another rollback, which is not undone', async () => {
     meanwhile('patch', () => fleet.rollback({}, { GITHUB_RUN_ID: '99' }));
     const step = await fleet.rollback({ kubeconfig: proxy.kubeconfig });
     expectStep(step, { code: 1, outputs: { outcome: 'refused', reason: 'already-rolled-back', changed: 'false' } });
     expect(await fleet.image()).toBe('v1');
   });
 
-  test('is lost to a change of another field: the guard holds, and it is written once', async () => {
+  test('fails after a change of another field: expected-revision still matches, and the step writes once', async () => {
     meanwhile('patch', () => merge({ spec: { minReadySeconds: 1 } }));
     expectStep(await fleet.rollback({ kubeconfig: proxy.kubeconfig, 'expected-revision': '2' }), {
       code: 0,
@@ -88,7 +88,7 @@ describe('the lock', () => {
     expect(kinds('patch')).toBe(2);
   });
 
-  test('is not lost to a label, an annotation or the status', async () => {
+  test('holds after a change of a label, an annotation or the status', async () => {
     meanwhile('patch', async () => {
       await fleet.kubectl(['label', 'daemonset/agent', 'team=observability']);
       await fleet.kubectl(['annotate', 'daemonset/agent', 'note=hello']);
@@ -100,7 +100,7 @@ describe('the lock', () => {
     expect([labels['team'], annotations['note']]).toEqual(['observability', 'hello']);
   });
 
-  test('is lost to one that has its name and is another: the new one has a history of its own', async () => {
+  test('fails if the DaemonSet was deleted and created again: the new one has its own history', async () => {
     meanwhile('patch', async () => {
       await fleet.kubectl(['delete', 'daemonset/agent']);
       await fleet.rollOut('v9', fast);
@@ -112,13 +112,13 @@ describe('the lock', () => {
 });
 
 describe('while waiting', () => {
-  test('a change of other fields does not end the wait; another template does, and who wrote it is named', async () => {
+  test('a change of other fields does not end the wait; a change of the template does, and the step names its writer', async () => {
     await fleet.deploy('v3-hang');
     await fleet.deploy('v4');
     const running = fleet.start({ 'to-revision': '3' });
     await eventually('the wait', running.log, (log) => log.includes('new pods have been updated'));
     await merge({ spec: { updateStrategy: { rollingUpdate: { maxUnavailable: 6 } } } });
-    await eventually('word of it', running.log, (log) => log.includes('The spec was changed meanwhile, but not the template'));
+    await eventually('the log line about it', running.log, (log) => log.includes('The spec was changed meanwhile, but not the template'));
     await fleet.kubectl(['label', 'daemonset/agent', 'team=observability']);
     expect(running.process.exitCode).toBeNull();
     await setImage('v5');
@@ -127,7 +127,7 @@ describe('while waiting', () => {
     expect(step.log).toMatch(/::error .*Someone changed the template during the rollout \(kubectl-set at \d{4}-\d\d-\d\dT[\d:]+Z\)/);
   });
 
-  test('the same template in a new deploy is no other template', async () => {
+  test('a new deploy of the same template does not end the wait', async () => {
     await fleet.deploy('v3-hang');
     await fleet.deploy('v4');
     const running = fleet.start({ 'to-revision': '3', timeout: '15s' });

@@ -7,7 +7,7 @@ beforeEach(async () => {
 });
 afterEach(() => fleet.remove());
 
-test('history lists what kubectl lists, and hands over the current version for later', async () => {
+test('history lists what kubectl lists, and outputs the current version for a later rollback', async () => {
   await fleet.rollOut('v1', { cause: '' });
   await fleet.rollOut('v2');
   const before = await fleet.history();
@@ -42,14 +42,14 @@ test('history lists what kubectl lists, and hands over the current version for l
   expect(step.log).toMatch(/^2 \(current\) +agent-\w+ +DaemonSet\/agent +\d+s +10\/10 +deploy v2 +registry\.example\/agent:v2$/m);
   expect(fleet.requests()).toEqual(['get daemonsets', 'list controllerrevisions', 'list pods']);
 
-  // The bad version is deployed, and what was handed over before brings the good one back.
+  // After a bad version is deployed, the earlier output restores the good one.
   await fleet.getStuck('v3-crash');
   const back = await fleet.rollback({ 'to-revision': step.outputs['controller-revision'] ?? '' });
   expectStep(back, { code: 0, outputs: { outcome: 'rolled-back', 'target-revision': '2', 'new-revision': '4' } });
   expect(await fleet.history()).toEqual({ 1: before[1], 3: 'v3-crash', 4: before[2] });
 });
 
-test('handed over before a deploy that changed nothing, it changes nothing: the reason to prefer it to "previous"', async () => {
+test('the version from the history is unchanged after a deploy that changed nothing, unlike "previous"', async () => {
   await fleet.rollOut('v1');
   await fleet.rollOut('v2');
   const { outputs } = await fleet.rollback({ command: 'history' });
@@ -58,12 +58,12 @@ test('handed over before a deploy that changed nothing, it changes nothing: the 
   expect(fleet.writes()).toBe(0);
 });
 
-test('history of what does not exist fails, and says so', async () => {
+test('history fails for a DaemonSet that does not exist', async () => {
   const step = await fleet.rollback({ command: 'history' });
   expectStep(step, { code: 1, outputs: { outcome: 'error', reason: 'not-found', history: '' } });
 });
 
-test('the first line says where and what; debug lines come with step debug only', async () => {
+test('the first line names the target and the action; debug lines appear only with step debug logging', async () => {
   await fleet.rollOut('v1');
   await fleet.rollOut('v2');
   const dry = await fleet.rollback({ 'dry-run': 'true' });

@@ -1,4 +1,4 @@
-/** Kubeconfigs, valid and broken: real kubectl and the action get the same file, and must come to the same end as the same user. */
+/** Valid and broken kubeconfigs: real kubectl and the action get the same file, and must end with the same result as the same user. */
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -12,7 +12,7 @@ let fleet: Fleet;
 let plain: Gateway;
 let redirecting: Gateway;
 let tunnel: Tunnel;
-/** What the rows are made from. */
+/** The values that the rows are built from. */
 let known: { server: string; ca: string; cert: string; key: string; token: string; otherToken: string; folder: string };
 
 beforeAll(async () => {
@@ -59,7 +59,7 @@ interface Parts {
   current?: string;
 }
 
-/** A kubeconfig with the authority as data and, where nothing else is given, the service account's token. */
+/** A kubeconfig with the certificate authority as data and, by default, the service account's token. */
 function config({ cluster = {}, user = { token: known.token }, context = {}, current = 'c' }: Parts = {}): Any {
   const whole = { server: known.server, 'certificate-authority-data': base64(known.ca), ...cluster };
   return {
@@ -72,7 +72,7 @@ function config({ cluster = {}, user = { token: known.token }, context = {}, cur
   };
 }
 
-/** A plugin that prints a credential, and writes down what it was told. */
+/** A plugin that prints a credential, and stores the KUBERNETES_EXEC_INFO that it gets. */
 const plugin = (more: object = {}): object => ({
   apiVersion: 'client.authentication.k8s.io/v1',
   command: './bin/login',
@@ -81,7 +81,7 @@ const plugin = (more: object = {}): object => ({
   ...more,
 });
 const LOGIN = `#!/bin/sh
-printf '%s' "$KUBERNETES_EXEC_INFO" > "$(dirname "$0")/told"
+printf '%s' "$KUBERNETES_EXEC_INFO" > "$(dirname "$0")/exec-info"
 printf '{"apiVersion":"%s","kind":"ExecCredential","status":{"token":"%s"}}' "\${ANSWERS:-client.authentication.k8s.io/v1}" "$CREDENTIAL"
 `;
 
@@ -92,9 +92,9 @@ interface Row {
   /** What else is in the folder of the kubeconfig. */
   beside?: () => Record<string, string>;
   environment?: () => Record<string, string>;
-  /** Who it is; of a kubeconfig that is refused, what the action says. */
+  /** The user of the requests; for a kubeconfig that is rejected, the message of the action. */
   is: string | RegExp;
-  /** The host that the proxy was asked for. */
+  /** The host that is requested from the proxy. */
   through?: string;
 }
 
@@ -129,7 +129,7 @@ const ROWS: Row[] = [
     is: CI,
   },
   {
-    name: 'tokenFile wins over token',
+    name: 'tokenFile takes precedence over token',
     files: () => config({ user: { token: known.otherToken, tokenFile: 'token' } }),
     beside: () => ({ token: known.token }),
     is: CI,
@@ -204,7 +204,7 @@ const ROWS: Row[] = [
   { name: 'plain http', files: () => config({ cluster: { server: plain.url } }), is: /User "system:anonymous"/ },
   { name: 'as another user', files: () => config({ user: { token: known.token, as: 'jane' } }), is: 'jane' },
   {
-    name: 'as another user of groups, with a uid and more',
+    name: 'as another user with groups, a uid and extra fields',
     files: () =>
       config({
         user: { token: known.token, as: 'eve', 'as-groups': ['ops', 'dev'], 'as-uid': '7', 'as-user-extra': { scopes: ['a', 'b'] } },
@@ -212,7 +212,7 @@ const ROWS: Row[] = [
     is: 'eve of dev,ops,system:authenticated, 7, {"scopes":["a","b"]}',
   },
   {
-    name: 'as groups, but as no user',
+    name: 'as groups without a user',
     files: () => config({ user: { token: known.token, 'as-groups': ['ops'] } }),
     is: /is set without as/,
   },
@@ -222,7 +222,7 @@ const ROWS: Row[] = [
     is: /both a token and a username or password/,
   },
   {
-    name: 'a password, which no API server takes any more',
+    name: 'a password, which API servers no longer accept',
     files: () => config({ user: { username: 'a', password: 'b' } }),
     is: /User "system:anonymous"/,
   },
@@ -237,7 +237,7 @@ const ROWS: Row[] = [
   { name: 'a cluster that is not defined', files: () => config({ context: { cluster: 'gone' } }), is: /refers to the cluster "gone"/ },
   { name: 'a context that is not defined', files: () => config({ current: 'gone' }), is: /no context "gone"/ },
   {
-    name: 'no user at all',
+    name: 'no user',
     files: () => config({ user: null, context: { user: '' } }),
     is: /User "system:anonymous"/,
   },
@@ -246,7 +246,7 @@ const ROWS: Row[] = [
     files: () => config({ user: { 'auth-provider': { name: 'gcp' } } }),
     is: /auth-provider is set, which Kubernetes removed.*exec plugin/,
   },
-  { name: 'text that is no YAML', files: () => 'clusters: [\n', is: /not valid YAML/ },
+  { name: 'text that is not YAML', files: () => 'clusters: [\n', is: /not valid YAML/ },
   { name: 'YAML of something else', files: () => ['a', 'list'].map((name) => `- ${name}`).join('\n'), is: /is not a kubeconfig/ },
   {
     name: 'an exec plugin beside the kubeconfig',
@@ -255,7 +255,7 @@ const ROWS: Row[] = [
     is: CI,
   },
   {
-    name: 'a token wins over an exec plugin',
+    name: 'a token takes precedence over an exec plugin',
     files: () => config({ user: { token: known.otherToken, exec: plugin() } }),
     beside: () => ({ 'bin/login': LOGIN }),
     is: OTHER,
@@ -296,7 +296,7 @@ const ROWS: Row[] = [
     is: CI,
   },
   {
-    name: 'an exec plugin that asks a person',
+    name: 'an exec plugin that needs user input',
     files: () => config({ user: { exec: plugin({ interactiveMode: 'Always' }) } }),
     beside: () => ({ 'bin/login': LOGIN }),
     is: /a CI runner is not interactive/,
@@ -309,7 +309,7 @@ const ROWS: Row[] = [
   },
   { name: 'an exec plugin that is missing', files: () => config({ user: { exec: plugin() } }), is: /Could not start the exec plugin/ },
   {
-    name: 'several files: the first to name a thing wins',
+    name: 'several files: the first one that defines a name takes precedence',
     files: () => [
       config({ user: { token: known.token }, cluster: null }),
       config({ user: { token: known.otherToken, as: 'jane' }, cluster: { server: 'https://127.0.0.1:1' } }),
@@ -317,14 +317,14 @@ const ROWS: Row[] = [
     is: CI,
   },
   {
-    name: 'several files: what the first does not name comes from the others',
+    name: 'several files: what the first one does not define comes from the others',
     files: () => [{ apiVersion: 'v1', kind: 'Config', clusters: [], users: [{ name: 'u', user: { token: known.otherToken } }] }, config()],
     is: OTHER,
   },
-  { name: 'several files, one of which is no YAML', files: () => [config(), 'clusters: [\n'], is: /not valid YAML/ },
+  { name: 'several files, one of which is not YAML', files: () => [config(), 'clusters: [\n'], is: /not valid YAML/ },
   { name: 'proxy-url', files: () => config({ cluster: { ...named, 'proxy-url': tunnel.url } }), is: CI, through: 'api.example.test:6443' },
   {
-    name: 'proxy-url counts for this machine itself too',
+    name: 'proxy-url applies to localhost too',
     files: () => config({ cluster: { 'proxy-url': tunnel.url } }),
     is: CI,
     through: '127.0.0.1',
@@ -335,7 +335,7 @@ const ROWS: Row[] = [
     is: CI,
     through: 'me:pass-word at api.example.test:6443',
   },
-  { name: 'proxy-url that is none', files: () => config({ cluster: { 'proxy-url': 'ftp://x' } }), is: /proxy-url must be a URL/ },
+  { name: 'an invalid proxy-url', files: () => config({ cluster: { 'proxy-url': 'ftp://x' } }), is: /proxy-url must be a URL/ },
   {
     name: 'HTTPS_PROXY',
     files: () => config({ cluster: named }),
@@ -344,7 +344,7 @@ const ROWS: Row[] = [
     through: 'api.example.test:6443',
   },
   {
-    name: 'HTTPS_PROXY is not for this machine itself',
+    name: 'HTTPS_PROXY does not apply to localhost',
     files: () => config(),
     environment: () => ({ HTTPS_PROXY: 'http://127.0.0.1:1' }),
     is: CI,
@@ -363,7 +363,7 @@ const ROWS: Row[] = [
     is: /could not resolve the host name/,
   },
   {
-    name: 'proxy-url wins over HTTPS_PROXY',
+    name: 'proxy-url takes precedence over HTTPS_PROXY',
     files: () => config({ cluster: { ...named, 'proxy-url': tunnel.url } }),
     environment: () => ({ HTTPS_PROXY: 'http://127.0.0.1:1', NO_PROXY: '*' }),
     is: CI,
@@ -381,7 +381,7 @@ const ROWS: Row[] = [
   },
 ];
 
-/** The users of the requests of a program on a DaemonSet, from the audit log. */
+/** The users of a program's requests for a DaemonSet, from the audit log. */
 function usersOf(agent: string, since: number): string[] {
   const events = readFileSync(fleet.testbed.auditLog)
     .subarray(since)
@@ -399,7 +399,7 @@ function nameOf({ username, groups = [], uid, extra }: Any): string {
   return groups.includes('ops') ? `${username} of ${[...groups].sort().join()}, ${uid}, ${JSON.stringify(extra)}` : username;
 }
 
-describe('the same kubeconfig for kubectl and for the action', () => {
+describe('kubectl and the action treat a kubeconfig alike:', () => {
   test.each(ROWS)('$name', async ({ files, beside, environment, is, through }) => {
     const folder = mkdtempSync(join(known.folder, 'row-'));
     const all = ([] as Any[]).concat(files());
@@ -447,14 +447,14 @@ describe('the same kubeconfig for kubectl and for the action', () => {
 const history = (kubeconfig: Any, environment: Record<string, string> = {}): Promise<Step> =>
   fleet.rollback({ command: 'history', kubeconfig: JSON.stringify(kubeconfig), timeout: '20s' }, environment);
 
-test('over plain http no credentials are sent, and it is warned of', async () => {
+test('sends no credentials over plain http, and warns', async () => {
   plain.seen.length = 0;
   const step = await history(config({ cluster: { server: plain.url } }));
   expect(step.log).toMatch(/^::warning::The connection to the API server is not encrypted .*are not sent/m);
   expect(plain.seen.map(({ authorization }) => authorization)).toEqual([undefined]);
 });
 
-test('an answer that leads elsewhere is not followed, so the token goes nowhere', async () => {
+test('does not follow a redirect, so the token is not sent elsewhere', async () => {
   plain.seen.length = 0;
   const step = await history(config({ cluster: { server: redirecting.url } }));
   expect(step).toMatchObject({ code: 1, outputs: { outcome: 'error', reason: 'api' } });
@@ -463,14 +463,14 @@ test('an answer that leads elsewhere is not followed, so the token goes nowhere'
   expect(plain.seen).toEqual([]);
 });
 
-test('insecure-skip-tls-verify is warned of', async () => {
+test('warns of insecure-skip-tls-verify', async () => {
   const step = await history(config({ cluster: { 'certificate-authority-data': null, 'insecure-skip-tls-verify': true } }));
   expect(step).toMatchObject({ code: 0, log: expect.stringMatching(/^::warning::The kubeconfig disables TLS certificate verification/m) });
 });
 
 describe('a plugin', () => {
-  test('is told the cluster, with the authority that is in a file, and what the cluster has for it', async () => {
-    const folder = mkdtempSync(join(known.folder, 'told-'));
+  test('gets the cluster information, with the authority from its file and the extension for exec plugins', async () => {
+    const folder = mkdtempSync(join(known.folder, 'exec-info-'));
     writeFileSync(join(folder, 'ca.crt'), known.ca);
     mkdirSync(join(folder, 'bin'));
     const login = join(folder, 'bin', 'login');
@@ -481,19 +481,19 @@ describe('a plugin', () => {
       extensions: [{ name: 'client.authentication.k8s.io/exec', extension: { audience: 'fleet' } }],
     };
     const given = config({ cluster, user: { exec: plugin({ command: login, provideClusterInfo: true }) } });
-    const told = (): Any => JSON.parse(readFileSync(join(folder, 'bin', 'told'), 'utf8'));
+    const execInfo = (): Any => JSON.parse(readFileSync(join(folder, 'bin', 'exec-info'), 'utf8'));
     writeFileSync(join(folder, 'config'), JSON.stringify(given));
     const get = ['--kubeconfig', join(folder, 'config'), 'get', 'daemonset', 'agent'];
     expect((await execute(fleet.testbed.kubectl, get)).code).toBe(0);
-    const theirs = told();
+    const theirs = execInfo();
     expect(await fleet.rollback({ command: 'history', kubeconfig: JSON.stringify(given), 'exec-plugins': login })).toMatchObject({
       code: 0,
     });
-    expect(told()).toEqual(theirs);
+    expect(execInfo()).toEqual(theirs);
     expect(theirs.spec.cluster.config).toEqual({ audience: 'fleet' });
   });
 
-  test('that hangs, and has started something that hangs, does not outlast the timeout', async () => {
+  test('that hangs, with a child process that hangs, is ended at the timeout', async () => {
     const folder = mkdtempSync(join(known.folder, 'hangs-'));
     const login = join(folder, 'login');
     writeFileSync(login, `#!/bin/sh\nsleep 100 & echo $! > '${folder}/pid'\nwait\n`, { mode: 0o700 });

@@ -1,4 +1,4 @@
-/** The mark of a version that ran everywhere: who sets it and who withdraws it, and `to-revision: last-good`, which goes by it. */
+/** The good mark of a version that ran everywhere: what sets it, what withdraws it, and `to-revision: last-good`, which uses it. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { FaultyProxy } from './proxy.ts';
 import { type Any, eventually, expectStep, Fleet, type ManifestOptions } from './support.ts';
@@ -8,7 +8,7 @@ const fast = { maxUnavailable: '100%' };
 const gate = { command: 'status' };
 const lastGood = { 'to-revision': 'last-good' };
 const quickly = { 'failure-grace': '2s', 'progress-deadline': '5s' };
-/** Another run than the one before, whose rollback would else be resumed. */
+/** A different run: the same run would resume its rollback. */
 const run = (id: number): Record<string, string> => ({ GITHUB_RUN_ID: String(id) });
 
 let fleet: Fleet;
@@ -21,7 +21,7 @@ async function rollOut(...tags: string[]): Promise<void> {
   for (const tag of tags) await fleet.rollOut(tag, fast);
 }
 
-/** Rolled out, and through the gate. */
+/** Rolls out versions, each followed by a gate that marks it as good. */
 async function rollOutGood(...tags: string[]): Promise<void> {
   for (const tag of tags) {
     await rollOut(tag);
@@ -35,14 +35,14 @@ const marks = async (of = fleet): Promise<Record<string, Any>> =>
       .filter(({ metadata }) => metadata.annotations?.[GOOD])
       .map(({ metadata }) => [metadata.name, JSON.parse(metadata.annotations[GOOD])]),
   );
-/** The revision numbers that are marked. */
+/** The numbers of the marked revisions. */
 const marked = async (): Promise<number[]> => {
   const names = Object.keys(await marks());
   const { items } = await fleet.json('get', 'controllerrevisions');
   return items.flatMap(({ metadata, revision }: Any) => (names.includes(metadata.name) ? [revision] : [])).sort();
 };
-describe('the mark', () => {
-  test('is set by a gate, once, and shown in the history', async () => {
+describe('the good mark', () => {
+  test('is set once by a gate, and shown in the history', async () => {
     await rollOutGood('v1', 'v2');
     const { name } = (await fleet.revision(2)).metadata;
     const all = await marks();
@@ -54,7 +54,7 @@ describe('the mark', () => {
     });
     expect(Math.abs(Date.now() - Date.parse(all[name].time))).toBeLessThan(120_000);
 
-    // What is known to be good stays known since then.
+    // The mark of a known-good version keeps its time.
     expectStep(await fleet.rollback(gate, run(2)), { code: 0, outputs: { outcome: 'complete' } });
     expect(await marks()).toEqual(all);
     expect([fleet.marks(), fleet.writes()]).toEqual([2, 0]);
@@ -64,7 +64,7 @@ describe('the mark', () => {
     expect(history[0]).toMatchObject({ revision: 2, good: { time, run: address } });
   });
 
-  test('is set by a rollback, also where nothing had to be written, and by a re-run', async () => {
+  test('is set by a rollback, also if nothing had to be written, and by a re-run', async () => {
     await rollOut('v1', 'v2');
     expectStep(await fleet.rollback({ 'to-revision': '1' }), { code: 0, outputs: { outcome: 'rolled-back', 'new-revision': '3' } });
     expect(await marked()).toEqual([3]);
@@ -80,7 +80,7 @@ describe('the mark', () => {
     expect(await marked()).toEqual([3, 5]);
   });
 
-  test('is not set without a wait, in a dry run, where no node matches, where it failed, and where nodes were tolerated', async () => {
+  test('is not set without a wait, in a dry run, without matching nodes, after a failure, and with tolerated nodes', async () => {
     await rollOut('v1', 'v2');
     for (const inputs of [{ ...gate, wait: 'false' }, { 'to-revision': '2', wait: 'false' }, { 'dry-run': 'true' }])
       expect((await fleet.rollback(inputs as Record<string, string>)).code).toBe(0);
@@ -95,7 +95,7 @@ describe('the mark', () => {
     expect(fleet.marks()).toBe(0);
   });
 
-  test('is withdrawn from the version that is left, before the wait, whatever becomes of that', async () => {
+  test('is withdrawn from the version that is rolled back before the wait, however the wait ends', async () => {
     await fleet.deploy('v1-hang', fast);
     await rollOutGood('v2');
     const running = fleet.start({ 'to-revision': '1' });
@@ -108,7 +108,7 @@ describe('the mark', () => {
     expect([fleet.marks(), fleet.writes()]).toEqual([2, 1]);
   });
 
-  test('is withdrawn from all revisions of the version: twins, and before and after a restart; others keep theirs', async () => {
+  test('is withdrawn from all revisions of the version, including copies and restarts; other versions keep theirs', async () => {
     await rollOutGood('v1', 'v2');
     await fleet.storeRevision('agent-twin', await fleet.revision(2), (copy) => {
       copy.revision = 1;
@@ -123,17 +123,17 @@ describe('the mark', () => {
     const before = fleet.marks();
     expectStep(await fleet.rollback(), { code: 0, outputs: { outcome: 'rolled-back', images: 'registry.example/agent:v1' } });
     expect(Object.keys(await marks())).toEqual([(await fleet.revision(4)).metadata.name]);
-    // The one that is restored was marked.
+    // The restored version was marked already.
     expect(fleet.marks() - before).toBe(3);
 
-    // From a restarted version to itself, nothing is left.
+    // A rollback from a restarted version to itself withdraws no mark.
     await fleet.kubectl(['rollout', 'restart', 'daemonset/agent']);
     const back = await fleet.rollback({ 'to-revision': '4' });
     expectStep(back, { code: 0, outputs: { outcome: 'rolled-back', images: 'registry.example/agent:v1' } });
     expect(Object.keys(await marks())).toHaveLength(1);
   });
 
-  test('needs a right that the step does without', async () => {
+  test('needs a right that the step can do without', async () => {
     const kubeconfig = await fleet.kubeconfigOf([
       ['apps', 'daemonsets', ['get', 'patch', 'watch']],
       ['apps', 'controllerrevisions', ['list']],
@@ -152,7 +152,7 @@ describe('the mark', () => {
     expect(Object.keys(await marks())).toHaveLength(2);
   });
 
-  test('is not set where the counters are in doubt, and the pods may not be looked at', async () => {
+  test('is not set if the counters are in doubt and the account is not allowed to list pods', async () => {
     await rollOut('v1');
     await fleet.storeRevision('agent-twin', await fleet.revision(1), (copy) => {
       copy.revision = 2;
@@ -171,7 +171,7 @@ describe('the mark', () => {
     }
   });
 
-  test('that the server does not take is no failure, and holds nothing up', async () => {
+  test('that the server rejects neither fails nor delays the step', async () => {
     const proxy = await FaultyProxy.inFrontOf(fleet);
     try {
       await rollOut('v1');
@@ -188,7 +188,7 @@ describe('the mark', () => {
     }
   });
 
-  test('leaves what somebody else writes to the ControllerRevision, and never meets another one of the same name', async () => {
+  test('keeps other changes to the ControllerRevision, and is never set on a new one with the same name', async () => {
     const proxy = await FaultyProxy.inFrontOf(fleet);
     try {
       await rollOut('v1', 'v2');
@@ -197,7 +197,7 @@ describe('the mark', () => {
         if (kind !== 'mark') return;
         if (count === 1) await fleet.kubectl(['annotate', 'controllerrevision', name, 'note=hello']);
         else await fleet.kubectl(['delete', 'controllerrevision', (await fleet.revision(4)).metadata.name]);
-        // The controller makes the current one again.
+        // The controller creates the current one again.
         if (count === 2)
           await eventually(
             'another ControllerRevision',
@@ -222,7 +222,7 @@ describe('the mark', () => {
 });
 
 describe('last-good', () => {
-  test('is the newest marked version, says why, and goes further back for each deploy that fails', async () => {
+  test('is the newest marked version, is explained, and goes further back for each failed deploy', async () => {
     await rollOutGood('v1', 'v2');
     await rollOut('v3');
     await fleet.getStuck('v4-crash', fast);
@@ -237,7 +237,7 @@ describe('last-good', () => {
     expect(step.log).toMatch(why);
     expect(JSON.parse(step.outputs['results'] ?? '')[0].notes).toEqual([expect.stringMatching(why)]);
     expect(step.summary).toMatch(/> \[!NOTE\]\n> Revision 2 has the good mark/);
-    // It is marked already, and what was left is not.
+    // The restored version is marked already, and the version that was rolled back is not.
     expect(fleet.requests().slice(before)).toEqual([
       'get daemonsets',
       'list controllerrevisions',
@@ -246,7 +246,7 @@ describe('last-good', () => {
       'watch daemonsets',
     ]);
 
-    // The same run goes on, another one is refused, and a new deploy ends that.
+    // The same run resumes, another one is refused, and a new deploy makes the record void.
     expectStep(await fleet.rollback(lastGood, run(2)), { code: 0, outputs: { outcome: 'rolled-back', reason: 'resumed' } });
     const other = await fleet.rollback(lastGood, run(3));
     expectStep(other, { code: 1, outputs: { outcome: 'refused', reason: 'already-rolled-back', changed: 'false' } });
@@ -257,7 +257,7 @@ describe('last-good', () => {
       outputs: { outcome: 'rolled-back', images: 'registry.example/agent:v2' },
     });
 
-    // v2 is deployed, which is no change, and is found to be bad after all.
+    // v2 turns out to be bad after all.
     expectStep(await fleet.rollback({ 'to-revision': '3' }, run(5)), { code: 0, outputs: { outcome: 'rolled-back' } });
     await fleet.getStuck('v4-crash', fast);
     expectStep(await fleet.rollback(lastGood, run(6)), { code: 0, outputs: { images: 'registry.example/agent:v3' } });
@@ -265,7 +265,7 @@ describe('last-good', () => {
     expectStep(await fleet.rollback({ 'to-revision': '1' }, run(7)), { code: 0, outputs: { outcome: 'rolled-back' } });
   });
 
-  test('a dry run tells which it is, and writes nothing', async () => {
+  test('is reported by a dry run, which writes nothing', async () => {
     await rollOutGood('v1');
     await rollOut('v2', 'v3');
     const before = fleet.marks();
@@ -275,7 +275,7 @@ describe('last-good', () => {
     expect([fleet.writes(), fleet.marks() - before]).toEqual([0, 0]);
   });
 
-  test('a mark counts for the twins of its ControllerRevision; a copy that came from the DaemonSet does not count', async () => {
+  test('uses a mark for copies of its ControllerRevision; a mark copied from the DaemonSet does not count', async () => {
     await rollOutGood('v1');
     const first = await fleet.revision(1);
     await fleet.kubectl(['annotate', 'daemonset/agent', `${GOOD}=${first.metadata.annotations[GOOD]}`]);
@@ -290,9 +290,9 @@ describe('last-good', () => {
     expect(await fleet.image()).toBe('v1');
   });
 
-  describe('where no version is marked', () => {
+  describe('if no version is marked', () => {
     const byHand: ManifestOptions = { strategy: 'OnDelete' };
-    /** The current version, v3, runs nowhere; v1 on the nodes that are left. */
+    /** The current version, v3, runs nowhere; v2 on some nodes, v1 on the others. */
     async function spread(onSecond: number): Promise<void> {
       await rollOut('v1');
       await fleet.deploy('v2', byHand);
@@ -309,7 +309,7 @@ describe('last-good', () => {
     test.each([
       [3, '1', /revision \d+ runs ready on 7 nodes\./],
       [5, '2', /revision \d+ runs ready on 5 nodes\./],
-    ])('it is the one with most Ready pods, of equal ones the newest: %i of 10 run v2', async (onSecond, target, why) => {
+    ])('is the version with the most Ready pods, the newest of equals: %i of 10 run v2', async (onSecond, target, why) => {
       await spread(onSecond);
       const step = await fleet.rollback({ ...lastGood, 'dry-run': 'true' });
       expectStep(step, { code: 0, outputs: { outcome: 'dry-run', 'target-revision': target } });
@@ -317,7 +317,7 @@ describe('last-good', () => {
       expect(fleet.requests()).toEqual(['get daemonsets', 'list controllerrevisions', 'list pods', 'patch daemonsets dryRun']);
     });
 
-    test('and none has a Ready pod, or the pods may not be looked at: refused, with the list to choose from', async () => {
+    test('is refused with the list to choose from if none has a Ready pod, or the account is not allowed to list pods', async () => {
       await rollOut('v1', 'v2');
       const kubeconfig = await fleet.kubeconfigOf([
         ['apps', 'daemonsets', ['get', 'patch', 'watch']],
@@ -333,12 +333,12 @@ describe('last-good', () => {
         else expect(step.log).not.toMatch(hint);
       }
       expect([fleet.writes(), fleet.marks()]).toEqual([0, 0]);
-      // What is named is honoured.
+      // An explicit revision is accepted.
       expectStep(await fleet.rollback({ 'to-revision': '1' }), { code: 0, outputs: { outcome: 'rolled-back' } });
     });
   });
 
-  test('somebody deploys in between: it is chosen again, from what is there then', async () => {
+  test('is chosen again from the current state after a deploy in between', async () => {
     await rollOutGood('v1', 'v2');
     await fleet.getStuck('v3-crash', fast);
     const proxy = await FaultyProxy.inFrontOf(fleet);
@@ -350,7 +350,7 @@ describe('last-good', () => {
       const step = await fleet.rollback({ ...lastGood, kubeconfig: proxy.kubeconfig });
       expectStep(step, { code: 0, outputs: { outcome: 'rolled-back', 'old-revision': '4', 'target-revision': '2', 'new-revision': '5' } });
 
-      // Somebody deploys that very version: it is not gone further back.
+      // Someone deploys exactly that version: the rollback does not go further back.
       await fleet.getStuck('v3-crash', fast);
       proxy.before = async (kind) => {
         if (kind !== 'patch' || (await fleet.image()) !== 'v3-crash') return;
@@ -364,7 +364,7 @@ describe('last-good', () => {
     }
   });
 
-  test('of several each has its own, and one without any refuses all', async () => {
+  test('is chosen for each of several DaemonSets, and one without any refuses all', async () => {
     const exporter = fleet.beside('exporter');
     await rollOutGood('v1');
     await exporter.rollOut('v1', fast);
@@ -383,7 +383,7 @@ describe('last-good', () => {
   });
 });
 
-test('text in a mark is as hostile as any', async () => {
+test('text in a good mark is treated as hostile', async () => {
   await rollOut('v1', 'v2');
   const { name } = (await fleet.revision(1)).metadata;
   const text = JSON.stringify({ name, time: '2026-01-01T00:00:00Z', run: 'https://x/::error::owned##[group]<script>' });

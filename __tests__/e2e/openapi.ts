@@ -3,16 +3,16 @@ import { Ajv, type ValidateFunction } from 'ajv';
 import formats from 'ajv-formats';
 import type { Any } from './support.ts';
 
-/** An operation of a REST API, with what its path holds. */
+/** An operation of a REST API, with the parameters from its path. */
 export interface Operation {
-  /** As the description names it: `GET /repos/{owner}/{repo}/deployments`. */
+  /** The name in the description: `GET /repos/{owner}/{repo}/deployments`. */
   name: string;
   parameters: Record<string, string>;
-  /** As the description has it. */
+  /** The operation object of the description. */
   described: Any;
 }
 
-/** GitHub's published description of its REST API (OpenAPI 3.0), of github.com or of a version of GitHub Enterprise Server. */
+/** GitHub's published description of its REST API (OpenAPI 3.0), for github.com or a version of GitHub Enterprise Server. */
 export class Description {
   readonly #document: Any;
   readonly #ajv = new Ajv({ strict: false, allErrors: true, coerceTypes: false, logger: false });
@@ -28,7 +28,7 @@ export class Description {
     }));
   }
 
-  /** The operation of a request; undefined where there is none. A path without parameters goes before one that fits by them. */
+  /** The operation of a request, or undefined. A path without parameters takes precedence over one with parameters. */
   operation(method: string, path: string): Operation | undefined {
     const fitting = this.#paths.filter(
       ({ template, pattern }) => pattern.test(path) && this.#document.paths[template][method.toLowerCase()],
@@ -43,7 +43,7 @@ export class Description {
     };
   }
 
-  /** What is wrong with a request: its parameters, its query and its body. */
+  /** The errors in a request: its parameters, its query and its body. */
   wrongIn({ described, parameters }: Operation, query: URLSearchParams, body: Any): string[] {
     const known: Any[] = (described.parameters ?? []).map((one: Any) => this.#resolve(one));
     const given: [string, string, string][] = [
@@ -78,7 +78,7 @@ export class Description {
     ];
   }
 
-  /** What is wrong with an answer. The description leaves out most errors; those are as all errors are. */
+  /** The errors in an answer. The description omits most error answers; those must have the basic error schema. */
   wrongInAnswer({ described }: Operation, status: number, body: Any): string[] {
     const response = described.responses[status];
     const schema = response ? this.#resolve(response).content?.['application/json']?.schema : undefined;
@@ -86,7 +86,7 @@ export class Description {
     return this.#check(schema ?? { $ref: '#/components/schemas/basic-error' }, body, 'answer');
   }
 
-  /** An example of the description, by its name in `components`. */
+  /** An example from the description, by its name in `components`. */
   example(name: string): Any {
     return structuredClone(this.#document.components.examples[name].value);
   }
@@ -107,7 +107,7 @@ export class Description {
     return (validate.errors ?? []).map(({ instancePath, message }) => `${what}${instancePath} ${message}`);
   }
 
-  /** A schema of the document, whose references lead into the document. */
+  /** A schema of the document, with its references resolved against the document. */
   #validator(schema: Any): ValidateFunction {
     const absolute = JSON.parse(JSON.stringify(schema).replaceAll('"$ref":"#/', '"$ref":"description#/'));
     return this.#ajv.compile(absolute);

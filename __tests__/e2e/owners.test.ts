@@ -1,4 +1,4 @@
-/** What is told besides: who will undo the rollback, what the API server warns of, and the change-cause that is asked for. */
+/** Further messages: who will undo the rollback, warnings of the API server, and the requested change-cause. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Any, expectStep, Fleet } from './support.ts';
 
@@ -11,7 +11,7 @@ beforeEach(async () => {
 });
 afterEach(() => fleet.remove());
 
-describe('who else writes it', () => {
+describe('warns of another owner of the DaemonSet:', () => {
   test.each<[string, { labels?: Record<string, string>; annotations?: Record<string, string> }, RegExp]>([
     [
       'Helm',
@@ -28,7 +28,7 @@ describe('who else writes it', () => {
       { labels: { 'kustomize.toolkit.fluxcd.io/name': 'agents', 'kustomize.toolkit.fluxcd.io/namespace': 'flux' } },
       /flux suspend kustomization agents --namespace flux$/,
     ],
-    ['nobody', {}, /^$/],
+    ['none', {}, /^$/],
   ])('%s', async (_name, marks, expected) => {
     for (const tag of ['v1', 'v2']) await fleet.rollOut(tag, { ...fast, ...marks, serverSide: 'deployer' });
     const step = await fleet.rollback();
@@ -37,7 +37,7 @@ describe('who else writes it', () => {
     expect(step.summary.includes('[!WARNING]')).toBe(expected.source !== '^$');
   });
 
-  test('kubectl apply: its record is stale, and the command that is given brings it in line', async () => {
+  test('kubectl apply, whose record is outdated, and the given command updates it', async () => {
     for (const tag of ['v1', 'v2']) await fleet.rollOut(tag, fast);
     const step = await fleet.rollback();
     expect(step.log).toMatch(
@@ -52,7 +52,7 @@ describe('who else writes it', () => {
   });
 });
 
-test('what the API server warns of is told, once, with the DaemonSet that it is about', async () => {
+test('a warning of the API server is shown once, with its DaemonSet', async () => {
   const env = [
     { name: 'VERSION', value: 'one' },
     { name: 'VERSION', value: 'two' },
@@ -75,7 +75,7 @@ test('what the API server warns of is told, once, with the DaemonSet that it is 
   }
 });
 
-test('change-cause: what is asked for is written to the DaemonSet, and the stored revision keeps its own', async () => {
+test('change-cause is written to the DaemonSet, and the stored revision keeps its own', async () => {
   for (const tag of ['v1', 'v2']) await fleet.rollOut(tag, fast);
   const before = (await fleet.revision(1)).metadata;
   const step = await fleet.rollback({ 'change-cause': 'Back to v1: it\'s the 3rd incident, "again"' });

@@ -1,4 +1,4 @@
-/** What a person sees: summaries of real steps and the pages of the docs, as GitHub shows them, in a real browser. */
+/** The pages that a person sees: summaries of real steps and the docs, rendered as on GitHub, in a real browser. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** Looks at a page in each view; it must fit into the window. */
+/** Opens a page in each view. It must fit into the window. */
 async function lookAt(markdown: string, options?: { unfold: boolean }): Promise<Picture> {
   const path = join(directory, 'page.html');
   writeFileSync(path, await renderPage(markdown, 'A page'));
@@ -47,7 +47,7 @@ describe('a summary', () => {
   });
   afterEach(() => fleet.remove());
 
-  test('begins with the verdict and the figures, and folds the details', async () => {
+  test('begins with the verdict and the figures, and collapses the details', async () => {
     const { summary } = await fleet.rollback();
     const { text } = await lookAt(summary);
     expect(text).toMatch(/^A page\s+✅ Rolled back: DaemonSet \S+\/agent\s+Revision 3 → 4, which restores revision 2\.\s+3\s→\s4\s/);
@@ -57,7 +57,7 @@ describe('a summary', () => {
     expect(unfolded.text).toContain('- registry.example/agent:v3-crash\n+ registry.example/agent:v2');
   });
 
-  test('of a dry run shows what would change, of a refusal what there is to choose from', async () => {
+  test('shows what would change for a dry run, and the revisions to choose from for a refusal', async () => {
     const dry = await lookAt((await fleet.rollback({ 'dry-run': 'true' })).summary);
     expect(dry.text).toContain('- registry.example/agent:v3-crash\n+ registry.example/agent:v2');
     const refused = await lookAt((await fleet.rollback({ 'to-revision': '9' })).summary);
@@ -65,7 +65,7 @@ describe('a summary', () => {
     expect(refused.text).toMatch(/1\s+agent-\w+\s+\d+s\s+deploy v1\s+registry\.example\/agent:v1/);
   });
 
-  test('of a rollout that does not finish draws it, and tells what holds it up', async () => {
+  test('shows a chart and the causes for a rollout that does not finish', async () => {
     await fleet.deploy('v4-slow', { maxUnavailable: 1 });
     const { summary } = await fleet.rollback({ command: 'status', timeout: '12s' });
     expect(summary).toMatch(/```mermaid\n.*\nxychart/);
@@ -75,7 +75,7 @@ describe('a summary', () => {
     expect((await lookAt(summary, { unfold: true })).text).toMatch(/Node\s+Pod\s+Problem\s+Restarts.*not-replaced/s);
   });
 
-  test('holds no markup that came from the cluster', async () => {
+  test('contains no markup from the cluster', async () => {
     const cause =
       '</details><img src=x onerror=alert(1)><b>bold</b> [link](https://evil.example) ![x](https://evil.example/x) @octocat | `x` www.evil.example';
     await fleet.rollOut('v4', { cause });
@@ -93,7 +93,7 @@ test.each([
   ...readdirSync('docs')
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
-])('%s is shown, its diagrams drawn', async (path) => {
+])('%s is rendered with its diagrams', async (path) => {
   const markdown = readFileSync(path, 'utf8');
   const { text } = await lookAt(markdown, { unfold: true });
   expect(text).toContain(/^# (.*)$/m.exec(markdown)?.[1]);

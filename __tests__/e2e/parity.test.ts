@@ -1,6 +1,6 @@
 /**
- * The same scenario through kubectl and through the action, each in a namespace of its own on the same cluster. What is in the cluster
- * afterwards is the same, or differs as docs/kubectl.md says.
+ * The same scenario with kubectl and with the action, each in its own namespace on the same cluster. The state of the cluster
+ * afterwards is the same, or differs as docs/kubectl.md describes.
  */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -12,16 +12,16 @@ import { stampTemplates } from './webhook.ts';
 const fast: ManifestOptions = { maxUnavailable: '100%' };
 
 interface Scenario {
-  /** Makes what is found, the same in both namespaces. */
+  /** Creates the same initial state in both namespaces. */
   prepare(fleet: Fleet): Promise<void>;
-  /** What is typed after `kubectl`. Default: `rollout undo` to what `inputs` name. */
+  /** The arguments of `kubectl`. Default: `rollout undo` to the revision in `inputs`. */
   kubectl?: string[];
   inputs?: Record<string, string>;
-  /** Exit code of both. Default 0. */
+  /** The exit code of both. Default 0. */
   code?: number;
 }
 
-/** What kubectl did, and how it ended. */
+/** The output and the exit code of kubectl. */
 interface Typed {
   code: number;
   said: string;
@@ -44,7 +44,7 @@ const undo = (inputs: Record<string, string> = {}): string[] => {
   return ['rollout', 'undo', 'daemonset/agent', ...(to === undefined ? [] : [`--to-revision=${to}`])];
 };
 
-/** All that a rollback may change: the spec, the history, and what the pods run. What carries a time or a namespace is left out. */
+/** All that a rollback can change: the spec, the history, and what the pods run. Times and namespaces are left out. */
 async function inCluster(fleet: Fleet): Promise<object> {
   const { spec, metadata } = await fleet.daemonSet();
   const { items: revisions } = await fleet.json('get', 'controllerrevisions');
@@ -57,7 +57,7 @@ async function inCluster(fleet: Fleet): Promise<object> {
     revisions: revisions
       .map(({ metadata: { name, annotations }, revision, data }: Any) => ({
         revision,
-        // The hash in the name is of the bytes, with a time in them where it was restarted.
+        // The hash in the name covers the bytes, which contain a time after a restart.
         name: text(data).includes('TIME') ? 'restarted' : name,
         cause: annotations?.['kubernetes.io/change-cause'],
         data: JSON.parse(text(data)),
@@ -70,7 +70,7 @@ async function inCluster(fleet: Fleet): Promise<object> {
   };
 }
 
-/** When nothing moves any more: the same state as kubectl's `rollout status` waits for, with old pods gone. */
+/** Waits for the state that kubectl's `rollout status` waits for, without old pods. */
 async function settled(fleet: Fleet): Promise<void> {
   await eventually(
     'a rollout that has ended',
@@ -98,7 +98,7 @@ const versions =
     for (const tag of tags) await fleet.rollOut(tag, fast);
   };
 
-/** The template as people write it when it does something. */
+/** A realistic template. */
 const rich = (port: number): ManifestOptions => ({
   ...fast,
   spec: { minReadySeconds: 1 },
@@ -124,7 +124,7 @@ const rich = (port: number): ManifestOptions => ({
 });
 
 const same: Record<string, Scenario> = {
-  'to the previous version, of a healthy rollout': { prepare: versions('v1', 'v2') },
+  'to the previous version, from a healthy rollout': { prepare: versions('v1', 'v2') },
   'to the previous version, of five': { prepare: versions('v1', 'v2', 'v3', 'v4', 'v5') },
   'to the previous version, from pods that crash': {
     prepare: async (fleet) => {
@@ -139,11 +139,11 @@ const same: Record<string, Scenario> = {
     },
   },
   'to the first of three revisions': { prepare: versions('v1', 'v2', 'v3'), inputs: { 'to-revision': '1' } },
-  'to the one in the middle': { prepare: versions('v1', 'v2', 'v3'), inputs: { 'to-revision': '2' } },
+  'to the second of three revisions': { prepare: versions('v1', 'v2', 'v3'), inputs: { 'to-revision': '2' } },
   'to the current revision': { prepare: versions('v1', 'v2'), inputs: { 'to-revision': '2' } },
   'to a revision that does not exist': { prepare: versions('v1', 'v2'), inputs: { 'to-revision': '9' }, code: 1 },
-  'to the previous version, where there is none': { prepare: versions('v1'), code: 1 },
-  'to a version that was rolled back to before, under its new number': {
+  'to the previous version, if there is none': { prepare: versions('v1'), code: 1 },
+  'to an older revision, after an earlier rollback': {
     prepare: async (fleet) => {
       await versions('v1', 'v2', 'v3')(fleet);
       await fleet.kubectl(['rollout', 'undo', 'daemonset/agent', '--to-revision=1']);
@@ -151,13 +151,13 @@ const same: Record<string, Scenario> = {
     },
     inputs: { 'to-revision': '2' },
   },
-  'a template with everything in it': {
+  'a template with many fields': {
     prepare: async (fleet) => {
       await fleet.rollOut('v8080', rich(8080));
       await fleet.rollOut('v9090', rich(9090));
     },
   },
-  'containers, variables and volumes that came and went': {
+  'containers, variables and volumes that were added and removed': {
     prepare: async (fleet) => {
       await fleet.rollOut('v1', { ...fast, podSpec: { volumes: [{ name: 'tmp', emptyDir: {} }] } });
       await fleet.rollOut('v2', { ...rich(8080), spec: {} });
@@ -182,7 +182,7 @@ const same: Record<string, Scenario> = {
       for (const tag of ['v1', 'v2']) await fleet.rollOut(tag, { ...fast, serverSide: 'deployer' });
     },
   },
-  'a selector of expressions': {
+  'a selector with expressions': {
     prepare: async (fleet) => {
       const spec = {
         selector: {
@@ -197,7 +197,7 @@ const same: Record<string, Scenario> = {
       for (const tag of ['v1', 'v2']) await fleet.rollOut(tag, { ...fast, spec });
     },
   },
-  'history that is pruned: the newest that is left': {
+  'a pruned history, to the newest remaining revision': {
     prepare: async (fleet) => {
       for (const tag of ['v1', 'v2', 'v3', 'v4']) await fleet.rollOut(tag, { ...fast, spec: { revisionHistoryLimit: 1 } });
       await eventually(
@@ -207,7 +207,7 @@ const same: Record<string, Scenario> = {
       );
     },
   },
-  'history that is pruned: one that is gone': {
+  'a pruned history, to a removed revision': {
     prepare: async (fleet) => {
       for (const tag of ['v1', 'v2', 'v3']) await fleet.rollOut(tag, { ...fast, spec: { revisionHistoryLimit: 1 } });
       await eventually(
@@ -258,7 +258,7 @@ const same: Record<string, Scenario> = {
   },
   'a hash collision': {
     prepare: async (fleet) => {
-      // What the ControllerRevision of v2 will be called depends on its bytes only.
+      // The name of the ControllerRevision of v2 depends only on its bytes.
       const probe = await Fleet.create({ testbed: fleet.testbed });
       await probe.deploy('v2', fast);
       const { metadata }: Any = await eventually('its ControllerRevision', () => probe.revision(1).catch(() => undefined), Boolean);
@@ -301,7 +301,7 @@ const same: Record<string, Scenario> = {
       await settled(fleet);
     },
   },
-  'no node that matches': {
+  'no matching node': {
     prepare: async (fleet) => {
       for (const tag of ['v1', 'v2']) await fleet.rollOut(tag, { podSpec: { nodeSelector: { disk: 'none' } } });
     },
@@ -352,14 +352,14 @@ describe('the same as kubectl', () => {
   });
 });
 
-/** What kubectl and the action did to the same, each in its namespace. */
+/** What kubectl and the action do in the same situation, each in its own namespace. */
 interface Case {
   prepare(fleet: Fleet): Promise<void>;
   kubectl?: string[];
   inputs?: Record<string, string>;
   kubectlDid(typed: Typed, fleet: Fleet): Promise<void>;
   actionDid(step: Step, fleet: Fleet): Promise<void>;
-  /** On a test bed that it has for itself. */
+  /** Runs on its own test bed. */
   alone?: boolean;
 }
 
@@ -461,7 +461,7 @@ const different: Record<string, Case> = {
       await fleet.testbed.pause('kube-controller-manager');
       await fleet.deploy('v3', fast);
     },
-    // Both end before the controller goes on; the action with an outcome that says why.
+    // Both end before the controller continues; the action with an outcome that explains why.
     kubectlDid: async ({ code }, fleet) => {
       expect(code).toBe(0);
       expect(await fleet.image()).toBe('v1');
@@ -552,7 +552,7 @@ const different: Record<string, Case> = {
   },
 };
 
-describe('different from kubectl, on purpose', () => {
+describe('intentionally different from kubectl', () => {
   let alone: Testbed;
   beforeAll(async () => {
     alone = await startTestbed({ nodes: 3 });
@@ -565,7 +565,7 @@ describe('different from kubectl, on purpose', () => {
     await inBoth(one.alone ? alone : undefined, async ({ theirs, ours }) => {
       const namespaced = inputs['daemonset'] === '' ? { namespace: ours.namespace } : {};
       if (one.alone) {
-        // The one stops a process that the other needs.
+        // One stops a process that the other needs.
         for (const [fleet, run] of [
           [theirs, async () => one.kubectlDid(await type(theirs, kubectl), theirs)],
           [ours, async () => one.actionDid(await ours.rollback(inputs), ours)],
@@ -582,9 +582,9 @@ describe('different from kubectl, on purpose', () => {
     });
   });
 
-  test('docs/kubectl.md tells these, and no others', () => {
+  test('docs/kubectl.md describes exactly these differences', () => {
     const text = readFileSync('docs/kubectl.md', 'utf8');
-    const told = [...text.matchAll(/^### (.*)$/gm)].map(([, name]) => name);
-    expect(told.sort()).toEqual(Object.keys(different).sort());
+    const described = [...text.matchAll(/^### (.*)$/gm)].map(([, name]) => name);
+    expect(described.sort()).toEqual(Object.keys(different).sort());
   });
 });

@@ -1,4 +1,4 @@
-/** Each command with exactly the Roles of rbac/, and with each rule taken away: what becomes of it, and that it names the rule to add. */
+/** Each command with exactly the Roles of rbac/, and without each single rule: how it ends, and that it names the rule to add. */
 import { readFileSync } from 'node:fs';
 import { delimiter, dirname } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -9,10 +9,10 @@ import { type Any, execute, expectStep, Fleet, type ManifestOptions } from './su
 
 const fast: ManifestOptions = { maxUnavailable: '100%' };
 const crash = { 'failure-grace': '4s', 'progress-deadline': '60s', 'log-lines': '5' };
-/** Pods that may not be looked at can only be waited for. */
+/** Without the right to list pods, the step can only wait. */
 const blind = { 'list pods': { 'progress-deadline': '12s' } };
 
-/** A rule, as the audit log and a message name what was asked: `list pods`. */
+/** A rule, named as in the audit log and in messages: `list pods`. */
 type Rule = string;
 const rules = PERMISSIONS.map(({ verb, resource }): Rule => `${verb} ${resource}`);
 const partOf = (rule: Rule): string | undefined => PERMISSIONS[rules.indexOf(rule)]?.part;
@@ -20,15 +20,15 @@ const partOf = (rule: Rule): string | undefined => PERMISSIONS[rules.indexOf(rul
 interface Command {
   prepare(fleet: Fleet): Promise<unknown>;
   run(fleet: Fleet, inputs: Record<string, string>): Promise<Step>;
-  /** How it ended: by default the outcome. */
+  /** The conclusion: by default the outcome. */
   ended?(step: Step, fleet: Fleet): string | Promise<string>;
   inputs?: Record<string, string>;
   /** Inputs without a rule. */
   inputsWithout?: Record<Rule, Record<string, string>>;
   ends: string;
-  /** The rules that it certainly makes use of, and how it ends without each. */
+  /** The rules that the command certainly uses, and how it ends without each. */
   without: Record<Rule, string>;
-  /** Rules that only make it surer, so that nothing is said. */
+  /** Rules that only add certainty, so that no message names them. */
   silent?: Rule[];
 }
 
@@ -54,7 +54,7 @@ const commands: Record<string, Command> = {
       'get daemonsets': 'error',
       'list controllerrevisions': 'error',
       'patch daemonsets': 'error',
-      // Found out only after the write: the rollout is followed by reading.
+      // Only noticed after the write: the rollout is followed by polling.
       'watch daemonsets': 'rolled-back',
       'patch controllerrevisions': 'rolled-back',
     },
@@ -134,7 +134,7 @@ const commands: Record<string, Command> = {
       await fleet.getStuck('v2-missing');
     },
     run: (fleet, inputs) => fleet.post(guarded.get(fleet)?.state ?? {}, inputs).done,
-    // It can set no outputs.
+    // A post step cannot set outputs.
     ended: async (_step, fleet) => ((await fleet.image()) === 'v1' ? 'put back' : 'left'),
     ends: 'put back',
     without: {
@@ -149,7 +149,7 @@ const commands: Record<string, Command> = {
 
 const read = (name: string): Any => load(readFileSync(`rbac/${name}`, 'utf8'));
 
-/** Roles without a rule; one that has none left is left out. */
+/** The Roles without a rule; a Role without any rules is omitted. */
 function take(rule: Rule, roles: Any[]): Any[] {
   const without = ({ resources, verbs, ...rest }: Any): Any => ({
     ...rest,
@@ -161,7 +161,7 @@ function take(rule: Rule, roles: Any[]): Any[] {
     .filter((role) => role.rules.length > 0);
 }
 
-/** The rules that a step says it lacks. */
+/** The rules that a step reports as missing. */
 const hints = ({ log }: Step): Rule[] => [
   ...new Set(
     [...log.matchAll(/Add this rule to a (?:Role in namespace \S+|ClusterRole), to .*?resources: \["([\w/]+)"\], verbs: \["(\w+)"\]/g)].map(
@@ -170,7 +170,7 @@ const hints = ({ log }: Step): Rule[] => [
   ),
 ];
 
-/** Runs a command with an account that has these roles; what else it lacks than what was taken may not be told. */
+/** Runs a command with an account that has these roles, and with the inputs for the missing rules. */
 async function play(command: Command, roles: Any[], missing: Rule[]): Promise<{ step: Step; ended: string; requests: Rule[] }> {
   const fleet = await Fleet.create();
   try {
@@ -191,41 +191,41 @@ async function play(command: Command, roles: Any[], missing: Rule[]): Promise<{ 
   }
 }
 
-/** Shows the log where something fails. */
-const look = (step: Step, ended: string): object => ({ ...step, ended, hints: hints(step).sort() });
+/** The step with its conclusion and hints, so that a failed comparison shows the log. */
+const withHints = (step: Step, ended: string): object => ({ ...step, ended, hints: hints(step).sort() });
 
 describe.each(Object.entries(commands))('%s', (_name, command) => {
   const { ends, without, silent = [] } = command;
 
-  test.concurrent('with role.yaml and nodes.yaml: nothing is missing, and no other rule is made use of', async () => {
+  test.concurrent('with role.yaml and nodes.yaml, no rule is missing and no other rule is used', async () => {
     const { step, ended, requests } = await play(command, [read('role.yaml'), read('nodes.yaml')], []);
-    expectStep(look(step, ended) as Step, { ended: ends, hints: [] });
-    // The audit log is asked by namespace, in which nodes are not.
+    expectStep(withHints(step, ended) as Step, { ended: ends, hints: [] });
+    // The audit log is filtered by namespace, which excludes nodes.
     const used = Object.keys(without).filter((rule) => rule !== 'list nodes');
     expect(requests).toEqual(expect.arrayContaining(used));
-    // A machine that has other things to do may hold a rollout up, which is then looked into.
+    // On a busy machine a rollout can be slow, which triggers the diagnosis.
     expect(requests.filter((rule) => !used.includes(rule) && partOf(rule) !== 'diagnosis')).toEqual([]);
   });
 
-  test.concurrent('with role-minimal.yaml: it does without the rest', async () => {
+  test.concurrent('with role-minimal.yaml, it works without the optional rules', async () => {
     const missing = rules.filter((rule) => partOf(rule) !== undefined);
     const { step, ended } = await play(command, [read('role-minimal.yaml')], missing);
-    expectStep(look(step, ended) as Step, { ended: without['list pods'] ?? ends });
+    expectStep(withHints(step, ended) as Step, { ended: without['list pods'] ?? ends });
     for (const rule of hints(step)) expect(missing).toContain(rule);
   });
 
-  test.concurrent.each(Object.entries(without))('without %s: %s', async (rule, expected) => {
+  test.concurrent.each(Object.entries(without))('without "%s", it ends as %s', async (rule, expected) => {
     const { step, ended } = await play(command, take(rule, [read('role.yaml'), read('nodes.yaml')]), [rule]);
-    expectStep(look(step, ended) as Step, { ended: expected, hints: silent.includes(rule) ? [] : [rule] });
+    expectStep(withHints(step, ended) as Step, { ended: expected, hints: silent.includes(rule) ? [] : [rule] });
     if (expected === 'error') expect(step.outputs).toMatchObject({ reason: 'forbidden', changed: 'false' });
   });
 });
 
-test('every rule is of use to a command', () => {
+test('every rule is used by a command', () => {
   expect([...new Set(Object.values(commands).flatMap(({ without }) => Object.keys(without)))].sort()).toEqual([...rules].sort());
 });
 
-test('a Role for one DaemonSet by its name is enough for it, and for no other', async () => {
+test('a Role with the name of one DaemonSet is sufficient for that one only', async () => {
   const fleet = await Fleet.create();
   try {
     const role = read('role-minimal.yaml');
@@ -236,7 +236,7 @@ test('a Role for one DaemonSet by its name is enough for it, and for no other', 
     for (const each of [fleet, other]) await rollOutTwo(each);
     const step = await fleet.rollback({ kubeconfig });
     expectStep(step, { code: 0, outputs: { outcome: 'rolled-back' } });
-    // Only what marks it as good is missing.
+    // Only the rule for the good mark is missing.
     expect(hints(step)).toEqual(['patch controllerrevisions']);
     expectStep(await other.rollback({ kubeconfig }), { code: 1, outputs: { outcome: 'error', reason: 'forbidden' } });
   } finally {
@@ -244,7 +244,7 @@ test('a Role for one DaemonSet by its name is enough for it, and for no other', 
   }
 });
 
-test('the commands of docs/authentication.md make an account that lacks nothing', async () => {
+test('the commands in docs/authentication.md create an account with all rules', async () => {
   const fleet = await Fleet.create();
   try {
     await rollOutTwo(fleet);

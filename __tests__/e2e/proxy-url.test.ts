@@ -7,7 +7,7 @@ import { expectStep, Fleet, servingCertificate } from './support.ts';
 
 let fleet: Fleet;
 let proxy: Server;
-/** Where it was asked to connect to. */
+/** The addresses that the proxy was asked to connect to. */
 let asked: string[];
 beforeEach(async () => {
   fleet = await Fleet.create();
@@ -59,7 +59,7 @@ const schemes = {
   https: tunnel,
 };
 
-test.each(['socks5', 'http', 'https'] as const)('a kubeconfig with a proxy-url of the scheme %s', async (scheme) => {
+test.each(['socks5', 'http', 'https'] as const)('connects through a proxy-url with the scheme %s', async (scheme) => {
   const port = await listen(scheme);
   const { kubeconfig, server } = fleet.testbed;
   const text = readFileSync(kubeconfig, 'utf8').replace(

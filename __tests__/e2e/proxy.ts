@@ -7,7 +7,7 @@ import { type Any, type Fleet, servingCertificate } from './support.ts';
 
 export type Kind = 'get' | 'list' | 'dry-run' | 'patch' | 'mark' | 'watch';
 
-/** What the proxy does with a request instead of passing it on, or with its answer. `count` is 1 for the first of its kind. */
+/** What the proxy does with a request instead of forwarding it, or with its answer. `count` is 1 for the first of its kind. */
 export type Fault = (
   kind: Kind,
   count: number,
@@ -23,11 +23,11 @@ export type Fault = (
   | { cutAfter: number }
   | { holdFor: number };
 
-/** A proxy in front of the real API server. It has the server's own certificate; who uses it comes with a bearer token. */
+/** A proxy in front of the real API server. It has the server's own certificate; clients use a bearer token. */
 export class FaultyProxy {
   readonly #server: Server;
   readonly seen: Kind[] = [];
-  /** Leads through the proxy. */
+  /** Connects through the proxy. */
   kubeconfig = '';
   fault: Fault = () => 'pass';
   /** What happens while a request is on its way to the server. */
@@ -37,12 +37,12 @@ export class FaultyProxy {
     this.#server = server;
   }
 
-  /** In front of a fleet's test bed. Its kubeconfig is of a service account that may do anything in the fleet's namespace. */
+  /** Opens a proxy in front of a fleet's test bed. Its kubeconfig is for a service account with all rights in the fleet's namespace. */
   static async inFrontOf(fleet: Fleet): Promise<FaultyProxy> {
     const { testbed, namespace } = fleet;
     await fleet.kubectl(['create', 'serviceaccount', 'ci']);
     await fleet.kubectl(['create', 'rolebinding', 'ci', '--clusterrole=admin', `--serviceaccount=${namespace}:ci`]);
-    // Not even the role admin may write ControllerRevisions.
+    // Not even the role admin is allowed to write ControllerRevisions.
     await fleet.kubectl(['create', 'role', 'marks', '--verb=patch', '--resource=controllerrevisions.apps']);
     await fleet.kubectl(['create', 'rolebinding', 'marks', '--role=marks', `--serviceaccount=${namespace}:ci`]);
     const token = (await fleet.kubectl(['create', 'token', 'ci'])).trim();
@@ -86,7 +86,7 @@ export class FaultyProxy {
           }
           to.writeHead(answer.statusCode ?? 502, answer.headers);
           if (typeof fault === 'object' && 'holdFor' in fault) {
-            // Headers now, and then nothing for a while.
+            // The headers now, and nothing else for a while.
             to.flushHeaders();
             answer.pause();
             setTimeout(() => answer.pipe(to), fault.holdFor);
@@ -115,12 +115,12 @@ export class FaultyProxy {
   }
 }
 
-/** The first half of what comes, and the end. */
+/** Sends the first half of the first chunk, and ends. */
 function cutInHalf(answer: IncomingMessage, to: ServerResponse): void {
   answer.once('data', (chunk: Buffer) => to.end(chunk.subarray(0, chunk.length / 2)));
 }
 
-/** Each piece in twenty small ones, a second long. */
+/** Sends each chunk in twenty small ones over one second. */
 async function drip(answer: IncomingMessage, to: ServerResponse): Promise<void> {
   for await (const chunk of answer) {
     const size = Math.ceil((chunk as Buffer).length / 20);

@@ -15,7 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => fleet.remove());
 
-/** A failure as people meet it: one message, no stack trace, outputs and summary, nothing written. */
+/** A failure as a user sees it: one message, no stack trace, outputs and summary, nothing written. */
 function expectFailure(step: Step, outcome: string, reason: string, message: RegExp): void {
   expectStep(step, { code: 1, outputs: { outcome, reason, changed: 'false' } });
   expect(step.log.match(/^::error .*$/gm)).toEqual([expect.stringMatching(message)]);
@@ -33,8 +33,8 @@ function kubeconfig(user: object | undefined, cluster: object = {}): string {
   return dump(config);
 }
 
-describe('each mistake has its message', () => {
-  test('no such DaemonSet: those that exist are named', async () => {
+describe('each mistake has its own message:', () => {
+  test('a missing DaemonSet, with those that exist', async () => {
     await fleet.rollOut('v1');
     expectFailure(
       await fleet.rollback({ daemonset: `${fleet.namespace}/agnet` }),
@@ -45,7 +45,7 @@ describe('each mistake has its message', () => {
     expectFailure(await fleet.rollback({ daemonset: 'nowhere/agent' }), 'error', 'not-found', /namespace has no DaemonSets/);
   });
 
-  test('no such revision: those that exist are named', async () => {
+  test('a missing revision, with those that exist', async () => {
     await fleet.rollOut('v1');
     await fleet.rollOut('v2');
     expectFailure(
@@ -56,7 +56,7 @@ describe('each mistake has its message', () => {
     );
   });
 
-  test('nothing to go back to', async () => {
+  test('no previous revision', async () => {
     await fleet.rollOut('v1');
     expectFailure(
       await fleet.rollback(),
@@ -69,7 +69,7 @@ describe('each mistake has its message', () => {
     expectFailure(await fleet.rollback(), 'refused', 'no-previous-revision', /changed only by "kubectl rollout restart"/);
   });
 
-  test('bad input: every mistake at once', async () => {
+  test('invalid input, with all mistakes at once', async () => {
     expectFailure(
       await fleet.rollback({ timeout: 'soon', wait: 'yes' }),
       'error',
@@ -120,7 +120,7 @@ describe('each mistake has its message', () => {
   });
 });
 
-test('a read-only account still plans with dry-run: true, and the step says that the server did not check it', async () => {
+test('a read-only account can plan with dry-run: true, and the step warns that the server did not check the plan', async () => {
   await fleet.rollOut('v1');
   await fleet.rollOut('v2');
   await fleet.kubectl(['create', 'serviceaccount', 'reader']);
@@ -138,7 +138,7 @@ describe('credentials', () => {
     return (await fleet.kubectl(['create', 'token', 'ci'])).trim();
   };
 
-  test.each(['text', 'base64', 'path', 'auto'])('the kubeconfig as %s, with a bearer token', async (how) => {
+  test.each(['text', 'base64', 'path', 'auto'])('work with the kubeconfig as %s and a bearer token', async (how) => {
     await fleet.rollOut('v1');
     await fleet.rollOut('v2');
     const secret = await token();
@@ -151,7 +151,7 @@ describe('credentials', () => {
     expect(JSON.stringify(step)).not.toContain(secret);
   });
 
-  test('an exec plugin: allowed by name, asked with KUBERNETES_EXEC_INFO, not told the inputs, its token masked', async () => {
+  test('come from an exec plugin that is allowed by name, gets KUBERNETES_EXEC_INFO but not the inputs, and has its token masked', async () => {
     await fleet.rollOut('v1');
     await fleet.rollOut('v2');
     const secret = await token();
@@ -191,7 +191,7 @@ describe('credentials', () => {
   });
 });
 
-test('a credential plugin that hangs does not hold up a cancel', async () => {
+test('a credential plugin that hangs does not delay a cancellation', async () => {
   const plugin = join(directory, 'hangs');
   writeFileSync(plugin, '#!/bin/sh\nexec sleep 100\n');
   chmodSync(plugin, 0o755);
@@ -206,7 +206,7 @@ test('a credential plugin that hangs does not hold up a cancel', async () => {
   expect(Date.now() - sent).toBeLessThan(2_000);
 });
 
-describe('what the server refuses', () => {
+describe('the server rejects', () => {
   test('a template that is not valid', async () => {
     await fleet.rollOut('v1');
     await fleet.rollOut('v2');
@@ -284,7 +284,7 @@ describe('what the server refuses', () => {
   });
 });
 
-test('text from the cluster can neither command the runner nor break out of the summary', async () => {
+test('text from the cluster neither runs workflow commands nor breaks out of the summary', async () => {
   const cause = 'x\n::error::owned\r::stop-commands::t ##[group]g </details><script>alert(1)</script> | @octocat ```';
   await fleet.rollOut('v1', { cause });
   await fleet.rollOut('v2', { cause: '' });

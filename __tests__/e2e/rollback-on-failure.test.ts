@@ -1,4 +1,4 @@
-/** A gate that rolls back by itself: what broke and what runs now are both told, and the step fails all the same. */
+/** A gate that rolls back automatically reports what failed and what runs now, and the step still fails. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { FaultyProxy } from './proxy.ts';
 import { type Any, eventually, expectStep, Fleet, type ManifestOptions } from './support.ts';
@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => fleet.remove());
 
-test('pods that cannot start: back to the version that was marked good, which is waited for; the step fails and says both', async () => {
+test('rolls back from pods that cannot start to the known-good version, waits for it, fails, and reports both', async () => {
   await fleet.rollOut('v1', fast);
   expectStep(await fleet.rollback({ command: 'status' }), { code: 0 });
   await fleet.rollOut('v2', fast);
@@ -46,7 +46,7 @@ test('pods that cannot start: back to the version that was marked good, which is
   expect(fleet.writes()).toBe(1);
 });
 
-test('a rollout that stalls, without a mark: back to what has most Ready pods', async () => {
+test('rolls back a stalled rollout without a good mark to the version with the most Ready pods', async () => {
   for (const tag of ['v1', 'v2']) await fleet.rollOut(tag, fast);
   await fleet.deploy('v3-hang');
   const step = await fleet.rollback({ ...gate, 'progress-deadline': '6s' });
@@ -57,14 +57,14 @@ test('a rollout that stalls, without a mark: back to what has most Ready pods', 
   expect(await fleet.image()).toBe('v2');
 });
 
-test('to-revision says where to', async () => {
+test('rolls back to the revision in to-revision', async () => {
   for (const tag of ['v1', 'v2']) await fleet.rollOut(tag, fast);
   await fleet.deploy('v3-missing');
   const step = await fleet.rollback({ ...gate, 'to-revision': '1' });
   expectStep(step, { code: 1, outputs: { outcome: 'failed', 'target-revision': '1', changed: 'true' } });
 });
 
-test('one node of many is no reason', async () => {
+test('does not roll back because of one node of many', async () => {
   const { name } = fleet;
   const [node] = (await fleet.json('get', 'nodes')).items;
   await fleet.rollOut('v1', fast);
@@ -79,7 +79,7 @@ test('one node of many is no reason', async () => {
   expect(fleet.writes()).toBe(0);
 });
 
-test('what is not the fault of the version is no reason', async () => {
+test('does not roll back when the version is not the cause', async () => {
   await fleet.rollOut('v1', fast);
   await fleet.kubectl(['patch', 'pods', '--type=merge', '--patch={"metadata":{"finalizers":["example.com/hold"]}}', ...(await podNames())]);
   await fleet.deploy('v2');
@@ -94,7 +94,7 @@ async function podNames(): Promise<string[]> {
   return (await fleet.json('get', 'pods')).items.map(({ metadata }: Any) => metadata.name);
 }
 
-test('too little time is a reason only with rollback-on-timeout; the rollback has its own time', async () => {
+test('rolls back after a timeout only with rollback-on-timeout, and the rollback has its own timeout', async () => {
   await fleet.rollOut('v1-slow', fast);
   await fleet.deploy('v2-hang', fast);
   const first = await fleet.rollback({ ...gate, timeout: '3s' });
@@ -106,7 +106,7 @@ test('too little time is a reason only with rollback-on-timeout; the rollback ha
   expect(step.log).toMatch(/::error title=Timed out%2C rolled back/);
 });
 
-test('nothing that is known to be good: it says what there is to choose from, and writes nothing', async () => {
+test('writes nothing without a known-good version, and reports why', async () => {
   await fleet.deploy('v1-missing', fast);
   const step = await fleet.rollback(gate);
   expectStep(step, { code: 1, outputs: { outcome: 'failed', reason: 'image-pull', changed: 'false' } });
@@ -116,7 +116,7 @@ test('nothing that is known to be good: it says what there is to choose from, an
   expect(fleet.writes()).toBe(0);
 });
 
-test('a rollback that does not come to a good end is told with the nodes that it hangs on', async () => {
+test('reports a rollback that fails, with its cause', async () => {
   await fleet.rollOut('v1', fast);
   await fleet.deploy('v2-missing', fast);
   await fleet.deploy('v3-crash', fast);
@@ -132,7 +132,7 @@ test('a rollback that does not come to a good end is told with the nodes that it
   );
 });
 
-test('somebody deploys after it failed, and before it is rolled back: they have the word', async () => {
+test('gives precedence to a deploy between the failure and the rollback', async () => {
   await fleet.rollOut('v1', fast);
   await fleet.deploy('v2-missing');
   const proxy = await FaultyProxy.inFrontOf(fleet);
@@ -155,7 +155,7 @@ test('somebody deploys after it failed, and before it is rolled back: they have 
   }
 });
 
-test('of several, only the one that failed is rolled back', async () => {
+test('rolls back only the failed one of several DaemonSets', async () => {
   const other = await Fleet.create();
   try {
     for (const one of [fleet, other]) await one.rollOut('v1', fast);
@@ -170,7 +170,7 @@ test('of several, only the one that failed is rolled back', async () => {
   }
 });
 
-test('a timeout that cannot suffice is told at the beginning, and only then', async () => {
+test('warns of a timeout that is too short at the start of the gate only', async () => {
   const slow: ManifestOptions = { maxUnavailable: 1, spec: { minReadySeconds: 3 } };
   await fleet.rollOut('v1', { ...slow, maxUnavailable: '100%' });
   await fleet.deploy('v2-missing', slow);

@@ -9,7 +9,7 @@ beforeEach(async () => {
 afterEach(() => fleet.remove());
 
 describe('rolls back', () => {
-  test('a stuck rollout to the previous revision: template, numbers, change-cause, one write, and six requests with the mark', async () => {
+  test('a stuck rollout to the previous revision with one write and six requests, including the good mark', async () => {
     await fleet.rollOut('v1');
     await fleet.rollOut('v2', { annotations: { team: 'observability' } });
     await fleet.getStuck('v3-crash', { annotations: { team: 'observability' } });
@@ -74,7 +74,7 @@ describe('rolls back', () => {
     expect(new Set(lines).size).toBe(lines.length);
   });
 
-  test('to a named revision, which takes a new number each time', async () => {
+  test('to a given revision, which gets a new number each time', async () => {
     for (const tag of ['v1', 'v2', 'v3']) await fleet.rollOut(tag);
     expectStep(await fleet.rollback({ 'to-revision': '1' }), {
       code: 0,
@@ -97,7 +97,7 @@ describe('rolls back', () => {
   test.each([
     ['previous', [], {}],
     ['a number', ['--to-revision=1'], { 'to-revision': '1' }],
-  ])('as kubectl does: undo to %s', async (_name, undo, inputs) => {
+  ])('with the same result as kubectl rollout undo to %s', async (_name, undo, inputs) => {
     const beside = await Fleet.create();
     try {
       for (const one of [fleet, beside]) {
@@ -115,7 +115,7 @@ describe('rolls back', () => {
     }
   });
 
-  test('writes nothing when the revision is there already', async () => {
+  test('without a write if the revision is current already', async () => {
     await fleet.rollOut('v1');
     await fleet.rollOut('v2');
     const before = await fleet.daemonSet();
@@ -127,14 +127,14 @@ describe('rolls back', () => {
     expect(fleet.writes()).toBe(0);
   });
 
-  test('a change-cause that the target does not have is removed', async () => {
+  test('and removes a change-cause that the target does not have', async () => {
     await fleet.rollOut('v1', { cause: '' });
     await fleet.rollOut('v2', { cause: 'the bad one' });
     expectStep(await fleet.rollback(), { code: 0, outputs: { 'change-cause': '' } });
     expect((await fleet.daemonSet()).metadata.annotations).not.toHaveProperty(['kubernetes.io/change-cause']);
   });
 
-  test('dry run: checked by the server, nothing written', async () => {
+  test('in a dry run that the server checks, without a write', async () => {
     await fleet.rollOut('v1');
     await fleet.rollOut('v2');
     const before = await fleet.daemonSet();
@@ -147,7 +147,7 @@ describe('rolls back', () => {
     expect((await fleet.daemonSet()).metadata.resourceVersion).toBe(before.metadata.resourceVersion);
   });
 
-  test('values are shown only when asked for', async () => {
+  test('and shows literal values only with show-values', async () => {
     await fleet.rollOut('v1', { env: 'hunter2-old' });
     await fleet.rollOut('v2', { env: 'hunter2-new' });
     const hidden = await fleet.rollback({ 'dry-run': 'true' });
@@ -157,8 +157,8 @@ describe('rolls back', () => {
   });
 });
 
-describe('a rollback is not undone by the next', () => {
-  test('the same run resumes, another is refused, a new deploy of the bad version is rolled back again', async () => {
+describe('a second rollback does not undo the first', () => {
+  test('the same run resumes, another run is refused, and a new deploy of the bad version is rolled back again', async () => {
     await fleet.rollOut('v1');
     await fleet.rollOut('v2');
     await fleet.getStuck('v3-crash');
@@ -185,7 +185,7 @@ describe('a rollback is not undone by the next', () => {
 });
 
 describe('server-side apply', () => {
-  test('by the deployer goes on without a conflict afterwards', async () => {
+  test('by the deployer works without a conflict afterwards', async () => {
     await fleet.rollOut('v1', { serverSide: 'deployer' });
     await fleet.rollOut('v2', { serverSide: 'deployer' });
     await fleet.getStuck('v3-crash', { serverSide: 'deployer' });
@@ -197,7 +197,7 @@ describe('server-side apply', () => {
   });
 });
 
-test('a version in the bytes of an older Kubernetes is restored by meaning, and its new ControllerRevision is named', async () => {
+test('a version that an older Kubernetes stored is restored by meaning, and its new ControllerRevision is named', async () => {
   for (const tag of ['v1', 'v2']) await fleet.rollOut(tag);
   const first = await fleet.revision(1);
   await fleet.kubectl(['delete', 'controllerrevision', first.metadata.name]);
@@ -215,7 +215,7 @@ test('a version in the bytes of an older Kubernetes is restored by meaning, and 
 });
 
 describe('the wait', () => {
-  test('ends when the time is up, and the rollout goes on', async () => {
+  test('ends at the timeout, while the rollout continues', async () => {
     await fleet.rollOut('v1');
     await fleet.deploy('v2-hang');
     await fleet.deploy('v3');
@@ -227,7 +227,7 @@ describe('the wait', () => {
     expect(step.summary).toContain('❌ Timed out');
   });
 
-  test('says once a minute how it stands while nothing moves, and asks the server no more than that', async () => {
+  test('logs the state once a minute when nothing changes, without further requests to the server', async () => {
     await fleet.rollOut('v1');
     await fleet.deploy('v2-hang', { maxUnavailable: '100%' });
     await fleet.rollOut('v3', { maxUnavailable: '100%' });
@@ -237,7 +237,7 @@ describe('the wait', () => {
     expect(fleet.requests().filter((request) => request === 'watch daemonsets')).toHaveLength(1);
   });
 
-  test('is left out with wait: false', async () => {
+  test('is skipped with wait: false', async () => {
     await fleet.rollOut('v1');
     await fleet.getStuck('v2-missing');
     expectStep(await fleet.rollback({ wait: 'false' }), {
@@ -248,7 +248,7 @@ describe('the wait', () => {
     expect(await fleet.image()).toBe('v1');
   });
 
-  test('OnDelete is pending: the pods are replaced by hand', async () => {
+  test('ends as pending with OnDelete, since pods are replaced manually', async () => {
     await fleet.rollOut('v1');
     await fleet.deploy('v2', { strategy: 'OnDelete' });
     expectStep(await fleet.rollback({ 'to-revision': '1' }), { code: 0, outputs: { outcome: 'rolled-back' } });
@@ -263,7 +263,7 @@ describe('the wait', () => {
     expectStep(step, { code: 0, outputs: { outcome: 'pending', reason: 'on-delete', updated: '0' } });
   });
 
-  test.each(['SIGINT', 'SIGTERM'] as const)('is cancelled by %s: outputs and summary within 2 s', async (signal) => {
+  test.each(['SIGINT', 'SIGTERM'] as const)('is cancelled by %s, with outputs and summary within 2 s', async (signal) => {
     await fleet.rollOut('v1');
     await fleet.deploy('v2-hang');
     await fleet.deploy('v3');
@@ -281,13 +281,13 @@ describe('the wait', () => {
     expect(step.summary).toContain('❌ Cancelled');
   });
 
-  test('ends when somebody deploys another template, or deletes the DaemonSet', async () => {
+  test('ends when someone deploys another template, or deletes the DaemonSet', async () => {
     await fleet.rollOut('v1');
     await fleet.deploy('v2-hang');
     await fleet.deploy('v3');
     const superseded = fleet.start({ 'to-revision': '2' });
     await eventually('the wait', superseded.log, (log) => log.includes('new pods have been updated'));
-    // A change of the spec alone does not end it.
+    // A change of other fields of the spec does not end the wait.
     await fleet.kubectl([
       'patch',
       'daemonset/agent',
@@ -308,7 +308,7 @@ describe('the wait', () => {
   });
 });
 
-test('twins: passed over as "previous", and pods are looked at where counters could lie', async () => {
+test('copies of the current version are skipped as "previous", and pods are checked if the counters could be wrong', async () => {
   await fleet.rollOut('v1');
   await fleet.rollOut('v2');
   // The same template in the bytes of Kubernetes before 1.34.
@@ -345,7 +345,7 @@ test('twins: passed over as "previous", and pods are looked at where counters co
   expect(String(renewed?.revision)).toBe(back.outputs['new-revision']);
 });
 
-test('an admission webhook changes the template: the wait is for what the server stored, and the new ControllerRevision is named', async () => {
+test('the wait follows the template that an admission webhook changed, and the new ControllerRevision is named', async () => {
   await fleet.rollOut('v1');
   await fleet.rollOut('v2');
   await stampTemplates(fleet);

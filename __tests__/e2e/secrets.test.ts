@@ -1,4 +1,4 @@
-/** Whatever kind of credentials a kubeconfig has, and whatever goes wrong with them: nothing that a step leaves behind holds them. */
+/** Whatever credentials a kubeconfig has, and whatever goes wrong with them: nothing that a step leaves behind contains them. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,7 +56,7 @@ interface Kind {
   name: string;
   user: () => object;
   cluster?: () => object;
-  /** What is secret of it; by default the token. */
+  /** The secret parts; by default the token. */
   secrets?: () => string[];
 }
 
@@ -75,7 +75,7 @@ const KINDS: Kind[] = [
     secrets: () => linesOf(pair.key),
   },
   {
-    name: 'a plugin that says what it was given, and fails',
+    name: 'a plugin that prints its input, and fails',
     user: () => plugin('fails', 'secret-of-the-plugin'),
     secrets: () => ['secret-of-the-plugin'],
   },
@@ -91,10 +91,10 @@ function linesOf(pem: string): string[] {
   return pem.split('\n').filter((line) => line.length > 10 && !line.startsWith('-----'));
 }
 
-/** As text may hold a secret. */
+/** The forms in which text can contain a secret. */
 const forms = (secret: string): string[] => [secret, base64(secret), encodeURIComponent(secret), base64(`me:${secret}`)];
 
-/** A summary as it is read: characters instead of their numbers. */
+/** A summary as a person reads it, with characters instead of their numeric references. */
 const readable = (summary: string): string => summary.replace(/&#(\d+);/g, (_, code: string) => String.fromCodePoint(Number(code)));
 
 function commandLines(): string {
@@ -110,7 +110,7 @@ function commandLines(): string {
     .join('\n');
 }
 
-test.each(KINDS)('$name', async ({ user, cluster, secrets = () => [token] }) => {
+test.each(KINDS)('nothing reveals $name', async ({ user, cluster, secrets = () => [token] }) => {
   for (const server of [fleet.testbed.server, echo.url]) {
     const kubeconfig = JSON.stringify({
       clusters: [{ name: 'c', cluster: { server, 'certificate-authority-data': authority, ...cluster?.() } }],
@@ -127,7 +127,7 @@ test.each(KINDS)('$name', async ({ user, cluster, secrets = () => [token] }) => 
       expect(step.log).toMatch(/^::debug::|^::error /m);
       expect(step.log).not.toMatch(/This is a bug|node:internal/);
       const left = [step.log, readable(step.summary), JSON.stringify(step.outputs), JSON.stringify(step.state), processes].join('\n');
-      // Not by a matcher: it would print what it looked for.
+      // Not with a matcher, which would print the secret.
       const found = secrets()
         .flatMap(forms)
         .filter((form) => left.includes(form));

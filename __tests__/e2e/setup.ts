@@ -1,6 +1,6 @@
 import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
 
-/** One test bed for all end-to-end tests; each test has a namespace of its own in it. */
+/** One test bed for all end-to-end tests; each test has its own namespace in it. */
 export default async function setup(): Promise<void> {
   const testbed = await startTestbed({ nodes: 10, log: (line) => console.error(line) });
   process.env['TESTBED'] = testbed.directory;

@@ -1,14 +1,14 @@
-/** Several DaemonSets in one step: all are planned before the first write, patched together, followed at the same time, told in one table. */
+/** Several DaemonSets in one step: all are planned before the first write, patched together, followed in parallel, reported in one table. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Step } from '../../testbed/step.ts';
 import { type Any, eventually, expectStep, Fleet, type ManifestOptions } from './support.ts';
 
-/** In two namespaces: `here` has the DaemonSets `agent` and `exporter`, `there` has `agent`. */
+/** Two namespaces: `here` has the DaemonSets `agent` and `exporter`, `there` has `agent`. */
 let here: Fleet;
 let exporter: Fleet;
 let there: Fleet;
 let fast: ManifestOptions;
-/** What all three are found by. */
+/** The inputs that select all three. */
 let everywhere: Record<string, string>;
 
 beforeEach(async () => {
@@ -26,7 +26,7 @@ async function rollOut(...tags: string[]): Promise<void> {
 const images = (): Promise<string[]> => Promise.all([here, exporter, there].map((fleet) => fleet.image()));
 const resultsOf = (step: Step): Any[] => JSON.parse(step.outputs['results'] ?? '') as Any[];
 
-test('by a selector in all namespaces: every plan before the first write, one table, an entry each', async () => {
+test('a selector in all namespaces plans all before the first write, and reports one table with an entry for each', async () => {
   await rollOut('v1', 'v2');
   const step = await here.rollback(everywhere);
   expectStep(step, {
@@ -51,7 +51,7 @@ test('by a selector in all namespaces: every plan before the first write, one ta
   expect(step.log).toContain(`${there.namespace}/agent: daemon set "agent" successfully rolled out`);
 });
 
-test('by names, each once, also where they are named twice and in two ways', async () => {
+test('names select each DaemonSet once, even if it is named twice and in two ways', async () => {
   await rollOut('v1', 'v2');
   const names = `agent, ${here.namespace}/agent\n${there.namespace}/agent`;
   const step = await here.rollback({ daemonset: names, namespace: here.namespace });
@@ -61,7 +61,7 @@ test('by names, each once, also where they are named twice and in two ways', asy
   expect([here.writes(), there.writes()]).toEqual([1, 1]);
 });
 
-test('one that cannot be rolled back refuses all, whatever hinders it', async () => {
+test('one that cannot be rolled back refuses all, whatever the reason', async () => {
   await rollOut('v1', 'v2');
   const missing = await here.rollback({ daemonset: `${here.namespace}/agent, ${there.namespace}/agnet` });
   expectStep(missing, { code: 1, outputs: { outcome: 'error', reason: 'not-found', changed: 'false' } });
@@ -76,7 +76,7 @@ test('one that cannot be rolled back refuses all, whatever hinders it', async ()
   expect(await images()).toEqual(['v2', 'v2', 'v2']);
 });
 
-test('a selector that matches nothing, in one namespace and in all', async () => {
+test('a selector that matches nothing fails, in one namespace and in all', async () => {
   for (const namespace of [here.namespace, '*']) {
     const step = await here.rollback({ daemonset: '', selector: 'app=agnet', namespace });
     expectStep(step, { code: 1, outputs: { outcome: 'error', reason: 'not-found', results: expect.stringContaining('"changed":false') } });
@@ -86,7 +86,7 @@ test('a selector that matches nothing, in one namespace and in all', async () =>
   expectStep(mistaken, { code: 1, outputs: { outcome: 'error', reason: 'invalid-input' } });
 });
 
-test('in part: who is done and who is not is said, and a re-run finishes what is left', async () => {
+test('a partial success reports which are done and which are not, and a re-run finishes the rest', async () => {
   await Promise.all([here.rollOut('v1', fast), there.rollOut('v1', fast)]);
   await exporter.deploy('v1-hang', fast);
   await rollOut('v2');
@@ -111,7 +111,7 @@ test('in part: who is done and who is not is said, and a re-run finishes what is
   expect([here.writes(), there.writes()]).toEqual([2, 1]);
 });
 
-test('one is deleted while the others are followed: they go on', async () => {
+test('the others continue when one is deleted', async () => {
   await Promise.all([here.rollOut('v1', fast), there.rollOut('v1', fast)]);
   await exporter.deploy('v1-hang', fast);
   await rollOut('v2');
@@ -127,7 +127,7 @@ test('one is deleted while the others are followed: they go on', async () => {
   ).toEqual(['deleted', 'rolled-back', 'rolled-back']);
 });
 
-test('a dry run plans those that can be rolled back beside the one that cannot, and leaves no trace', async () => {
+test('a dry run plans those that can be rolled back beside the one that cannot, and writes nothing', async () => {
   await rollOut('v1');
   await Promise.all([here.rollOut('v2', fast), there.rollOut('v2', fast)]);
   const versions = async (): Promise<string[]> =>
@@ -144,7 +144,7 @@ test('a dry run plans those that can be rolled back beside the one that cannot, 
   expect(await versions()).toEqual(before);
 });
 
-test('status and history take several too', async () => {
+test('status and history accept several DaemonSets', async () => {
   await rollOut('v1');
   const status = await here.rollback({ ...everywhere, command: 'status' });
   expectStep(status, { code: 0, outputs: { outcome: 'complete' } });

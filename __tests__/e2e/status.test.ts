@@ -1,4 +1,4 @@
-/** The gate. What it has in common with `kubectl rollout status` is in parity.test.ts. */
+/** The gate. Its parity with `kubectl rollout status` is tested in parity.test.ts. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { eventually, expectStep, Fleet } from './support.ts';
 
@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => fleet.remove());
 
-test('waits until every node runs what is deployed, in the words of kubectl, and writes nothing but the mark', async () => {
+test('waits until every node runs what is deployed, in the words of kubectl, and writes only the good mark', async () => {
   await fleet.deploy('v2-slow');
   const running = fleet.start(gate);
   const step = await running.done;
@@ -40,7 +40,7 @@ test('waits until every node runs what is deployed, in the words of kubectl, and
   expect(fleet.requests().filter((request) => !/^(get|list|watch) /.test(request))).toEqual(['patch controllerrevisions']);
 });
 
-test('of the rollout that is expected: another one is refused, also one that is not current any more', async () => {
+test('accepts only the expected revision, and ends when that is no longer current', async () => {
   await fleet.rollOut('v2', fast);
   const { name, labels } = (await fleet.revision(2)).metadata;
   for (const expected of ['2', name, labels['controller-revision-hash']])
@@ -54,7 +54,7 @@ test('of the rollout that is expected: another one is refused, also one that is 
   expectStep(await waiting.done, { code: 1, outputs: { outcome: 'superseded', reason: 'template-changed', changed: 'false' } });
 });
 
-test('without waiting it says how it is now', async () => {
+test('reports the current state without a wait', async () => {
   expectStep(await fleet.rollback({ ...gate, wait: 'false' }), { code: 0, outputs: { outcome: 'complete' } });
   await fleet.getStuck('v2-missing');
   const step = await fleet.rollback({ ...gate, wait: 'false' });
@@ -62,7 +62,7 @@ test('without waiting it says how it is now', async () => {
   expect(step.summary).toMatch(/^## ❌ Not rolled out yet/);
 });
 
-test('ends with the time, with the DaemonSet, and with the job', async () => {
+test('ends at the timeout, when the DaemonSet is deleted, and when the job is cancelled', async () => {
   await fleet.getStuck('v2-crash');
   const late = await fleet.rollback({ ...gate, timeout: '2s' });
   expectStep(late, { code: 1, outputs: { outcome: 'timed-out', reason: 'timeout', changed: 'false' } });
@@ -75,11 +75,11 @@ test('ends with the time, with the DaemonSet, and with the job', async () => {
   await fleet.kubectl(['delete', 'daemonset/agent']);
   const gone = Date.now();
   expectStep(await deleted.done, { code: 1, outputs: { outcome: 'deleted', changed: 'false' } });
-  // Nothing is left open that would hold up the job.
+  // Nothing is left open that would delay the end of the job.
   expect(Date.now() - gone).toBeLessThan(2_000);
 });
 
-test('an account that may not read the history waits all the same, and says what it cannot tell', async () => {
+test('waits with an account that is not allowed to list ControllerRevisions, and warns about the missing rule', async () => {
   const kubeconfig = await fleet.kubeconfigOf([['apps', 'daemonsets', ['get', 'watch']]]);
   const step = await fleet.rollback({ ...gate, kubeconfig });
   expectStep(step, { code: 0, outputs: { outcome: 'complete', 'old-revision': '', available: '10' } });
@@ -90,7 +90,7 @@ test('an account that may not read the history waits all the same, and says what
   expectStep(guarded, { code: 1, outputs: { outcome: 'error', reason: 'forbidden' } });
 });
 
-test('OnDelete: the pods that are left, until somebody has deleted them', async () => {
+test('lists the remaining pods with OnDelete until they are deleted', async () => {
   await fleet.deploy('v2', { strategy: 'OnDelete' });
   const pods = (await fleet.json('get', 'pods')).items as { metadata: { name: string } }[];
   await fleet.kubectl(['delete', 'pod', '--force', ...pods.slice(0, 7).map(({ metadata }) => metadata.name)]);
@@ -108,7 +108,7 @@ test('OnDelete: the pods that are left, until somebody has deleted them', async 
   const [, names = ''] = new RegExp(`kubectl delete pod --namespace ${fleet.namespace} ([\\w -]+)`).exec(step.log) ?? [];
   expect(names.trim().split(' ').sort()).toEqual(left);
 
-  // The command that it gives does it.
+  // The suggested command deletes them.
   await fleet.kubectl(['delete', 'pod', ...names.trim().split(' ')]);
   await eventually(
     'ten new pods',

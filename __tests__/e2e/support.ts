@@ -12,17 +12,17 @@ export function sharedTestbed(): Testbed {
   return attachTestbed(directory);
 }
 
-/** The API server's own certificate, PEM. It is good for 127.0.0.1, and whoever trusts the cluster trusts it. */
+/** The API server's own certificate, PEM. It is valid for 127.0.0.1, and every client that trusts the cluster trusts it. */
 export function servingCertificate({ directory }: Testbed): { cert: Buffer; key: Buffer } {
   return { cert: readFileSync(join(directory, 'serving.crt')), key: readFileSync(join(directory, 'serving.key')) };
 }
 
-/** A line about what takes its time, such as a build; without the stack that jest adds to what goes through the console. */
+/** Prints a line about a slow operation, such as a build, without the stack that jest adds to console output. */
 export function tell(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** Like `expect(step).toMatchObject(expected)`; where it fails, the step's log is shown. */
+/** Like `expect(step).toMatchObject(expected)`, and a failure shows the step's log. */
 export function expectStep(step: Step, expected: object): void {
   try {
     expect(step).toMatchObject(expected);
@@ -33,7 +33,7 @@ export function expectStep(step: Step, expected: object): void {
   }
 }
 
-/** Runs a program, with text on its standard input. */
+/** Runs a program with text on its standard input. */
 export function execute(program: string, parameters: string[], input = ''): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((done) => {
     const child = execFile(program, parameters, { maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
@@ -43,7 +43,7 @@ export function execute(program: string, parameters: string[], input = ''): Prom
   });
 }
 
-/** Waits until a condition holds; after a minute it fails with what was seen last. */
+/** Waits until a condition holds. Fails after a minute with the last value. */
 export async function eventually<T>(what: string, look: () => T | Promise<T>, holds: (seen: T) => boolean): Promise<T> {
   const end = Date.now() + 60_000;
   for (;;) {
@@ -61,19 +61,19 @@ export interface ManifestOptions {
   env?: string;
   annotations?: Record<string, string>;
   labels?: Record<string, string>;
-  /** More of `spec`. */
+  /** Additional fields of `spec`. */
   spec?: object;
-  /** More of the template's `metadata`, and of its `spec`. */
+  /** Additional fields of the template's `metadata` and `spec`. */
   templateMetadata?: object;
   podSpec?: object;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: tests look anywhere into objects of the API
+// biome-ignore lint/suspicious/noExplicitAny: tests read arbitrary fields of API objects
 export type Any = any;
 
 let sequence = 0;
 
-/** The processes that have a directory on their command line. */
+/** The processes whose command line contains a directory. */
 export function processesOf(directory: string): number[] {
   return readdirSync('/proc')
     .filter((pid) => {
@@ -87,22 +87,22 @@ export function processesOf(directory: string): number[] {
     .map(Number);
 }
 
-/** For NODE_OPTIONS: the log says so when nothing is left open, which is before the process ends of itself. */
+/** For NODE_OPTIONS: logs a line when nothing is left open, just before the process ends by itself. */
 export const TELL_WHEN_IDLE = "--import=data:text/javascript,process.once('beforeExit',()=>console.log('nothing-is-open'))";
 
 export interface FleetOptions {
   testbed?: Testbed;
-  /** By default one of its own. */
+  /** By default a new one. */
   namespace?: string;
   name?: string;
 }
 
-/** A namespace on a test bed, with a DaemonSet in it. */
+/** A namespace in a test bed, with a DaemonSet in it. */
 export class Fleet {
   readonly testbed: Testbed;
   readonly namespace: string;
   readonly name: string;
-  /** Where the audit log ended when this began. */
+  /** The size of the audit log when this fleet was created. */
   readonly #since: number;
   readonly #cleaning: (() => Promise<void>)[] = [];
 
@@ -121,29 +121,29 @@ export class Fleet {
   static async create({ testbed = sharedTestbed(), namespace, name = 'agent' }: FleetOptions = {}): Promise<Fleet> {
     sequence += 1;
     const fleet = new Fleet({ testbed, namespace: namespace ?? `t-${process.pid}-${Date.now().toString(36)}-${sequence}`, name });
-    // One of a name that is used again may still be going away.
+    // A namespace with the same name may still be terminating.
     if (namespace) await fleet.kubectl(['delete', 'namespace', namespace, '--ignore-not-found', '--timeout=60s']);
     await fleet.kubectl(['create', 'namespace', fleet.namespace]);
     return fleet;
   }
 
-  /** What else is to be taken away with this. */
+  /** Registers further cleanup for `remove`. */
   onRemove(clean: () => Promise<void>): void {
     this.#cleaning.push(clean);
   }
 
-  /** Takes away what else there is. */
+  /** Runs the registered cleanup. */
   async cleanUp(): Promise<void> {
     for (const clean of this.#cleaning.splice(0)) await clean();
   }
 
-  /** Deletes the namespace; the pods go on their own. */
+  /** Deletes the namespace, and does not wait for its pods. */
   async remove(): Promise<void> {
     await this.cleanUp();
     await execute(this.testbed.kubectl, ['--kubeconfig', this.testbed.kubeconfig, 'delete', 'namespace', this.namespace, '--wait=false']);
   }
 
-  /** Real kubectl in this namespace. Throws what it said when it fails. */
+  /** Runs the real kubectl in this namespace. Throws its output if it fails. */
   async kubectl(parameters: string[], input = ''): Promise<string> {
     const { code, stdout, stderr } = await execute(
       this.testbed.kubectl,
@@ -202,7 +202,7 @@ export class Fleet {
     await this.kubectl(['apply', ...how, '-f', '-'], this.manifest(tag, options));
   }
 
-  /** Deploys, and waits until every node runs it. */
+  /** Deploys a version, and waits until every node runs it. */
   async rollOut(tag: string, options: ManifestOptions & { serverSide?: string } = {}): Promise<void> {
     await this.deploy(tag, options);
     await this.kubectl(['rollout', 'status', `daemonset/${this.name}`, '--timeout=120s']);
@@ -223,7 +223,7 @@ export class Fleet {
     );
   }
 
-  /** A kubeconfig of an account that may do in this namespace what the rules allow, and nothing else. */
+  /** A kubeconfig for an account with only these rules, in this namespace. */
   kubeconfigOf(rules: [apiGroup: string, resource: string, verbs: string[]][]): Promise<string> {
     const role = {
       apiVersion: 'rbac.authorization.k8s.io/v1',
@@ -233,7 +233,7 @@ export class Fleet {
     return this.kubeconfigWith([role]);
   }
 
-  /** A kubeconfig of an account that has Roles in this namespace, and ClusterRoles, and nothing else. They are made under other names. */
+  /** A kubeconfig for an account with only these Roles, in this namespace, and ClusterRoles. They are created with other names. */
   async kubeconfigWith(roles: Any[]): Promise<string> {
     sequence += 1;
     const account = `account-${sequence}`;
@@ -260,7 +260,7 @@ export class Fleet {
     return ((await this.daemonSet()).spec.template.spec.containers[0].image as string).replace(/.*:/, '');
   }
 
-  /** The ControllerRevision that has a number. */
+  /** The ControllerRevision with a number. */
   async revision(number: number): Promise<Any> {
     const { items } = await this.json('get', 'controllerrevisions');
     const found = items.find(({ revision }: Any) => revision === number);
@@ -268,7 +268,7 @@ export class Fleet {
     return found;
   }
 
-  /** Makes a ControllerRevision that is like another, but for what `change` does to it. By default it is a twin of the same owner. */
+  /** Creates a ControllerRevision like another one, after `change`. By default it is a copy with the same owner. */
   async storeRevision(name: string, like: Any, change: (copy: Any) => void = () => {}): Promise<void> {
     const { ownerReferences, labels } = like.metadata;
     const copy = structuredClone({
@@ -300,7 +300,7 @@ export class Fleet {
     return this.start(inputs, environment).done;
   }
 
-  /** The post step of a step that has left this. */
+  /** Starts the post step with the state that the main step left. */
   post(left: Step['state'], inputs: Record<string, string> = {}, environment: Record<string, string> = {}): RunningStep {
     const { kubeconfig } = this.testbed;
     const all = {
@@ -314,7 +314,7 @@ export class Fleet {
     return startStep(all, environment, () => {}, left);
   }
 
-  /** Our requests on this namespace and those of others, from the audit log: `get daemonsets`, `patch daemonsets dryRun`, … */
+  /** The action's requests in this namespace and those of `others`, from the audit log: `get daemonsets`, `patch daemonsets dryRun`, … */
   requests(...others: Fleet[]): string[] {
     const namespaces = [this, ...others].map(({ namespace }) => `"namespace":"${namespace}"`);
     return readFileSync(this.testbed.auditLog)
@@ -328,12 +328,12 @@ export class Fleet {
       .map(({ verb, objectRef, requestURI }) => `${verb} ${objectRef.resource}${requestURI.includes('dryRun=All') ? ' dryRun' : ''}`);
   }
 
-  /** How often we set or withdrew the mark of a ControllerRevision. */
+  /** How often the action set or withdrew a good mark. */
   marks(): number {
     return this.requests().filter((request) => request === 'patch controllerrevisions').length;
   }
 
-  /** How often we changed the DaemonSet. */
+  /** How often the action changed the DaemonSet. */
   writes(): number {
     return this.requests().filter((request) => request === 'patch daemonsets').length;
   }

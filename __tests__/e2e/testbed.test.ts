@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Any, eventually, execute, Fleet, processesOf } from './support.ts';
 
-describe('a tag drives its pods', () => {
+describe('the tag of an image sets the behavior of its pods', () => {
   let fleet: Fleet;
   beforeEach(async () => {
     fleet = await Fleet.create();
@@ -160,7 +160,7 @@ describe('a tag drives its pods', () => {
   });
 });
 
-test('two at once; a node that is annotated goes NotReady; nothing is left of one whose process was killed', async () => {
+test('two test beds run at once, an annotated node becomes NotReady, and a killed owner leaves no process', async () => {
   const program = `import { startTestbed } from './testbed/testbed.ts';
     const { directory, kubectl, kubeconfig } = await startTestbed({ nodes: 2 });
     console.log(JSON.stringify({ directory, kubectl, kubeconfig }));
@@ -200,7 +200,7 @@ test('two at once; a node that is annotated goes NotReady; nothing is left of on
   );
 });
 
-test('a machine without Go gets one message with the alternatives', async () => {
+test('one message lists the alternatives on a machine without Go', async () => {
   const empty = mkdtempSync(join(tmpdir(), 'rollback-daemonset-nogo-'));
   const environment = [`PATH=${empty}`, `XDG_CACHE_HOME=${empty}`, 'NODE_OPTIONS=--disable-warning=ExperimentalWarning'];
   const { code, stdout, stderr } = await execute('/usr/bin/env', [...environment, process.execPath, 'demo/demo.ts']);

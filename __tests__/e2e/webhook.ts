@@ -7,7 +7,7 @@ interface Review {
   request: { uid: string; dryRun?: boolean };
 }
 
-/** An admission webhook for updates of the DaemonSets of a namespace, until that is removed. What it answers to a review; undefined: nothing, ever. */
+/** Adds an admission webhook for updates of a namespace's DaemonSets until that is removed. If `answer` returns undefined, it never answers. */
 async function admit(fleet: Fleet, kind: 'Mutating' | 'Validating', answer: (review: Review) => object | undefined): Promise<void> {
   const { testbed } = fleet;
   const server = createServer(servingCertificate(testbed), async (request, response) => {
@@ -49,7 +49,7 @@ async function admit(fleet: Fleet, kind: 'Mutating' | 'Validating', answer: (rev
   });
 }
 
-/** Puts the annotation `stamped` into each template of a namespace. */
+/** Adds the annotation `stamped` to each template in a namespace. */
 export async function stampTemplates(fleet: Fleet): Promise<void> {
   const operations = [{ op: 'add', path: '/spec/template/metadata/annotations', value: { stamped: 'yes' } }];
   const patch = Buffer.from(JSON.stringify(operations)).toString('base64');
@@ -62,8 +62,8 @@ export async function stampTemplates(fleet: Fleet): Promise<void> {
 }
 
 /**
- * Stands in the way of our updates in a namespace, be it by a refusal or by no answer; of those that are dry runs, or of those that are not.
- * Updates of the controllers, which come by the subresource status, are none of its business.
+ * Blocks the action's updates in a namespace, by a denial or by not answering; either the dry runs or the real writes.
+ * Updates of the controllers use the subresource status and are not affected.
  */
 export async function obstruct(fleet: Fleet, how: 'deny' | 'time-out', what: 'dry-run' | 'patch'): Promise<void> {
   let asked = false;

@@ -1,20 +1,20 @@
 /**
- * No false alarm: healthy rollouts of all kinds, at settings that leave each pod hardly more than the time that it takes. Chosen by a
- * seed; `TEST_SEED` plays those of an earlier run again.
+ * No false alarms: healthy rollouts of all kinds, with settings that leave each pod hardly more time than it needs. A seed chooses
+ * them; `TEST_SEED` repeats those of an earlier run.
  */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { type Any, eventually, expectStep, Fleet, type ManifestOptions, tell } from '../e2e/support.ts';
 
-/** The most seconds that a container takes until it is ready, by what the test bed makes of its tag (testbed/README.md). */
+/** The maximum in seconds until a container is ready, by the behavior that its tag sets (testbed/README.md). */
 const SECONDS = { fine: 1, jitter: 8, slow: 5, flaky: 1, 'flaky-pull': 4, 'cache-sync': 4 } as const;
-/** Seconds for all that is not the pods: the controller, the API server, and a machine that has other things to do. */
+/** Seconds for everything except the pods: the controller, the API server, and other load on the machine. */
 const SLACK = 5;
 
 type Course = keyof typeof SECONDS;
 const tagOf = (version: string, course: Course): string => (course === 'fine' ? version : `${version}-${course}`);
 
-/** A rollout that is healthy, though not each of its pods at once. */
+/** A healthy rollout, although not every pod is ready at once. */
 interface Rollout {
   command: 'status' | 'rollback';
   course: Course;
@@ -22,7 +22,7 @@ interface Rollout {
   beside: 'none' | 'fine' | 'the same';
   rollingUpdate: object;
   minReadySeconds: number;
-  /** What becomes of the version that it takes the place of. */
+  /** The behavior of the version that it replaces. */
   instead: 'fine' | 'missing' | 'crash' | 'hang' | 'unmounted';
 }
 
@@ -41,8 +41,8 @@ const pace = fc.oneof(
       minReadySeconds: fc.constantFrom(0, 3, 6),
     }),
   },
-  // With both, the controller forgets to look again once a new pod is available (v1.37: updatePod, updateDaemonSetStatus), and the
-  // rollout stands still until something else happens. That is no false alarm.
+  // With both maxSurge and minReadySeconds, the controller does not sync again when a new pod becomes available (v1.37: updatePod,
+  // updateDaemonSetStatus), so the rollout is not progressing until something else happens. That is not a false alarm.
   {
     weight: 1,
     arbitrary: fc.record({
@@ -85,11 +85,11 @@ function imagesOf({ course, beside }: Rollout, version: string): string[] {
   return [agent, `registry.example/helper:${tagOf(version, beside === 'fine' ? 'fine' : course)}`];
 }
 
-/** Nothing that passes within them may end the wait. */
+/** Tight limits. Nothing that resolves within them is allowed to end the wait. */
 function tightInputs({ command, course, init }: Rollout): Record<string, string> {
   const courses = init === 'none' ? [course] : [init, course];
   const seconds = courses.reduce((sum, one) => sum + SECONDS[one], SLACK);
-  // Of all these, only a pull that fails is a trouble that may last; what passes by itself needs no grace.
+  // Only a failed pull counts as a failure that may be permanent; the others need no grace period.
   const grace = courses.includes('flaky-pull') ? SECONDS['flaky-pull'] + SLACK : 0;
   return { command, timeout: '9m', 'progress-deadline': `${seconds}s`, 'failure-grace': `${grace}s` };
 }
@@ -125,7 +125,7 @@ async function play(one: Rollout, fleet: Fleet): Promise<void> {
   expect(running.sort()).toEqual(Array.from({ length: 10 }, (_, index) => `node-${index + 1}: ${images}`).sort());
 }
 
-/** Deploys a version whose pods never become ready, and waits until there is one. */
+/** Deploys a version whose pods never become ready, and waits for its first pod. */
 async function breakRollout(fleet: Fleet, tag: string, spec: object): Promise<void> {
   await fleet.deploy(tag, { spec });
   await eventually(

@@ -1,6 +1,6 @@
 /**
- * 200 rollbacks in a row, and 20 at once, through a network with faults that a seed chooses; `TEST_SEED` plays those of an earlier run again.
- * A long wait through such a network.
+ * 200 rollbacks in a row, and 20 at once, through a network with faults that a seed chooses; `TEST_SEED` repeats those of an earlier run.
+ * Also a long wait through such a network.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,7 +23,7 @@ const trouble = fc.oneof(
   ...(['get', 'list', 'dry-run', 'patch', 'mark'] as const).map((kind) => oneOf(kind, anywhere)),
   oneOf('watch', ['drop-request', busy, gone, { status: 503 }, { cutAfter: 20 }, { cutAfter: 200 }]),
 );
-/** What meets one rollback: the first requests of a kind, in this order. */
+/** The faults for one rollback: they affect the first requests of a kind, in this order. */
 const troubles = fc.array(trouble, { maxLength: 3 });
 
 const seed = Number(process.env['TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
@@ -45,7 +45,7 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(temp, { recursive: true, force: true }));
 
-/** Each fault meets one request, then the network is well again. */
+/** Each fault affects one request. After that the network has no faults. */
 function faultsOf(all: [Kind, Trouble][]): Fault {
   const left = [...all];
   return (kind) => {
@@ -56,7 +56,7 @@ function faultsOf(all: [Kind, Trouble][]): Fault {
 
 const inputs = (to: string): Record<string, string> => ({ kubeconfig: proxy.kubeconfig, 'to-revision': to, timeout: '60s' });
 
-test('200 in a row, to and fro: each is written once, each node runs it, nothing is left behind', async () => {
+test('200 rollbacks in a row each write once, reach every node, and leave nothing behind', async () => {
   const names = [(await fleet.revision(1)).metadata.name, (await fleet.revision(2)).metadata.name] as string[];
   const runs = fc.sample(troubles, { seed, numRuns: 200 });
   for (const [index, all] of runs.entries()) {
@@ -83,7 +83,7 @@ test('200 in a row, to and fro: each is written once, each node runs it, nothing
   expect(processesOf(temp)).toEqual([]);
 }, 1_800_000);
 
-test('20 at once, each through faults of its own', async () => {
+test('20 rollbacks at once succeed through faults', async () => {
   const [runs] = fc.sample(fc.array(troubles, { minLength: 20, maxLength: 20 }), { seed, numRuns: 1 });
   const many = Array.from({ length: 20 }, (_, index) => `agent-${index + 1}`);
   const apply = (tag: string): Promise<string> =>
@@ -95,7 +95,7 @@ test('20 at once, each through faults of its own', async () => {
     await apply(tag);
     if (tag === 'v1') for (const name of many) await fleet.kubectl(['rollout', 'status', `daemonset/${name}`, '--timeout=120s']);
   }
-  // They share the proxy: a fault meets whoever comes first.
+  // They share the proxy: a fault affects the first request of its kind.
   proxy.fault = faultsOf((runs ?? []).flat());
   const before = fleet.writes();
   const steps = await Promise.all(
@@ -106,7 +106,7 @@ test('20 at once, each through faults of its own', async () => {
   expect(readdirSync(temp)).toEqual([]);
 }, 600_000);
 
-test('a wait of 400 changes and 40 connections that end keeps neither memory nor connections', async () => {
+test('a wait with 400 changes and 40 closed connections leaks neither memory nor connections', async () => {
   await fleet.deploy('v3-hang');
   proxy.fault = (kind) => (kind === 'watch' ? { cutAfter: 1_000 } : 'pass');
   const { process: gate, done } = fleet.start({
@@ -126,7 +126,7 @@ test('a wait of 400 changes and 40 connections that end keeps neither memory nor
       await fleet.kubectl(['annotate', 'daemonset/agent', `change=${changes}`, '--overwrite']);
     }
   };
-  // By then the pods are watched too, and what is loaded late is loaded.
+  // By now the pods are watched too, and modules with deferred loading are loaded.
   await change(200, 20);
   const before = held();
   await change(400, 40);

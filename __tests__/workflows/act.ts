@@ -7,12 +7,12 @@ import { buildTools } from '../../testbed/build.ts';
 import type { Testbed } from '../../testbed/testbed.ts';
 import { processesOf, sharedTestbed, tell } from '../e2e/support.ts';
 
-/** A step that ran; one that was skipped is not among them. */
+/** A step that ran; skipped steps are omitted. */
 export interface RanStep {
-  /** Of the post step of an action: `Post NAME`. */
+  /** The post step of an action is called `Post NAME`. */
   name: string;
   result: string;
-  /** What it printed, without workflow commands. */
+  /** The printed lines, without workflow commands. */
   lines: string[];
   /** Errors, warnings and notices: `error Title: message`. */
   annotations: string[];
@@ -21,7 +21,7 @@ export interface RanStep {
 }
 
 export interface RanJob {
-  /** `job`, and for one of a matrix its number: `job-1`. */
+  /** `job`, or with its number in a matrix `job-1`. */
   name: string;
   result: string;
   steps: RanStep[];
@@ -34,9 +34,9 @@ export interface WorkflowRun {
 
 export interface RunningWorkflow {
   act: ChildProcess;
-  /** What act printed so far. */
+  /** The output of act so far. */
   log: () => string;
-  /** The process of the step that runs the action now, if there is one. */
+  /** The process of the step that runs the action now, or undefined. */
   action: () => number | undefined;
   done: Promise<WorkflowRun>;
 }
@@ -45,16 +45,16 @@ export interface WorkflowOptions {
   event?: 'push' | 'workflow_dispatch';
   inputs?: Record<string, string>;
   runId?: number;
-  /** What else is in the repository, and so in the workspace after a checkout: text by path. */
+  /** Further files in the repository, and so in the workspace after a checkout: text by path. */
   files?: Record<string, string>;
-  /** Environments, each with the kubeconfig of another cluster as its secret KUBECONFIG. */
+  /** Environments, each with the kubeconfig of its own cluster as the secret KUBECONFIG. */
   environments?: Record<string, Testbed>;
   /** The folder of the action, if not this repository's own action.yml and dist/. */
   action?: string;
 }
 
 /**
- * Runs a workflow as it is written, by act: jobs on this machine, `OWNER/rollback-daemonset@v1` from dist/, the test bed's
+ * Runs an unchanged workflow with act: jobs on this machine, `OWNER/rollback-daemonset@v1` from dist/, the test bed's
  * kubeconfig as the secret KUBECONFIG, kubectl on the PATH.
  */
 export async function startWorkflow(workflow: string, options: WorkflowOptions = {}): Promise<RunningWorkflow> {
@@ -114,12 +114,12 @@ export async function startWorkflow(workflow: string, options: WorkflowOptions =
   return { act: process_, log: () => log, action, done };
 }
 
-/** One line, as act takes secrets: JSON is YAML. */
+/** A kubeconfig on one line, as act accepts secrets. JSON is YAML. */
 function kubeconfigOf({ kubectl, kubeconfig }: Testbed): string {
   return execFileSync(kubectl, ['--kubeconfig', kubeconfig, 'config', 'view', '--raw', '--output=jsonpath={@}'], { encoding: 'utf8' });
 }
 
-/** act has no environments, so the secret of each gets a name of its own. */
+/** act has no environments, so the secret of each one gets its own name. */
 function secretsByEnvironment(workflow: string): string {
   return workflow
     .split(/^(?= {2}[\w-]+:$)/m)
@@ -134,7 +134,7 @@ export async function runWorkflow(workflow: string, options?: WorkflowOptions): 
   return (await startWorkflow(workflow, options)).done;
 }
 
-/** A line of `act --json`, as far as it is looked at. */
+/** The used fields of a line of `act --json`. */
 interface Entry {
   msg: string;
   job?: string;
@@ -192,19 +192,19 @@ function take(entry: Entry, step: RanStep): void {
   }
 }
 
-/** The step of that name, in the job of that name. */
+/** The step with this name in the job with this name. */
 export function stepOf({ jobs }: WorkflowRun, job: string, step: string): RanStep | undefined {
   return jobs.find(({ name }) => name === job)?.steps.find(({ name }) => name === step);
 }
 
-/** What ran and how it ended: `{ job: [result, { step: result }] }`. */
+/** The results of all jobs and steps: `{ job: [result, { step: result }] }`. */
 export function resultsOf({ jobs }: WorkflowRun): Record<string, [string, Record<string, string>]> {
   return Object.fromEntries(
     jobs.map(({ name, result, steps }) => [name, [result, Object.fromEntries(steps.map((step) => [step.name, step.result]))]]),
   );
 }
 
-/** Compares what ran; where it differs, everything that the steps printed is shown. */
+/** Compares the results. A difference shows everything that the steps printed. */
 export function expectResults(run: WorkflowRun, expected: Record<string, [string, Record<string, string>]>): void {
   try {
     expect(resultsOf(run)).toEqual(expected);

@@ -1,4 +1,4 @@
-/** Jobs with a guard, run by a real runner: what its post step does when they end. */
+/** Jobs with a guard on a real runner: what the post step does when the job ends. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { eventually, Fleet } from '../e2e/support.ts';
 import { expectResults, runWorkflow, startWorkflow, stepOf, type WorkflowRun } from './act.ts';
@@ -43,7 +43,7 @@ jobs:
 
 const postOf = (run: WorkflowRun): ReturnType<typeof stepOf> => stepOf(run, 'deploy', 'Post Guard');
 
-test('a job that fails: its post step puts back what was recorded; log, annotation and summary are there', async () => {
+test('the post step of a failed job restores what was recorded, with log, annotation and summary', async () => {
   const run = await runWorkflow(job(action('Guard', 'guard'), deploy('v3-crash'), smokeTest));
   expectResults(run, {
     deploy: ['failure', { Guard: 'success', 'Deploy v3-crash': 'success', 'Smoke test': 'failure', 'Post Guard': 'success' }],
@@ -59,7 +59,7 @@ test('a job that fails: its post step puts back what was recorded; log, annotati
   expect(fleet.writes()).toBe(1);
 });
 
-test('a job that succeeds: the post step does not run, whatever became of the rollout', async () => {
+test('the post step of a successful job does not run, however the rollout ended', async () => {
   const run = await runWorkflow(job(action('Guard', 'guard'), deploy('v3-crash')));
   expectResults(run, { deploy: ['success', { Guard: 'success', 'Deploy v3-crash': 'success' }] });
   expect(await fleet.image()).toBe('v3-crash');
@@ -67,9 +67,9 @@ test('a job that succeeds: the post step does not run, whatever became of the ro
 });
 
 describe('a job that is cancelled', () => {
-  /** Cancels it in the midst of a step. */
+  /** Cancels the job during a step. */
   async function cancelled(inputs: string): Promise<WorkflowRun> {
-    // What is written in the workflow is not what it prints.
+    // The script must not contain the text that it prints.
     const hangs = script('Smoke test', 'echo "it $((40 + 2)) hangs" && sleep 600');
     const running = await startWorkflow(job(action('Guard', 'guard', inputs), deploy('v3-crash'), hangs));
     await eventually('the smoke test', running.log, (log) => log.includes('it 42 hangs'));
@@ -77,14 +77,14 @@ describe('a job that is cancelled', () => {
     return running.done;
   }
 
-  test('is left as it is, since a newer run may be deploying already', async () => {
+  test('leaves its change, since a newer run may already be deploying', async () => {
     const run = await cancelled('');
     expect(postOf(run)?.annotations).toEqual([expect.stringMatching(/cancelled \(cancelled\): .*rollback-on-cancel is not set/)]);
     expect(await fleet.image()).toBe('v3-crash');
     expect(fleet.writes()).toBe(0);
   });
 
-  test('and is rolled back with rollback-on-cancel', async () => {
+  test('rolls back with rollback-on-cancel', async () => {
     const run = await cancelled('rollback-on-cancel: true');
     expect(postOf(run)).toMatchObject({ result: 'success', summary: expect.stringMatching(/^## ✅ Rolled back/) });
     expect(postOf(run)?.lines[0]).toMatch(/the job was cancelled, which leaves at most .*: restore what was recorded/);
@@ -93,11 +93,11 @@ describe('a job that is cancelled', () => {
   });
 });
 
-describe('a job that changes it twice', () => {
+describe('a job that changes the DaemonSet twice', () => {
   const twice = (inputs: string): Promise<WorkflowRun> =>
     runWorkflow(job(action('Guard', 'guard', inputs), deploy('v3'), deploy('v4-crash'), action('What is deployed', 'history'), smokeTest));
 
-  test('may not be the one that did: nothing is written, and that is an error', async () => {
+  test('writes nothing and fails, since one change may be from someone else', async () => {
     const run = await twice('');
     expect(postOf(run)).toMatchObject({
       result: 'failure',
@@ -106,7 +106,7 @@ describe('a job that changes it twice', () => {
     expect(fleet.writes()).toBe(0);
   });
 
-  test('says so by an output of a later step, which is read again when the job has ended', async () => {
+  test('rolls back if expected-revision, read again at the end of the job from a later step, matches', async () => {
     const run = await twice(`expected-revision: \${{ steps.history.outputs.controller-revision }}`);
     expect(stepOf(run, 'deploy', 'Guard')?.result).toBe('success');
     expect(stepOf(run, 'deploy', 'What is deployed')?.outputs['controller-revision']).toMatch(/^agent-/);
@@ -116,7 +116,7 @@ describe('a job that changes it twice', () => {
   });
 });
 
-test('a job that fails and is run again is guarded as the first time, by the same run id', async () => {
+test('a re-run of a failed job with the same run id is guarded like the first attempt', async () => {
   for (const attempt of [1, 2]) {
     const run = await runWorkflow(job(action('Guard', 'guard'), deploy('v3-crash'), smokeTest), { runId: 11 });
     expect(postOf(run)).toMatchObject({ result: 'success', summary: expect.stringMatching(/^## ✅ Rolled back/) });
@@ -128,7 +128,7 @@ test('a job that fails and is run again is guarded as the first time, by the sam
   expect(fleet.writes()).toBe(2);
 });
 
-test('a step that is no guard has a post step that does and prints nothing', async () => {
+test('the post step of a step without a guard does nothing and prints nothing', async () => {
   const run = await runWorkflow(job(action('Roll back', 'rollback'), smokeTest));
   expectResults(run, { deploy: ['failure', { 'Roll back': 'success', 'Smoke test': 'failure', 'Post Roll back': 'success' }] });
   expect(stepOf(run, 'deploy', 'Post Roll back')).toMatchObject({ lines: [], annotations: [], outputs: {}, summary: '' });
@@ -136,7 +136,7 @@ test('a step that is no guard has a post step that does and prints nothing', asy
   expect(fleet.writes()).toBe(1);
 });
 
-test('a gate that has rolled back itself leaves nothing to put back: one write in all', async () => {
+test('the guard restores nothing after a gate that rolled back: there is one write in total', async () => {
   const gate = action('Gate', 'status', 'rollback-on-failure: true\n          failure-grace: 1s');
   const run = await runWorkflow(job(action('Guard', 'guard'), deploy('v3-crash'), gate));
   expectResults(run, {

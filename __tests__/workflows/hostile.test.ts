@@ -1,4 +1,4 @@
-/** A cluster full of text that wants to be more than text, in a workflow run by a real runner, and on the page that a person sees. */
+/** A cluster full of hostile text, in a workflow on a real runner, and on the page that a person sees. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { dump } from 'js-yaml';
 import { renderMarkdown } from '../../preview/page.ts';
@@ -16,7 +16,7 @@ afterAll(() => fleet.remove());
 
 const expression = (text: string): string => `\${{ ${text} }}`;
 
-/** Steps with the action, and one that shows what became of the job after them. */
+/** Steps with the action, and one that shows the state of the job after them. */
 function workflow(): string {
   const step = (name: string, inputs: object): object => ({
     name,
@@ -41,7 +41,7 @@ function workflow(): string {
   return dump({ name: 'Hostile', on: 'workflow_dispatch', permissions: {}, jobs: { job: { 'runs-on': 'ubuntu-latest', steps } } });
 }
 
-test('stays text, in the log, in the outputs and on the page', async () => {
+test('hostile text stays text in the log, in the outputs and on the page', async () => {
   const image = (tag: string): object => ({
     containers: [
       {
@@ -85,15 +85,15 @@ test('stays text, in the log, in the outputs and on the page', async () => {
     expect(annotations.filter((annotation) => /^\w+ : owned/.test(annotation))).toEqual([]);
     expect(lines.filter((line) => line.includes('##['))).toEqual([]);
     const html = await renderMarkdown(summary);
-    // The page of a step may link to its run and to the documentation, and to nothing else.
+    // The page of a step links only to its run and to the documentation.
     expect(html.match(/<(img|script|iframe|form)\b/g)).toBeNull();
     expect(html).not.toMatch(/href="[^"]*evil/);
-    // GitHub mentions nobody in code.
+    // GitHub creates no mentions in code.
     expect(html.replace(/<(code|pre)\b.*?<\/\1>/gs, '')).not.toMatch(/@\w/);
     expect(html.match(/<details/g)?.length).toBe(html.match(/<\/details>/g)?.length);
     expect(html.match(/<table/g)?.length).toBe(html.match(/<\/table>/g)?.length);
   }
-  // It was there to be shown, and is.
+  // The text is shown in each step.
   expect(steps.map(({ lines, summary }) => /owned/.test(lines.join('\n') + summary))).toEqual(steps.map(() => true));
   const after = stepOf(run, 'job', 'after');
   expect(after?.annotations).toEqual(['notice : commands are still taken']);

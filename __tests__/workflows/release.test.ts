@@ -1,4 +1,4 @@
-/** The shell of the release workflows, run for real: git and GitHub's API are the only things that are played. */
+/** Runs the shell scripts of the release workflows. Only git and GitHub's API are simulated. */
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** As a runner starts a step that names no shell: `bash -e`. */
+/** Runs a script like a runner does for a step without a shell: `bash -e`. */
 const run = (text: string, environment: Record<string, string>): ReturnType<typeof execute> =>
   execute('env', ['-C', folder, ...Object.entries(environment).map(([name, value]) => `${name}=${value}`), 'bash', '-e', '-c', text]);
 
@@ -43,15 +43,15 @@ describe('a release', () => {
 
   test.each([
     ['a tag that is not the version', 'v1.2.4', changelog],
-    ['a changelog that does not tell of it', 'v1.2.3', '# Changelog\n\n## Unreleased\n\n- Something.\n'],
-    ['a changelog that says nothing of it', 'v1.2.3', '# Changelog\n\n## 1.2.3\n\n## 1.2.2\n\n- Before.\n'],
+    ['a changelog without the version', 'v1.2.3', '# Changelog\n\n## Unreleased\n\n- Something.\n'],
+    ['a changelog with an empty section for the version', 'v1.2.3', '# Changelog\n\n## 1.2.3\n\n## 1.2.2\n\n- Before.\n'],
   ])('is not drafted with %s', async (_what, tag, text) => {
     expect((await check(tag, text)).code).not.toBe(0);
   });
 });
 
 describe('the tag vX', () => {
-  /** The calls that would change something. */
+  /** Returns the API calls that would change something. */
   const move = async (tag: string, published: string[], existing: string[]): Promise<string[]> => {
     const calls = join(folder, 'calls');
     writeFileSync(calls, '');
@@ -73,17 +73,17 @@ esac
   };
   const patched = 'api --method PATCH repos/octo/fleet/git/refs/tags/v1 --field sha=abc --field force=true';
 
-  test('is made with the first release', async () => {
+  test('is created with the first release', async () => {
     expect(await move('v1.0.0', ['v1.0.0'], [])).toEqual([
       'api --method POST repos/octo/fleet/git/refs --field ref=refs/tags/v1 --field sha=abc',
     ]);
   });
 
-  test('moves to the newest, by number and not by letter', async () => {
+  test('moves to the newest version, compared by number', async () => {
     expect(await move('v1.10.0', ['v1.9.0', 'v1.10.0', 'v2.0.0', 'v10.0.0'], ['v1', 'v2'])).toEqual([patched]);
   });
 
-  test('does not move back to a fix of an older version', async () => {
+  test('does not move back for a fix of an older version', async () => {
     expect(await move('v1.9.1', ['v1.9.0', 'v1.9.1', 'v1.10.0'], ['v1'])).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-/** Workflows as users write them, run by a real runner on the test bed. */
+/** Workflows like those of users, on a real runner with the test bed. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { eventually, Fleet } from '../e2e/support.ts';
 import { expectResults, runWorkflow, startWorkflow, stepOf, type WorkflowOptions } from './act.ts';
@@ -9,7 +9,7 @@ beforeEach(async () => {
 });
 afterEach(() => fleet.remove());
 
-/** A job with the action, and one step for each branch that a user may want to take after it. */
+/** A job with the action, and one step for each branch that a user may need after it. */
 const branches = (inputs: string): string => `
 name: Branches
 on: workflow_dispatch
@@ -51,7 +51,7 @@ jobs:
 `;
 
 describe('steps after the action', () => {
-  test('use its outputs; the log, the annotation and the summary say what happened, and no secret', async () => {
+  test('use its outputs; the log, the annotation and the summary report the result without secrets', async () => {
     for (const tag of ['v1', 'v2']) await fleet.rollOut(tag);
     await fleet.getStuck('v3-crash');
     const running = await startWorkflow(branches('to-revision: previous'));
@@ -69,14 +69,14 @@ describe('steps after the action', () => {
     expect(await fleet.image()).toBe('v2');
   });
 
-  test('branch on the outcome when nothing had to be done', async () => {
+  test('branch on the outcome when there is nothing to do', async () => {
     await fleet.rollOut('v1');
     expectResults(await runWorkflow(branches('to-revision: 1')), {
       rollback: ['success', { 'Roll back': 'success', 'Nothing to do': 'success', 'The job goes on': 'success' }],
     });
   });
 
-  test('branch on a failure, with its reason; the job fails', async () => {
+  test('branch on a failure and its reason, and the job fails', async () => {
     await fleet.rollOut('v1');
     const run = await runWorkflow(branches('to-revision: 9'));
     expectResults(run, { rollback: ['failure', { 'Roll back': 'failure', 'It failed': 'success', 'Post Roll back': 'success' }] });
@@ -89,7 +89,7 @@ describe('steps after the action', () => {
   });
 });
 
-/** A rollback whose wait takes a while, stopped in the middle of it. */
+/** Starts a rollback with a long wait, and returns during the wait. */
 async function startSlowRollback(options: WorkflowOptions): ReturnType<typeof startWorkflow> {
   await fleet.rollOut('v1-slow');
   await fleet.rollOut('v2');
@@ -99,7 +99,7 @@ async function startSlowRollback(options: WorkflowOptions): ReturnType<typeof st
 }
 
 describe('a job that is cancelled', () => {
-  test('by the signal that a runner sends: outputs and summary are there, the rollback goes on', async () => {
+  test('by the signal of a runner has outputs and a summary, and the rollout continues', async () => {
     const running = await startSlowRollback({});
     process.kill(running.action() ?? Number.NaN, 'SIGINT');
     const run = await running.done;
@@ -110,7 +110,7 @@ describe('a job that is cancelled', () => {
     expect(await fleet.image()).toBe('v1-slow');
   });
 
-  test('and killed at once: a re-run of the same run waits on, and writes nothing again', async () => {
+  test('and killed at once can be re-run in the same run, which resumes the wait and does not write again', async () => {
     const killed = await startSlowRollback({ runId: 7 });
     killed.act.kill('SIGINT');
     const first = await killed.done;
@@ -118,7 +118,7 @@ describe('a job that is cancelled', () => {
     expect(stepOf(first, 'rollback', 'The job goes on')).toBeUndefined();
     expect(killed.action()).toBeUndefined();
     expect(fleet.writes()).toBe(1);
-    // What the marker in the cluster is for: "previous" here would be the version that was left.
+    // The reason for the rollback record: "previous" here would be the version that was rolled back.
     const run = await runWorkflow(branches('to-revision: previous'), { runId: 7 });
     expectResults(run, { rollback: ['success', { 'Roll back': 'success', 'It worked': 'success', 'The job goes on': 'success' }] });
     expect(stepOf(run, 'rollback', 'Roll back')?.outputs).toMatchObject({ reason: 'resumed', changed: 'true' });

@@ -1,16 +1,16 @@
-# What several rules ask about a pod.
+# Queries about a pod that several rules share.
 
 # Whether the tag of a container's image ends in one of the words.
 def troubled: .image | test(":[^/:]*(TROUBLES)$");
 
-# The status of a troubled container, as far as there is one, with that word.
+# The status of such a container, or an empty one, with that word.
 def status($statuses):
   . as $container
   | (first($statuses[]? | select(.name == $container.name)) // {})
   | .tag = ($container.image | capture("(?<tag>(TROUBLES)$)").tag);
 
-# Those containers whose turn it is: the first troubled init container that has not completed,
-# or else the troubled ones of the others, or else a fine one. Most pods are fine, and are asked by each rule.
+# The containers to simulate now: the first init container with one of the words that has not completed,
+# or else all other containers with one, or else a fine container. Most pods are fine, and every rule queries them.
 def turn:
   .status as $status
   | first(
@@ -23,8 +23,8 @@ def turn:
     // (.spec.containers[] | select(troubled) | status($status.containerStatuses))
     // ($status.containerStatuses[0] // {} | .tag = "fine");
 
-# Tag and state of each of those for which a condition holds, such as "crash Running". The state is one of those
-# that blocks.gotmpl makes, or "new". A pod that is being deleted has none.
+# The tag and the state of each of these that meets a condition, such as "crash Running". The state is one
+# that blocks.gotmpl writes, or "new". A pod that is being deleted has none.
 def state(condition):
   select(.metadata.deletionTimestamp | not)
   | turn
@@ -42,5 +42,5 @@ def mainState: state(.init | not);
 
 def restarts: [turn.restartCount // 0] | max;
 
-# How long a retry waits that waits twice as long each time: as long as the pod has been there already.
+# The delay of a retry that doubles each time: the current age of the pod.
 def elapsed: now - (.status.startTime | fromdate) | floor;

@@ -41,8 +41,8 @@ test.each<[string, Result, boolean, RegExp]>([
     /something other than this version/,
   ],
   ['one bad pod beside bad nodes', result('stalled', 5, group('node-not-ready', 4), group('not-ready', 1)), false, /only 1 of the 5/],
-  ['nothing that could be seen', result('stalled', 5), false, /could not determine/],
-  ['too little time', result('timed-out', 5, group('not-ready', 5)), false, /rollback-on-timeout is not set/],
+  ['a stalled rollout without a known cause', result('stalled', 5), false, /could not determine/],
+  ['a timeout', result('timed-out', 5, group('not-ready', 5)), false, /rollback-on-timeout is not set/],
 ])('decides whether to roll back: %s', (_name, broken, revert, why) => {
   const decision = shouldRevert(broken, { onTimeout: false });
   expect(decision.rollBack).toBe(revert);
