@@ -23,8 +23,6 @@ const PHRASES: readonly [phrase: RegExp, instead: string][] = [
   [/\b(cannot|can not|could not) be (told|looked)\b/, 'could not determine'],
   [/\bhold(s|ing)? (it|them|him|her|[a-z ]*rollout) up\b|\bheld up\b/, 'blocks, delays'],
   [/\bends? after each start\b/, 'exits after every start'],
-  [/\bcome(s)? back\b/, 'is restored'],
-  [/\bput(s)? back\b/, 'restores'],
   [/\bthat (it|they) match(es)? none\b/, 'fails if nothing matches'],
   [/\bis to (run|be)\b|\bare to (run|be)\b/, 'is scheduled to run; must be'],
   [/\bfor whom\b|\bwherefore\b|\bwhereof\b|\bthereof\b/, 'plain words'],
