@@ -3,23 +3,24 @@ import { clusterOver } from './cluster/client.ts';
 import { sleep } from './cluster/http.ts';
 import { connectionFrom } from './cluster/kubeconfig.ts';
 import { masksFor } from './cluster/secrets.ts';
-import { guard, putBack } from './commands/guard.ts';
+import { guard, ofRecord, restoreRecorded } from './commands/guard.ts';
 import { history } from './commands/history.ts';
 import { rollback } from './commands/rollback.ts';
 import { status } from './commands/status.ts';
 import type { Recorded } from './daemonset/guard.ts';
-import { worstOf } from './daemonset/outcome.ts';
+import { isSuccess, worstOf } from './daemonset/outcome.ts';
 import type { Conclusion, Facts, Result } from './daemonset/result.ts';
 import { formatDuration } from './duration.ts';
 import { currentRun, documentation, isPrivateRepository } from './github/run.ts';
 import { InputError, type Request, readInputs } from './inputs.ts';
+import { isStuck, LastResort, type Stuck } from './last-resort.ts';
 import { notify } from './notify.ts';
 import { nameOf, placeOf, purposeOf } from './opening.ts';
 import { forget, keep, keptFrom, recall } from './records.ts';
 import type { Report } from './report/report.ts';
 import type { Writer } from './report/write.ts';
 import { failureOf } from './rollback/failure.ts';
-import { type Clock, Interruption, type Term, type World } from './rollback/world.ts';
+import { type Clock, Interruption, type PartialResult, type Term, type World } from './rollback/world.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -30,6 +31,9 @@ const clock: Clock = { now: () => Date.now(), sleep };
 
 /** The environment of a step. */
 interface Step {
+  lastResort: LastResort;
+  /** What is known about each DaemonSet so far. */
+  partial: PartialResult[];
   environment: Environment;
   /** Aborted if the job is cancelled. */
   cancel: AbortSignal;
@@ -37,9 +41,14 @@ interface Step {
   report: Report;
 }
 
-/** The whole step: read inputs, connect, run the command, report. Whatever happens is reported. */
-export async function run(stage: Stage, environment: Environment, cancel: AbortSignal, writer: Writer): Promise<void> {
+/**
+ * The whole step: read inputs, connect, run the command, report. Whatever happens is reported.
+ *
+ * @returns whether the step succeeded. It never throws.
+ */
+export async function run(stage: Stage, environment: Environment, cancel: AbortSignal, writer: Writer): Promise<boolean> {
   const started = clock.now();
+  const lastResort = new LastResort(cancel, process);
   const report: Report = {
     command: 'rollback',
     results: [nothingYet()],
@@ -55,8 +64,9 @@ export async function run(stage: Stage, environment: Environment, cancel: AbortS
     if (request.notifications) writer.mask(masksFor([request.notifications.token]));
     report.command = request.command;
     report.showValues = request.showValues;
-    const step: Step = { environment, cancel, writer, report };
-    const [first, ...others] = await (stage === 'main' ? main(request, step) : post(request, step));
+    const step: Step = { environment, cancel, writer, report, lastResort, partial: [] };
+    const settled = await lastResort.settled(stage === 'main' ? main(request, step) : post(request, step));
+    const [first, ...others] = isStuck(settled) ? givenUp(settled, step) : settled;
     if (first) report.results = [first, ...others];
   } catch (error) {
     report.results = [{ ...report.results[0], ...(error instanceof InputError ? mistakes(error) : failureOf(error, false)) }];
@@ -65,6 +75,25 @@ export async function run(stage: Stage, environment: Environment, cancel: AbortS
   report.help = documentation(environment, `docs/troubleshooting.md#${worstOf(report.results).reason}`);
   writer.write(report);
   if (request) await notify(request, report, { environment, cancel, log: writer });
+  return isSuccess(worstOf(report.results).outcome, report.command);
+}
+
+/** The results when the work was given up: those that are complete, and for the others what is known so far. */
+function givenUp(stuck: Stuck, { partial, report, cancel }: Step): Result[] {
+  const conclude = (written: boolean): Conclusion => {
+    switch (stuck.by) {
+      case 'exception':
+        return failureOf(stuck.error, written);
+      case 'idle':
+        return cancel.aborted
+          ? failureOf(new Interruption('cancelled'), written)
+          : failureOf(new Error('the step waits for nothing'), written);
+      default:
+        return failureOf(new Interruption(stuck.by), written);
+    }
+  };
+  if (partial.length === 0) return [{ ...report.results[0], ...conclude(false) }];
+  return partial.map(({ known, result }) => result ?? { ...known, ...conclude(known.changed) });
 }
 
 function main(request: Request, step: Step): Promise<Result[]> {
@@ -78,7 +107,15 @@ function main(request: Request, step: Step): Promise<Result[]> {
       case 'history':
         return history(request, world);
       case 'guard':
-        return guard(request, world, (records) => writer.save('guard', keep(records, environment['RUNNER_TEMP'] || tmpdir())));
+        return guard(request, world, (records) => {
+          const kept = keep(records, environment['RUNNER_TEMP'] || tmpdir());
+          try {
+            writer.save('guard', kept);
+          } catch (error) {
+            forget(kept);
+            throw error;
+          }
+        });
     }
   });
 }
@@ -98,14 +135,18 @@ async function post(request: Request, step: Step): Promise<Result[]> {
   const timeout = cancelled ? Math.min(request.timeout, LIMIT_AFTER_CANCEL) : request.timeout;
   const what = cancelled ? `was cancelled, which leaves at most ${formatDuration(timeout)}` : 'failed';
   const why = `the job ${what}: restore what was recorded, if this job changed it`;
-  return connected({ ...request, daemonSets: named, timeout }, why, step, (world) => putBack(request, records, world));
+  try {
+    return await connected({ ...request, daemonSets: named, timeout }, why, step, (world) => restoreRecorded(request, records, world));
+  } catch (error) {
+    return records.map((recorded) => ({ ...nothingYet(), ...ofRecord(recorded), ...failureOf(error, false) }));
+  }
 }
 
 /** Connects to the cluster, and runs the work with a timeout. */
 async function connected(
   request: Request,
   purpose: string,
-  { environment, cancel, writer, report }: Step,
+  { environment, cancel, writer, report, lastResort, partial }: Step,
   work: (world: World, renew: () => Term) => Promise<Result[]>,
 ): Promise<Result[]> {
   const connection = connectionFrom({ source: request.kubeconfig, context: request.context, plugins: request.execPlugins, environment });
@@ -123,11 +164,12 @@ async function connected(
   const timers: NodeJS.Timeout[] = [];
   const renew = (): Term => {
     const deadline = new AbortController();
-    timers.push(setTimeout(() => deadline.abort(new Interruption('timeout')), request.timeout));
+    lastResort.deadlineIn(request.timeout);
+    timers.push(setTimeout(() => deadline.abort(new Interruption('timeout')), request.timeout).unref());
     return { signal: AbortSignal.any([cancel, deadline.signal]), deadline: clock.now() + request.timeout };
   };
   try {
-    return await work({ cluster, clock, log: writer, run: currentRun(), ...renew() }, renew);
+    return await work({ cluster, clock, log: writer, run: currentRun(), partial, ...renew() }, renew);
   } finally {
     for (const timer of timers) clearTimeout(timer);
     cluster.close();
@@ -142,9 +184,7 @@ function nothingYet(): Result {
 const RECORD_LOST: Conclusion = { outcome: 'refused', reason: 'record-lost', facts: { kind: 'record-lost' } };
 
 function leftAfterCancel(recorded: Recorded): Result {
-  const revision = recorded.kind === 'absent' ? undefined : recorded.revision;
-  const facts: Facts = { kind: 'left-after-cancel', recorded: revision };
-  return { ...nothingYet(), daemonSet: recorded.daemonSet, outcome: 'cancelled', reason: 'cancelled', facts };
+  return { ...nothingYet(), ...ofRecord(recorded), outcome: 'cancelled', reason: 'cancelled', facts: { kind: 'left-after-cancel' } };
 }
 
 function mistakes({ mistakes }: InputError): Conclusion {

@@ -1,7 +1,11 @@
+import './fail-closed.ts';
 import { basename } from 'node:path';
 import { run } from './action.ts';
 import { Writer } from './report/write.ts';
 import { Interruption } from './rollback/world.ts';
+
+/** How long connections that are still open may keep the process, once everything is reported. Milliseconds. */
+const LINGER = 1_000;
 
 const cancel = new AbortController();
 // The runner cancels a job with SIGINT, and 7.5 s later with SIGTERM.
@@ -12,7 +16,8 @@ const isPost = basename(process.argv[1] ?? '') === 'post.js';
 const { GITHUB_OUTPUT: _none, ...withoutOutputs } = process.env;
 const environment = isPost ? withoutOutputs : process.env;
 // Not a top-level await: that would put the whole bundle into one function, which is parsed again and again.
-void run(isPost ? 'post' : 'main', environment, cancel.signal, new Writer(environment)).finally(() => {
-  // Everything is reported. Anything that is still open must not delay the job.
-  setTimeout(() => process.exit(), 5_000).unref();
+void run(isPost ? 'post' : 'main', environment, cancel.signal, new Writer(environment)).then((succeeded) => {
+  // Anything that is still open must not delay the job.
+  setTimeout(() => process.exit(), LINGER).unref();
+  if (succeeded) process.exitCode = 0;
 });

@@ -49,7 +49,7 @@ const rows: Record<string, Row> = {
     deploy: 'v2-invalid-name',
     outcome: 'failed',
     reason: 'invalid-image',
-    says: /5 pods have an image whose name is not valid/,
+    says: /5 pods have an invalid image name/,
     within: hopeless,
   },
   'a container that crashes': {
@@ -71,7 +71,7 @@ const rows: Record<string, Row> = {
     deploy: 'v2-unhealthy',
     outcome: 'failed',
     reason: 'probe-failed',
-    says: /restarted again and again: the probe of container "agent" fails .*Liveness probe failed/,
+    says: /restarted repeatedly: the probe of container "agent" fails .*Liveness probe failed/,
     within: hopeless,
   },
   'a ConfigMap that does not exist': {
@@ -271,7 +271,7 @@ const rows: Record<string, Row> = {
     },
     outcome: 'stalled',
     reason: 'not-replaced',
-    says: /10 pods run another template, and the controller takes them for updated\. .*kubectl delete pod --namespace \S+ agent-/,
+    says: /10 pods run another template and the controller counts them as updated\. .*kubectl delete pod --namespace \S+ agent-/,
     within: 20,
   },
   OnDelete: {
@@ -309,7 +309,7 @@ const rows: Record<string, Row> = {
     },
     outcome: 'superseded',
     reason: 'template-changed',
-    says: /Somebody changed the template/,
+    says: /Someone changed the template/,
     within: 20,
   },
 };
@@ -585,7 +585,7 @@ describe('a rollback', () => {
     const step = await fleet.rollback({ timeout: '4s' });
     expectStep(step, { code: 1, outputs: { outcome: 'timed-out', changed: 'true' } });
     expect(step.log).toMatch(
-      /^::warning::With the present minReadySeconds and maxUnavailable, the rest takes about 10m 00s, and the timeout leaves \d/m,
+      /^::warning::With the present minReadySeconds and maxUnavailable, the rest takes about 10m 00s, but the timeout leaves \d/m,
     );
   });
 });

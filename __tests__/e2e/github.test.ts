@@ -32,7 +32,7 @@ async function run(of: Fleet, inputs: Record<string, string>, environment: Recor
 }
 
 /** The warnings about notifications that failed. */
-const warnings = ({ log }: Step): string[] => log.split('\n').filter((line) => /^::warning.* could not be told /.test(line));
+const warnings = ({ log }: Step): string[] => log.split('\n').filter((line) => /^::warningCould not notify /.test(line));
 
 beforeAll(async () => {
   running = await Fleet.create();
@@ -158,8 +158,8 @@ describe('the pull request', () => {
     expect(github.seen).toEqual([PULLS, LIST, WRITE]);
     expect(github.comments).toMatchObject([{ issue: 12 }]);
     for (const [pulls, said] of [
-      [[], /^No pull request is told: commit a+ does not belong to a pull request\.$/m],
-      [[12, 13], /^No pull request is told: commit a+ belongs to several pull requests \(#12, #13\)\.$/m],
+      [[], /^No comment is written: commit a+ does not belong to a pull request\.$/m],
+      [[12, 13], /^No comment is written: commit a+ belongs to several pull requests \(#12, #13\)\.$/m],
     ] as const) {
       github.pulls = { [COMMIT]: [...pulls] };
       const step = await run(running, { ...comment, ...gate }, github.environment('push', {}));

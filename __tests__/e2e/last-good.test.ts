@@ -142,12 +142,12 @@ describe('the good mark', () => {
     const left = await fleet.rollback({ kubeconfig, 'to-revision': '1' });
     expectStep(left, { code: 0, outputs: { outcome: 'rolled-back' } });
     const rule = `Add this rule to a Role in namespace ${fleet.namespace}, to mark .*resources: \\["controllerrevisions"\\], verbs: \\["patch"\\]`;
-    expect(left.log).toMatch(new RegExp(`^::warning::ControllerRevision agent-\\w+ was left, and stays marked as good: .*${rule}`, 'm'));
+    expect(left.log).toMatch(new RegExp(`^::warning::Could not remove the good mark from ControllerRevision agent-\\w+, which was left: .*${rule}`, 'm'));
 
     await rollOut('v3');
     const step = await fleet.rollback({ ...gate, kubeconfig });
     expectStep(step, { code: 0, outputs: { outcome: 'complete' } });
-    expect(step.log).toMatch(new RegExp(`^ControllerRevision agent-\\w+ is not marked as good, .*last-good.* ${rule}`, 'm'));
+    expect(step.log).toMatch(new RegExp(`^Could not set the good mark on ControllerRevision agent-\\w+, .*last-good.* ${rule}`, 'm'));
     expect(step.log).not.toContain('::warning::');
     expect(Object.keys(await marks())).toHaveLength(2);
   });
@@ -233,7 +233,7 @@ describe('last-good', () => {
       outputs: { outcome: 'rolled-back', 'old-revision': '4', 'target-revision': '2', 'new-revision': '5', 'change-cause': 'deploy v2' },
     });
     expect(step.log.split('\n')[0]).toMatch(/DaemonSet agent: from the current revision to the last known-good version$/);
-    const why = /Revision \d+ is marked good: seen running everywhere at \S+Z by https:\S+octo\/fleet\/actions\/runs\/1\./;
+    const why = /Revision \d+ has the good mark: it was seen running on every node at \S+Z by https:\S+octo\/fleet\/actions\/runs\/1\./;
     expect(step.log).toMatch(why);
     expect(JSON.parse(step.outputs['results'] ?? '')[0].notes).toEqual([expect.stringMatching(why)]);
     expect(step.summary).toMatch(/> \[!NOTE\]\n> Revision 2 has the good mark/);
@@ -307,8 +307,8 @@ describe('last-good', () => {
     }
 
     test.each([
-      [3, '1', /revision \d+ runs ready on 7 nodes\./],
-      [5, '2', /revision \d+ runs ready on 5 nodes\./],
+      [3, '1', /revision \d+ has the most Ready pods: 7\./],
+      [5, '2', /revision \d+ has the most Ready pods: 5\./],
     ])('is the version with the most Ready pods, the newest of equals: %i of 10 run v2', async (onSecond, target, why) => {
       await spread(onSecond);
       const step = await fleet.rollback({ ...lastGood, 'dry-run': 'true' });
@@ -328,7 +328,7 @@ describe('last-good', () => {
         expectStep(step, { code: 1, outputs: { outcome: 'refused', reason: 'no-known-good', changed: 'false', 'target-revision': '' } });
         expect(step.log).toMatch(/^::error .*Existing revisions: 2 \(agent-\w+: deploy v2\), 1 \(agent-\w+: deploy v1\)\.$/m);
         expect(step.summary).toMatch(/<details open>\n<summary>History: 2 revisions/);
-        const hint = /^::warning::How many pods run each revision cannot be told\. .*resources: \["pods"\], verbs: \["list"\]/m;
+        const hint = /^::warning::Could not determine how many pods run each revision\. .*resources: \["pods"\], verbs: \["list"\]/m;
         if ('kubeconfig' in inputs) expect(step.log).toMatch(hint);
         else expect(step.log).not.toMatch(hint);
       }

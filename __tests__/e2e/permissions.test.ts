@@ -135,14 +135,14 @@ const commands: Record<string, Command> = {
     },
     run: (fleet, inputs) => fleet.post(guarded.get(fleet)?.state ?? {}, inputs).done,
     // A post step cannot set outputs.
-    ended: async (_step, fleet) => ((await fleet.image()) === 'v1' ? 'put back' : 'left'),
-    ends: 'put back',
+    ended: async (_step, fleet) => ((await fleet.image()) === 'v1' ? 'restored' : 'left'),
+    ends: 'restored',
     without: {
       'get daemonsets': 'left',
       'list controllerrevisions': 'left',
       'patch daemonsets': 'left',
-      'watch daemonsets': 'put back',
-      'patch controllerrevisions': 'put back',
+      'watch daemonsets': 'restored',
+      'patch controllerrevisions': 'restored',
     },
   },
 };

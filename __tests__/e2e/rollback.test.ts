@@ -67,7 +67,7 @@ describe('rolls back', () => {
     expect(step.summary).toContain('| 2 | **4** (current) |');
     expect(step.summary).not.toContain('>v3-crash<');
     expect(step.log).toMatch(
-      /^Server https:\/\/127\.0\.0\.1:\d+, context testbed, namespace t-.*, DaemonSet agent: from the current revision to the previous one\n/,
+      /^Server https:\/\/127\.0\.0\.1:\d+, context testbed, namespace t-.*, DaemonSet agent: from the current revision to the previous version\n/,
     );
     expect(step.log).toContain('daemon set "agent" successfully rolled out');
     const lines = step.log.replaceAll('::endgroup::\n', '').trim().split('\n');

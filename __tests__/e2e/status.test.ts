@@ -84,7 +84,7 @@ test('waits with an account that is not allowed to list ControllerRevisions, and
   const step = await fleet.rollback({ ...gate, kubeconfig });
   expectStep(step, { code: 0, outputs: { outcome: 'complete', 'old-revision': '', available: '10' } });
   expect(step.log).toMatch(
-    /^::warning::Which revision this is cannot be told\. .*resources: \["controllerrevisions"\], verbs: \["list"\]/m,
+    /^::warning::Could not determine which revision this is\. .*resources: \["controllerrevisions"\], verbs: \["list"\]/m,
   );
   const guarded = await fleet.rollback({ ...gate, kubeconfig, 'expected-revision': '1' });
   expectStep(guarded, { code: 1, outputs: { outcome: 'error', reason: 'forbidden' } });

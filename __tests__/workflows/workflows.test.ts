@@ -46,7 +46,7 @@ jobs:
         env:
           CHANGED: \${{ steps.rollback.outputs.changed }}
         run: echo "changed $CHANGED"
-      - name: The job goes on
+      - name: The job continues
         run: echo on
 `;
 
@@ -56,7 +56,7 @@ describe('steps after the action', () => {
     await fleet.getStuck('v3-crash');
     const running = await startWorkflow(branches('to-revision: previous'));
     const run = await running.done;
-    expectResults(run, { rollback: ['success', { 'Roll back': 'success', 'It worked': 'success', 'The job goes on': 'success' }] });
+    expectResults(run, { rollback: ['success', { 'Roll back': 'success', 'It worked': 'success', 'The job continues': 'success' }] });
     expect(stepOf(run, 'rollback', 'It worked')?.lines).toEqual(['3, 2, 4, registry.example/agent:v2']);
     const step = stepOf(run, 'rollback', 'Roll back');
     expect(step?.annotations).toEqual([
@@ -72,7 +72,7 @@ describe('steps after the action', () => {
   test('branch on the outcome when there is nothing to do', async () => {
     await fleet.rollOut('v1');
     expectResults(await runWorkflow(branches('to-revision: 1')), {
-      rollback: ['success', { 'Roll back': 'success', 'Nothing to do': 'success', 'The job goes on': 'success' }],
+      rollback: ['success', { 'Roll back': 'success', 'Nothing to do': 'success', 'The job continues': 'success' }],
     });
   });
 
@@ -115,12 +115,12 @@ describe('a job that is cancelled', () => {
     killed.act.kill('SIGINT');
     const first = await killed.done;
     expect(first.code).not.toBe(0);
-    expect(stepOf(first, 'rollback', 'The job goes on')).toBeUndefined();
+    expect(stepOf(first, 'rollback', 'The job continues')).toBeUndefined();
     expect(killed.action()).toBeUndefined();
     expect(fleet.writes()).toBe(1);
     // The reason for the rollback record: "previous" here would be the version that was rolled back.
     const run = await runWorkflow(branches('to-revision: previous'), { runId: 7 });
-    expectResults(run, { rollback: ['success', { 'Roll back': 'success', 'It worked': 'success', 'The job goes on': 'success' }] });
+    expectResults(run, { rollback: ['success', { 'Roll back': 'success', 'It worked': 'success', 'The job continues': 'success' }] });
     expect(stepOf(run, 'rollback', 'Roll back')?.outputs).toMatchObject({ reason: 'resumed', changed: 'true' });
     expect(stepOf(run, 'rollback', 'It worked')?.lines).toEqual(['2, 1, 3, registry.example/agent:v1-slow']);
     expect(fleet.writes()).toBe(1);

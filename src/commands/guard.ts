@@ -1,5 +1,5 @@
 import { type GuardTerms, type Recorded, recordOf, returnTo } from '../daemonset/guard.ts';
-import type { Conclusion, Result } from '../daemonset/result.ts';
+import type { Conclusion, Facts, Result } from '../daemonset/result.ts';
 import { historyOf } from '../daemonset/revision.ts';
 import { rolloutOf } from '../daemonset/rollout.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
@@ -23,14 +23,20 @@ export interface GuardRequest extends Omit<Order, 'choose' | 'otherwise'>, Guard
 /**
  * Before a deploy: records what runs now, so that it can be restored if the job fails. Nothing is written to the cluster.
  *
- * @param keep saves what was recorded. @throws ClusterError as `locate` does.
+ * @param save keeps what was recorded for the post step. @throws ClusterError as `locate` does.
  */
-export async function guard(request: GuardRequest, world: World, keep: (records: Recorded[]) => void): Promise<Result[]> {
+export async function guard(request: GuardRequest, world: World, save: (records: Recorded[]) => void): Promise<Result[]> {
   const jobs = await jobsFor(world, request.daemonSets);
   const records: Recorded[] = [];
   const results = await Promise.all(jobs.map((job) => resultOf(job, record(job, records))));
-  if (records.length > 0) keep(records);
-  return results;
+  if (records.length === 0) return results;
+  try {
+    save(records);
+    return results;
+  } catch (error) {
+    const facts: Facts = { kind: 'record-not-saved', why: (error as Error).message };
+    return results.map((result) => ({ ...result, outcome: 'error', reason: 'record-lost', facts }));
+  }
 }
 
 async function record({ found, known, world }: Job, records: Recorded[]): Promise<Conclusion> {
@@ -68,12 +74,23 @@ async function record({ found, known, world }: Job, records: Recorded[]): Promis
 }
 
 /** After the job has failed: restores what was recorded, if this job changed it. Each DaemonSet by itself. */
-export async function putBack(request: GuardRequest, records: readonly Recorded[], world: World): Promise<Result[]> {
+export async function restoreRecorded(request: GuardRequest, records: readonly Recorded[], world: World): Promise<Result[]> {
   const jobs = await jobsFor(world, { kind: 'named', daemonSets: records.map(({ daemonSet }) => daemonSet) });
-  return Promise.all(jobs.map((job, index) => resultOf(job, putBackOne(request, records[index] as Recorded, job))));
+  return Promise.all(
+    jobs.map((job, index) => {
+      const recorded = records[index] as Recorded;
+      Object.assign(job.known, ofRecord(recorded));
+      return resultOf(job, restoreOne(request, recorded, job));
+    }),
+  );
 }
 
-async function putBackOne(request: GuardRequest, recorded: Recorded, job: Job): Promise<Conclusion> {
+/** The part of a result that a record gives. */
+export function ofRecord(recorded: Recorded): Pick<Result, 'daemonSet' | 'recorded'> {
+  return { daemonSet: recorded.daemonSet, ...(recorded.kind === 'recorded' && { recorded: recorded.revision }) };
+}
+
+async function restoreOne(request: GuardRequest, recorded: Recorded, job: Job): Promise<Conclusion> {
   if (recorded.kind === 'absent') return lookForNew(job);
   const order: Order = {
     ...request,

@@ -67,6 +67,9 @@ async function gateAndRollBack(request: StatusRequest, job: Job, renew: () => Te
     known: { daemonSet: result.daemonSet, changed: false, notes: [] },
     world: { ...job.world, ...renew() },
   };
+  // Should the rollback be given up, its state is what counts.
+  job.known = next.known;
+  delete job.result;
   const back = await resultOf(
     next,
     decide(order, next).then((decision) => finish(order, next, decision)),

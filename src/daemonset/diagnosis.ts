@@ -243,8 +243,8 @@ export function stuckOf({ troubled }: Diagnosis, { grace }: Patience, now: numbe
 /** The next time at which a pod may have been unable to start for too long, or undefined. */
 export function nextVerdictAt({ troubled }: Diagnosis, { grace }: Patience, now: number): number | undefined {
   const times = troubled.flatMap(({ since, trouble }) => (since !== undefined && mayBeHopeless(trouble) ? [since + grace] : []));
-  const ahead = times.filter((time) => time > now);
-  return ahead.length > 0 ? Math.min(...ahead) : undefined;
+  const next = times.reduce((least, time) => (time > now ? Math.min(least, time) : least), Number.POSITIVE_INFINITY);
+  return Number.isFinite(next) ? next : undefined;
 }
 
 /** Nodes with the same problem. */

@@ -31,7 +31,7 @@ function compare(place: Place, before: Json | undefined, after: Json | undefined
   if (isObject(before) && isObject(after)) {
     for (const key of [...new Set([...Object.keys(before), ...Object.keys(after)])].sort()) {
       const inside = { path: join(place.path, key), list: key, sensitive: place.sensitive || holdsLiteral(place.list, key) };
-      compare(inside, before[key], after[key], into);
+      compare(inside, own(before, key), own(after, key), into);
     }
     return;
   }
@@ -43,6 +43,11 @@ function compare(place: Place, before: Json | undefined, after: Json | undefined
   if (into.length > found) return;
   const sensitive = place.sensitive || hasLiteral(place.list, before) || hasLiteral(place.list, after);
   into.push({ path: place.path, before, after, sensitive });
+}
+
+/** A field of the object itself: a key such as `constructor` is not looked up in its prototype. */
+function own(object: JsonObject, key: string): Json | undefined {
+  return Object.hasOwn(object, key) ? object[key] : undefined;
 }
 
 function join(path: string, key: string): string {

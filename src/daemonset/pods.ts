@@ -27,16 +27,16 @@ export function wrongPods(daemonSet: DaemonSet, pods: Pod[]): Pod[] {
 
 /** How many pods of a DaemonSet run each ControllerRevision, by their labels. Pods that are being deleted do not count. */
 export function podCounts(daemonSet: DaemonSet, pods: Pod[], revisions: Revision[]): PodCounts {
-  const counts = Object.fromEntries(revisions.map(({ name }) => [name, { ready: 0, total: 0 }]));
+  const counts = new Map(revisions.map(({ name }) => [name, { ready: 0, total: 0 }]));
   const names = new Map(revisions.map(({ hash, name }) => [hash, name]));
   for (const { metadata, status } of pods) {
     if (!isOwned(metadata, daemonSet) || metadata.deletionTimestamp !== undefined) continue;
-    const count = counts[names.get(metadata.labels?.['controller-revision-hash'] ?? '') ?? ''];
+    const count = counts.get(names.get(metadata.labels?.['controller-revision-hash'] ?? '') ?? '');
     if (!count) continue;
     count.total += 1;
     if (status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True')) count.ready += 1;
   }
-  return counts;
+  return Object.fromEntries(counts);
 }
 
 /** Whether the DaemonSet is the controller of an object, by UID. */

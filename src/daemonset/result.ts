@@ -74,7 +74,8 @@ export type Facts =
   | { kind: 'recorded' }
   | { kind: 'absent'; message: string }
   | { kind: 'record-lost' }
-  | { kind: 'left-after-cancel'; recorded: RevisionName | undefined }
+  | { kind: 'record-not-saved'; why: string }
+  | { kind: 'left-after-cancel' }
   | { kind: 'recreated' }
   | { kind: 'not-changed'; recorded: RevisionName }
   | { kind: 'only-restarted'; recorded: RevisionName }
@@ -174,6 +175,8 @@ export interface Result extends Conclusion {
   samples?: readonly Sample[];
   /** After a gate that did not succeed: the rollback that followed. The numbers are those of the rollback then. */
   rollback?: GateRollback;
+  /** What the guard recorded before the deploy. */
+  recorded?: RevisionName;
   notes: Note[];
 }
 

@@ -84,6 +84,6 @@ export function isSameVersion(one: Revision, other: Revision): boolean {
  * @param renewed the ControllerRevision that gets the number; undefined if the controller creates a new one.
  */
 export function nextNumber(history: History, renewed: Revision | undefined): number {
-  const others = history.revisions.filter(({ name }) => name !== renewed?.name).map(({ number }) => number);
-  return Math.max(0, ...others) + 1;
+  const others = history.revisions.filter(({ name }) => name !== renewed?.name);
+  return others.reduce((highest, { number }) => Math.max(highest, number), 0) + 1;
 }

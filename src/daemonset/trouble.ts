@@ -56,21 +56,23 @@ const HOPELESS: ReadonlySet<Cause> = new Set(INCURABLE);
 const RESTARTS = 3;
 
 /** Waiting reasons of a kubelet (kubelet/images: types.go; kuberuntime). */
-const WAITING: Readonly<Record<string, Cause>> = {
-  ErrImagePull: 'image-pull',
-  ImagePullBackOff: 'image-pull',
-  ErrImageNeverPull: 'image-pull',
-  ImageInspectError: 'image-pull',
-  RegistryUnavailable: 'image-pull',
-  SignatureValidationFailed: 'image-pull',
-  InvalidImageName: 'invalid-image',
-  CreateContainerConfigError: 'config-error',
-  CreateContainerError: 'start-error',
-  RunContainerError: 'start-error',
-  PreCreateHookError: 'start-error',
-  PreStartHookError: 'start-error',
-  PostStartHookError: 'start-error',
-};
+const WAITING: ReadonlyMap<string, Cause> = new Map<string, Cause>(
+  Object.entries({
+    ErrImagePull: 'image-pull',
+    ImagePullBackOff: 'image-pull',
+    ErrImageNeverPull: 'image-pull',
+    ImageInspectError: 'image-pull',
+    RegistryUnavailable: 'image-pull',
+    SignatureValidationFailed: 'image-pull',
+    InvalidImageName: 'invalid-image',
+    CreateContainerConfigError: 'config-error',
+    CreateContainerError: 'start-error',
+    RunContainerError: 'start-error',
+    PreCreateHookError: 'start-error',
+    PreStartHookError: 'start-error',
+    PostStartHookError: 'start-error',
+  }),
+);
 
 /** The first problem that keeps a pod from becoming ready; undefined if it is ready. */
 export function troubleOf({ metadata, status = {} }: Pod): Trouble | undefined {
@@ -108,7 +110,7 @@ function troubleOfContainer(container: ContainerStatus, init: boolean): Trouble 
   const { name, image, ready, restartCount = 0, state = {}, lastState = {} } = container;
   const { waiting, running, terminated } = state;
   const of = { container: name, ...(image !== undefined && { image }), restarts: restartCount };
-  const cause = WAITING[waiting?.reason ?? ''];
+  const cause = WAITING.get(waiting?.reason ?? '');
   if (waiting && cause) {
     const { reason = '', message = '' } = waiting;
     // The kubelet has not received the ConfigMap or Secret yet, and tries again.

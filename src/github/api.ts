@@ -42,6 +42,9 @@ export interface ApiOptions {
   onAnswer: (text: string) => void;
 }
 
+/** The longest answer that is read, in bytes. The largest page of what is asked for is below 1 MB. */
+const LONGEST = 10_000_000;
+
 /** GitHub's REST API. Each call is made once and redirects are not followed, so that the token is sent nowhere else. */
 export class Api {
   readonly #options: ApiOptions;
@@ -104,9 +107,16 @@ export class Api {
     });
     return new Promise((resolve, reject) => {
       sent.on('error', reject);
+      // With an answer such as 101 Switching Protocols, Node emits nothing else. After a response it changes nothing.
+      sent.on('close', () => reject(new Error('the connection was closed without an answer')));
       sent.on('response', (response) => {
         const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        let size = 0;
+        response.on('data', (chunk: Buffer) => {
+          chunks.push(chunk);
+          size += chunk.length;
+          if (size > LONGEST) response.destroy(new Error(`the answer is longer than ${LONGEST / 1_000_000} MB`));
+        });
         response.on('error', reject);
         response.on('end', () =>
           resolve({ status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(chunks).toString('utf8') }),

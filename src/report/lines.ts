@@ -4,7 +4,7 @@ import type { Result } from '../daemonset/result.ts';
 import type { Revision } from '../daemonset/revision.ts';
 import type { DaemonSetName, Json } from '../daemonset/types.ts';
 import { formatAge } from '../duration.ts';
-import { oneLine, truncate } from './text.ts';
+import { largest, oneLine, truncate } from './text.ts';
 
 /** Longer values are truncated, in UTF-16 code units a line. */
 const LONGEST_VALUE = 200;
@@ -69,7 +69,12 @@ export function historyLines({ before, currentBefore, pods, asOf }: NonNullable<
     ['IMAGES', ({ images }) => shown(images.join(', '))],
   ];
   const table = [columns.map(([heading]) => heading), ...before.map((revision) => columns.map(([, of]) => of(revision)))];
-  const widths = columns.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
+  const widths = columns.map((_, column) =>
+    largest(
+      0,
+      table.map((row) => row[column]?.length ?? 0),
+    ),
+  );
   return table.map((row) =>
     row
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))

@@ -69,9 +69,17 @@ export function code(text: string): string {
  */
 export function fence(language: string, lines: string[]): string {
   const shown = lines.map(oneLine);
-  const longest = Math.max(2, ...shown.flatMap((line) => [...line.matchAll(/`+/g)].map(([run]) => run.length)));
+  const longest = largest(
+    2,
+    shown.flatMap((line) => line.match(/`+/g) ?? []).map(({ length }) => length),
+  );
   const ticks = '`'.repeat(longest + 1);
   return [`${ticks}${language}`, ...shown, ticks].join('\n');
+}
+
+/** The largest of some numbers, at least `least`. There may be more of them than a call takes arguments. */
+export function largest(least: number, numbers: readonly number[]): number {
+  return numbers.reduce((most, number) => Math.max(most, number), least);
 }
 
 /** A collapsible section of Markdown. The title is HTML. */

@@ -56,13 +56,54 @@ export class Writer {
     core.saveState(name, value);
   }
 
-  /** Writes outputs, summary and verdict. The step fails unless the outcome is a success. */
+  /** Writes verdict, outputs and summary, in this order. What cannot be written is a warning, and does not affect the others. */
   write(report: Report): void {
-    const { command, results, duration, help } = report;
-    const outputs = outputsOf(report);
-    if (this.#environment['GITHUB_OUTPUT']) for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value);
-    const { GITHUB_STEP_SUMMARY: summary } = this.#environment;
-    if (summary) appendFileSync(summary, summaryOf(report));
+    const { outcome, reason } = worstOf(report.results);
+    const plain = `${outcome} (${reason})`;
+    const annotate = isSuccess(outcome, report.command) ? core.notice : core.error;
+    this.#attempt(
+      'the verdict',
+      () => this.#writeVerdict(report),
+      () => annotate(annotationText(plain)),
+    );
+    this.#attempt(
+      'the outputs',
+      () => this.#writeOutputs(outputsOf(report)),
+      () => this.#writeOutputs({ outcome, reason }),
+    );
+    this.#attempt(
+      'the summary',
+      () => this.#writeSummary(summaryOf(report)),
+      () => this.#writeSummary(`## ${plain}\n`),
+    );
+    this.#attempt('the duration', () => this.info(`Took ${formatDuration(report.duration)}.`));
+  }
+
+  /** @param plain writes a plain version, for the case that the full one cannot be made. */
+  #attempt(what: string, write: () => void, plain: () => void = write): void {
+    try {
+      write();
+    } catch (error) {
+      let inFull = ' in full';
+      try {
+        plain();
+      } catch {
+        inFull = '';
+      }
+      this.#warn(`Could not write ${what} of this step${inFull}: ${reasonOf(error)}`);
+    }
+  }
+
+  #warn(line: string): void {
+    try {
+      this.warning(line);
+    } catch {
+      // There is no log either. The exit status is right all the same.
+    }
+  }
+
+  #writeVerdict(report: Report): void {
+    const { command, results, help } = report;
     const worst = worstOf(results);
     const { outcome, reason } = worst;
     const failed = !isSuccess(outcome, command);
@@ -70,14 +111,21 @@ export class Writer {
     const text = results.length > 1 ? roundup(report) : messageOf(worst);
     if (outcome === 'listed') this.info(text);
     else
-      annotate(
+      annotateAs(
         failed ? core.error : outcome === 'absent' ? core.warning : core.notice,
         verdictOf(report),
         `${outcome} (${reason}): ${text}`,
       );
     if (help !== undefined && failed) this.info(`What ${reason} means and what to do: ${help}`);
-    this.info(`Took ${formatDuration(duration)}.`);
-    if (failed) process.exitCode = core.ExitCode.Failure;
+  }
+
+  #writeOutputs(outputs: Record<string, string>): void {
+    if (this.#environment['GITHUB_OUTPUT']) for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value);
+  }
+
+  #writeSummary(text: string): void {
+    const { GITHUB_STEP_SUMMARY: path } = this.#environment;
+    if (path) appendFileSync(path, text);
   }
 
   /** Logs how each of several ended: failures as annotations, as many as the runner shows. */
@@ -89,12 +137,27 @@ export class Writer {
       if (isSuccess(outcome, command) || annotations === MOST_WARNINGS) this.info(`${daemonSet.namespace}/${daemonSet.name}: ${text}`);
       else {
         annotations += 1;
-        annotate(core.error, verdictOf({ command, results: [result] }), text);
+        annotateAs(core.error, verdictOf({ command, results: [result] }), text);
       }
     }
   }
 }
 
-function annotate(as: typeof core.error | typeof core.warning | typeof core.notice, title: string, text: string): void {
+/** Why something could not be written, without the path of a file: `no space left on the device (ENOSPC)`. */
+function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === undefined ? message : `${WHY[code] ?? 'the file cannot be written'} (${code})`;
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'the file does not exist',
+  ENOSPC: 'no space left on the device',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
+  EISDIR: 'it is a directory',
+};
+
+function annotateAs(as: typeof core.error | typeof core.warning | typeof core.notice, title: string, text: string): void {
   as(annotationText(text), { title: truncate(logLine(title), LONGEST_TITLE) });
 }

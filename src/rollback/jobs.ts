@@ -5,15 +5,11 @@ import { failureOf } from './failure.ts';
 import { type Found, locate } from './find.ts';
 import { logCauses } from './progress-log.ts';
 import type { Tracked } from './track.ts';
-import { about, type World } from './world.ts';
-
-/** What is known about a DaemonSet so far. Whatever happens next, the report includes it. */
-export type Known = Omit<Result, keyof Conclusion>;
+import { about, type Known, type PartialResult, type World } from './world.ts';
 
 /** The work on one DaemonSet. */
-export interface Job {
+export interface Job extends PartialResult {
   found: Found;
-  known: Known;
   /** If there are several DaemonSets, each line of its log names this one. */
   world: World;
 }
@@ -21,17 +17,21 @@ export interface Job {
 /** A job for each DaemonSet that the step is about. @throws ClusterError as `locate` does. */
 export async function jobsFor(world: World, asked: AskedDaemonSets): Promise<Job[]> {
   const all = await locate(world, asked);
-  return all.map((found) => ({
+  const jobs = all.map((found) => ({
     found,
     known: { daemonSet: found.name, changed: false, notes: [] },
     world: all.length > 1 ? about(found.name, world) : world,
   }));
+  world.partial.push(...jobs);
+  return jobs;
 }
 
 /** The result of a job. Nothing is thrown: whatever happens to one DaemonSet, the others are reported too. */
-export async function resultOf({ known }: Job, work: Promise<Conclusion>): Promise<Result> {
+export async function resultOf(job: Job, work: Promise<Conclusion>): Promise<Result> {
+  const { known } = job;
   const conclusion = await work.catch((error: unknown) => failureOf(error, known.changed));
-  return { ...known, ...conclusion };
+  job.result = { ...known, ...conclusion };
+  return job.result;
 }
 
 /** Adds what a wait has found out, however it ended. */

@@ -17,11 +17,11 @@ import { interrupted } from './failure.ts';
 import { find } from './find.ts';
 import { markGood, withdrawGood } from './good.ts';
 import { readPodCounts } from './history.ts';
-import { type Job, type Known, learnFrom } from './jobs.ts';
+import { type Job, learnFrom } from './jobs.ts';
 import { isServerSideApplied, preview, restore, yieldOwnership } from './patch.ts';
 import { settle } from './settle.ts';
 import { type Limits, type TrackOptions, track } from './track.ts';
-import type { World } from './world.ts';
+import type { Known, World } from './world.ts';
 
 /** What to restore, and how. */
 export interface Order {
@@ -167,9 +167,18 @@ async function carryOut(
   { from, target, merged }: Restore,
 ): Promise<Conclusion | 'moved'> {
   const { log, clock, run } = world;
-  const patched = await restore(world, daemonSet, target, markFor(from, target, digest(merged), run, new Date(clock.now())));
-  if (patched.kind === 'moved') return 'moved';
+  // Until the API server has refused it, the rollback may be written.
   known.changed = true;
+  const patched = await restore(world, daemonSet, target, markFor(from, target, digest(merged), run, new Date(clock.now()))).catch(
+    (error: unknown) => {
+      known.changed = false;
+      throw error;
+    },
+  );
+  if (patched.kind === 'moved') {
+    known.changed = false;
+    return 'moved';
+  }
   if (patched.kind === 'unknown') {
     const facts = { kind: 'write-unknown', why: patched.why } as const;
     return world.signal.aborted ? { ...interrupted(world.signal.reason), facts } : { outcome: 'error', reason: 'unreachable', facts };

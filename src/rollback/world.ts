@@ -1,5 +1,6 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Run } from '../daemonset/mark.ts';
+import type { Conclusion, Result } from '../daemonset/result.ts';
 import type { DaemonSetName } from '../daemonset/types.ts';
 
 /** Time, as an argument, so that a wait can be tested. */
@@ -27,6 +28,15 @@ export interface Term {
   deadline: number;
 }
 
+/** What is known about a DaemonSet so far. Whatever happens next, the report includes it. */
+export type Known = Omit<Result, keyof Conclusion>;
+
+/** The result for a DaemonSet, or what is known while the work on it is not complete. */
+export interface PartialResult {
+  known: Known;
+  result?: Result;
+}
+
 /** Everything outside of the process that a step needs. */
 export interface World extends Term {
   cluster: Cluster;
@@ -34,6 +44,8 @@ export interface World extends Term {
   log: Log;
   /** Undefined outside of GitHub Actions. */
   run: Run | undefined;
+  /** The work on each DaemonSet so far, for the last resort. */
+  partial: PartialResult[];
 }
 
 /** Why the work was stopped. */

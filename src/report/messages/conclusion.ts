@@ -1,4 +1,5 @@
 /** Every sentence about how a step ended: what happened, why, and what to do next. */
+import { isSuccess } from '../../daemonset/outcome.ts';
 import type { Facts, Result } from '../../daemonset/result.ts';
 import {
   absentText,
@@ -10,6 +11,8 @@ import {
   notChangedText,
   RECORD_LOST,
   recordedText,
+  recordNotSavedText,
+  restoreByHandText,
   STILL_ABSENT,
 } from './guard.ts';
 import {
@@ -27,8 +30,14 @@ import { gateRollbackText, restoredText, rolledOutText, unfinishedText } from '.
 
 /** The message of a result: one sentence or a few, as one line of text that may quote the cluster. */
 export function messageOf(result: Result): string {
-  const { rollback } = result;
+  const { rollback, facts } = result;
+  if (needsRestoreByHand(result)) return `${textOf(facts, result)} ${restoreByHandText(result)}`;
   return rollback ? `${textOf(rollback.gate.facts, rollback.gate)} ${gateRollbackText(rollback, messageOf)}` : textOf(result.facts, result);
+}
+
+/** Whether a guard left the DaemonSet without what it recorded, although that is still in the history. */
+function needsRestoreByHand({ recorded, outcome, facts }: Result): boolean {
+  return recorded !== undefined && !isSuccess(outcome, 'guard') && outcome !== 'deleted' && facts.kind !== 'recreated';
 }
 
 function textOf(facts: Facts, result: Result): string {
@@ -79,8 +88,10 @@ function textOf(facts: Facts, result: Result): string {
       return absentText(facts);
     case 'record-lost':
       return RECORD_LOST;
+    case 'record-not-saved':
+      return recordNotSavedText(facts);
     case 'left-after-cancel':
-      return leftAfterCancelText(facts);
+      return leftAfterCancelText(result);
     case 'recreated':
       return GUARDED_RECREATED;
     case 'not-changed':

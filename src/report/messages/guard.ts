@@ -6,6 +6,10 @@ import { askedText, revisionText } from './revisions.ts';
 export const RECORD_LOST =
   'What the guard recorded before the deploy is gone or was changed since, so nothing was written. Check what runs now.';
 
+export function recordNotSavedText({ why }: Extract<Facts, { kind: 'record-not-saved' }>): string {
+  return `Could not save what the guard recorded (${why}), so it could not restore anything if the job fails. Can this step write to RUNNER_TEMP and GITHUB_STATE? In a container job, check the user of the container.`;
+}
+
 export const GUARDED_RECREATED =
   'The DaemonSet was deleted and recreated since the guard recorded it. The new one has its own history and was not touched.';
 
@@ -19,11 +23,15 @@ export function absentText({ message }: Extract<Facts, { kind: 'absent' }>): str
   return `${message} If this job creates it and then fails, there is no version to restore.`;
 }
 
-export function leftAfterCancelText({ recorded }: Extract<Facts, { kind: 'left-after-cancel' }>): string {
-  const was = recorded
-    ? `The guard recorded ${revisionText(recorded)}; to restore it, roll back to that name.`
-    : 'There was no DaemonSet before the job.';
-  return `The job was cancelled and rollback-on-cancel is not set, so the DaemonSet was not checked and nothing was written. ${was}`;
+export function leftAfterCancelText({ recorded }: Result): string {
+  const left = 'The job was cancelled and rollback-on-cancel is not set, so the DaemonSet was not checked and nothing was written.';
+  return recorded ? left : `${left} There was no DaemonSet before the job.`;
+}
+
+/** How to restore what the guard recorded, after it could not. */
+export function restoreByHandText({ daemonSet: { namespace, name }, recorded }: Result): string {
+  if (!recorded) return '';
+  return `The guard recorded ${revisionText(recorded)}. To restore it, roll back with to-revision: ${recorded.name}, or: kubectl rollout undo daemonset/${name} -n ${namespace} --to-revision=${recorded.number}`;
 }
 
 export function notChangedText({ kind, recorded }: Extract<Facts, { kind: 'not-changed' | 'only-restarted' }>): string {
@@ -45,7 +53,7 @@ export function ambiguousChangeText(facts: Extract<Facts, { kind: 'ambiguous-cha
   return [
     `Nothing was written, because it is not certain that this job made the last change. ${times}${not}.`,
     `The current one is ${revisionText(current)}; the guard recorded ${revisionText(recorded)}.`,
-    'To restore that one, roll back to it by its name. To be certain next time, pass expected-revision from a history step after the deploy.',
+    'To be certain next time, pass expected-revision from a history step after the deploy.',
   ].join(' ');
 }
 
