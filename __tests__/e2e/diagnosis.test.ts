@@ -32,7 +32,7 @@ const init = (tag: string): ManifestOptions => ({
 });
 const strategy = (rollingUpdate: object): ManifestOptions => ({ spec: { updateStrategy: { type: 'RollingUpdate', rollingUpdate } } });
 const isWaiting = (running: RunningStep): Promise<string> =>
-  eventually('the wait', running.log, (log) => log.includes('Waiting for daemon set'));
+  eventually('the wait', running.log, (log) => log.includes('rollout to finish'));
 /** For rows without an unrecoverable failure, which only the deadline ends. */
 const soon = { 'progress-deadline': '8s' };
 const hopeless = 60;

@@ -142,7 +142,9 @@ describe('the good mark', () => {
     const left = await fleet.rollback({ kubeconfig, 'to-revision': '1' });
     expectStep(left, { code: 0, outputs: { outcome: 'rolled-back' } });
     const rule = `Add this rule to a Role in namespace ${fleet.namespace}, to mark .*resources: \\["controllerrevisions"\\], verbs: \\["patch"\\]`;
-    expect(left.log).toMatch(new RegExp(`^::warning::Could not remove the good mark from ControllerRevision agent-\\w+, which was left: .*${rule}`, 'm'));
+    expect(left.log).toMatch(
+      new RegExp(`^::warning::Could not remove the good mark from ControllerRevision agent-\\w+, which was left: .*${rule}`, 'm'),
+    );
 
     await rollOut('v3');
     const step = await fleet.rollback({ ...gate, kubeconfig });

@@ -56,7 +56,7 @@ async function gateAndRollBack(request: StatusRequest, job: Job, renew: () => Te
   if (!rollback || !BAD.has(result.outcome) || !result.old) return result;
   const decision = shouldRevert(result, rollback);
   const why = decisionText(decision);
-  job.world.log.info(decision.rollBack ? `${messageOf(result)} ${why}` : why);
+  job.world.log.info(decision.rollBack ? `${messageOf(result)} ${why} The rollback has a timeout of its own.` : why);
   if (!decision.rollBack) return { ...result, rollback: { decision, gate: result } };
   const { toRevision, changeCause } = rollback;
   // Only the version that failed is left: a newer change takes precedence.

@@ -21,12 +21,27 @@ import type { World } from './world.ts';
 const MOST_EXAMPLES = 3;
 /** Events of an example that are shown: the newest. */
 const MOST_EVENTS = 10;
-/** How often warnings are read at first, and at the least. Milliseconds. */
+/** How often warnings are read: at first, and at the least. Milliseconds. */
 const WARNINGS_AGE = 5_000;
 const LONGEST_WARNINGS_AGE = 60_000;
 /** How long a diagnosis is valid, in milliseconds: one evaluation asks for it several times. */
 const SAME_LOOK = 100;
+/** How long a read in the background may take, and when a watch that failed is started again. Milliseconds. */
+const READ_LIMIT = 5_000;
+const RESTART_AFTER = 5_000;
+const NO_NODES = 'Could not determine whether a node itself is at fault.';
+const NO_WARNINGS = 'Could not determine in full why pods do not start.';
 const NO_PODS = 'Could not determine which pods are blocking the rollout.';
+
+/** What only helps to explain: it is read beside the wait and never delays its end. */
+type Source = 'pods' | 'nodes' | 'events' | 'logs';
+
+export interface ObservationEvents {
+  /** Called when pods have changed. */
+  onPods(): void;
+  /** Called when a read in the background has ended. */
+  onRead(): void;
+}
 
 /**
  * Collects the state of the pods, nodes and events of a DaemonSet during a wait. Nothing is read before there is a reason to. What this
@@ -36,14 +51,17 @@ export class Observation {
   readonly #world: World;
   readonly #daemonSet: DaemonSet;
   readonly #wanted: Wanted;
-  readonly #onChange: () => void;
+  readonly #on: ObservationEvents;
   readonly #begun: number;
   readonly #pods = new Map<string, SeenPod>();
   readonly #stopping = new AbortController();
-  readonly #denied = new Set<string>();
+  /** What this account is not allowed to read. */
+  readonly #denied = new Set<Source>();
+  /** What is being read in the background. */
+  readonly #reading = new Set<Source>();
+  /** When something was last read, or could not be. */
+  readonly #readAt = new Map<Source, number>();
   #nodes: ReadonlyMap<string, SeenNode> | undefined;
-  #nodesAt = 0;
-  #warningsAt = 0;
   #warningsAge = WARNINGS_AGE;
   #rejected: { message: string; since: number } | undefined;
   #watching: Promise<void> | undefined;
@@ -51,21 +69,31 @@ export class Observation {
   #last: { diagnosis: Diagnosis; desired: number; at: number } | undefined;
 
   /** @param begun when the wait began, in milliseconds since the epoch. */
-  constructor(world: World, daemonSet: DaemonSet, wanted: Wanted, begun: number, onChange: () => void) {
+  constructor(world: World, daemonSet: DaemonSet, wanted: Wanted, begun: number, on: ObservationEvents) {
     this.#world = world;
     this.#daemonSet = daemonSet;
     this.#wanted = wanted;
     this.#begun = begun;
-    this.#onChange = onChange;
+    this.#on = on;
   }
 
   get started(): boolean {
     return this.#watching !== undefined;
   }
 
-  /** Starts to watch the pods. */
+  /** Starts to watch the pods, unless they are watched already. */
   start(): void {
-    this.#watching ??= this.#watch().catch((error: unknown) => this.#withhold(error, NO_PODS));
+    const failedAt = this.#readAt.get('pods') ?? Number.NEGATIVE_INFINITY;
+    if (this.#watching || this.#denied.has('pods') || this.#now - failedAt < RESTART_AFTER) return;
+    this.#watching = this.#watch().catch((error: unknown) => {
+      this.#withhold('pods', error, NO_PODS);
+      this.#readAt.set('pods', this.#now);
+      this.#watching = undefined;
+    });
+  }
+
+  get #now(): number {
+    return this.#world.clock.now();
   }
 
   /** Ends the watch and its connections. */
@@ -78,22 +106,24 @@ export class Observation {
     const signal = AbortSignal.any([this.#world.signal, this.#stopping.signal]);
     for await (const change of this.#world.cluster.watchPods(this.#daemonSet, signal)) {
       this.#see(change);
-      this.#onChange();
+      this.#on.onPods();
     }
   }
 
-  /** Reads the pods and nodes once, unless they are known already. */
+  /** Reads the pods, unless they are known already, and the nodes. */
   async glance(signal: AbortSignal): Promise<void> {
-    await this.lookAtNodes(signal, 0);
-    if (this.#seen) return;
-    try {
-      for await (const change of this.#world.cluster.watchPods(this.#daemonSet, signal)) {
-        this.#see(change);
-        break;
+    const nodes = this.#readNodes(signal).catch((error: unknown) => this.#withhold('nodes', error, NO_NODES));
+    if (!this.#seen && !this.#denied.has('pods')) {
+      try {
+        for await (const change of this.#world.cluster.watchPods(this.#daemonSet, signal)) {
+          this.#see(change);
+          break;
+        }
+      } catch (error) {
+        this.#withhold('pods', error, NO_PODS);
       }
-    } catch (error) {
-      this.#withhold(error, NO_PODS);
     }
+    await nodes;
   }
 
   #see(change: Watched<Pod>): void {
@@ -126,18 +156,36 @@ export class Observation {
     return this.#last.diagnosis;
   }
 
-  /** Reads the nodes, unless that was done within `age` milliseconds. */
-  async lookAtNodes(signal: AbortSignal, age: number): Promise<void> {
-    const { cluster, clock } = this.#world;
-    if (clock.now() - this.#nodesAt < age || this.#denied.has('nodes')) return;
-    try {
-      this.#nodes = new Map((await cluster.listNodes(signal)).map((node) => [node.metadata.name, seeNode(node)]));
-      this.#nodesAt = clock.now();
-      this.#last = undefined;
-    } catch (error) {
-      this.#denied.add('nodes');
-      this.#withhold(error, 'Could not determine whether a node itself is at fault.');
-    }
+  /**
+   * Whether the nodes were read within `ageMs`, or cannot be read. If not, they are read in the background, and `onRead` is called
+   * when that has ended, which takes at most 5 s.
+   */
+  knowsNodes(ageMs: number): boolean {
+    return this.#isRecent('nodes', ageMs, NO_NODES, (signal) => this.#readNodes(signal));
+  }
+
+  async #readNodes(signal: AbortSignal): Promise<void> {
+    if (this.#denied.has('nodes')) return;
+    const nodes = await this.#world.cluster.listNodes(signal);
+    this.#nodes = new Map(nodes.map((node) => [node.metadata.name, seeNode(node)]));
+    this.#last = undefined;
+  }
+
+  /** Starts a read in the background, unless one is running or has ended within `ageMs`. Whether one has ended that recently. */
+  #isRecent(source: Source, ageMs: number, consequence: string, read: (signal: AbortSignal) => Promise<void>): boolean {
+    if (this.#denied.has(source)) return true;
+    if (this.#reading.has(source)) return false;
+    if (this.#now - (this.#readAt.get(source) ?? Number.NEGATIVE_INFINITY) < ageMs) return true;
+    this.#reading.add(source);
+    const limit = AbortSignal.any([this.#world.signal, this.#stopping.signal, AbortSignal.timeout(READ_LIMIT)]);
+    void read(limit)
+      .catch((error: unknown) => this.#withhold(source, error, consequence))
+      .finally(() => {
+        this.#reading.delete(source);
+        this.#readAt.set(source, this.#now);
+        this.#on.onRead();
+      });
+    return false;
   }
 
   /** When to read warnings because pods are still starting or do not exist; undefined if there is no reason to. */
@@ -145,30 +193,28 @@ export class Observation {
     const { troubled = [] } = this.diagnosis(counts) ?? {};
     const reason = troubled.some(({ trouble }) => ['starting', 'no-pod', 'volume-mount', 'pod-rejected'].includes(trouble.cause));
     if (!reason || this.#denied.has('events')) return undefined;
-    return this.#warningsAt + this.#warningsAge;
+    return (this.#readAt.get('events') ?? 0) + this.#warningsAge;
   }
 
-  /** Reads why pods are still starting, or why none is created. */
-  async lookAtWarnings(signal: AbortSignal): Promise<void> {
-    const { cluster, clock } = this.#world;
+  /** Reads in the background why pods are still starting, or why none is created. Less and less often. */
+  refreshWarnings(): void {
+    if (this.#isRecent('events', this.#warningsAge, NO_WARNINGS, (signal) => this.#readWarnings(signal))) return;
+    if (this.#readAt.has('events')) this.#warningsAge = Math.min(this.#warningsAge * 2, LONGEST_WARNINGS_AGE);
+  }
+
+  async #readWarnings(signal: AbortSignal): Promise<void> {
+    const { cluster } = this.#world;
     const { namespace, uid } = this.#daemonSet.metadata;
-    const now = clock.now();
-    if (this.#warningsAt > 0) this.#warningsAge = Math.min(this.#warningsAge * 2, LONGEST_WARNINGS_AGE);
-    this.#warningsAt = now;
-    try {
-      const [ours, ...mounts] = await Promise.all([
-        cluster.listWarnings(namespace, { 'involvedObject.uid': uid, reason: 'FailedCreate' }, signal),
-        ...VOLUME_WARNINGS.map((reason) => cluster.listWarnings(namespace, { reason }, signal)),
-      ]);
-      const warnings = Map.groupBy(seeWarnings(mounts.flat()), (warning) => warning.uid);
-      for (const [id, pod] of this.#pods) this.#pods.set(id, withWarnings(pod, warnings.get(id) ?? [], now));
-      const rejection = seeWarnings(ours).at(-1);
-      this.#rejected = rejection && { message: rejection.message, since: this.#rejected?.since ?? now };
-      this.#last = undefined;
-    } catch (error) {
-      this.#denied.add('events');
-      this.#withhold(error, 'Could not determine in full why pods do not start.');
-    }
+    const now = this.#now;
+    const [ours, ...mounts] = await Promise.all([
+      cluster.listWarnings(namespace, { 'involvedObject.uid': uid, reason: 'FailedCreate' }, signal),
+      ...VOLUME_WARNINGS.map((reason) => cluster.listWarnings(namespace, { reason }, signal)),
+    ]);
+    const warnings = Map.groupBy(seeWarnings(mounts.flat()), (warning) => warning.uid);
+    for (const [id, pod] of this.#pods) this.#pods.set(id, withWarnings(pod, warnings.get(id) ?? [], now));
+    const rejection = seeWarnings(ours).at(-1);
+    this.#rejected = rejection && { message: rejection.message, since: this.#rejected?.since ?? now };
+    this.#last = undefined;
   }
 
   /** The groups; the first few of them with the events and the log of their example. */
@@ -194,8 +240,7 @@ export class Observation {
     try {
       return seeWarnings(await this.#world.cluster.listWarnings(namespace, { 'involvedObject.name': pod }, signal));
     } catch (error) {
-      this.#denied.add('events');
-      this.#withhold(error, 'Could not read the warnings about these pods.');
+      this.#withhold('events', error, 'Could not read the warnings about these pods.');
       return [];
     }
   }
@@ -209,16 +254,20 @@ export class Observation {
       const text = await this.#world.cluster.containerLog({ namespace, name: pod }, container, { previous: restarts > 0, lines }, signal);
       return text.split('\n').filter((line, index, all) => line !== '' || index < all.length - 1);
     } catch (error) {
-      if (isFailure(error, 'forbidden')) this.#denied.add('logs');
-      this.#withhold(error, 'Could not read the log of the container.');
+      this.#withhold('logs', error, 'Could not read the log of the container.');
       return undefined;
     }
   }
 
-  /** Warns of what this account is not allowed to read. Another failure is a detail for the debug log; an aborted read is neither. */
-  #withhold(error: unknown, what: string): void {
+  /**
+   * Warns of what this account is not allowed to read, which then is not tried again. Another failure is a detail for the debug log;
+   * an aborted read is neither.
+   */
+  #withhold(source: Source, error: unknown, consequence: string): void {
     const { log, signal } = this.#world;
-    if (isFailure(error, 'forbidden')) log.warning(`${what} ${error.message}`);
-    else if (!signal.aborted && !this.#stopping.signal.aborted) log.debug(`${what} ${(error as Error).message}`);
+    if (isFailure(error, 'forbidden')) {
+      this.#denied.add(source);
+      log.warning(`${consequence} ${error.message}`);
+    } else if (!signal.aborted && !this.#stopping.signal.aborted) log.debug(`${consequence} ${(error as Error).message}`);
   }
 }

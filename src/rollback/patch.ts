@@ -4,10 +4,12 @@ import type { Preview } from '../daemonset/plan.ts';
 import { CHANGE_CAUSE, type Revision } from '../daemonset/revision.ts';
 import { digest, isObject } from '../daemonset/template.ts';
 import type { DaemonSet, ManagedFieldsEntry } from '../daemonset/types.ts';
-import type { World } from './world.ts';
+import { afterwards, delayed, type World } from './world.ts';
 
 /** How many times to find out whether an unanswered patch was written. */
 const TRIES = 5;
+/** How long giving up the ownership of fields may take, in milliseconds. */
+const OWNERSHIP_LIMIT = 10_000;
 /** How long to wait for the answer to a patch after a cancellation, in milliseconds. */
 const GRACE_AFTER_CANCEL = 1_000;
 
@@ -104,19 +106,6 @@ export async function restore(world: World, daemonSet: DaemonSet, target: Revisi
   return { kind: 'unknown', why };
 }
 
-/** A signal that is aborted a while after the other, with its reason. */
-function delayed(signal: AbortSignal, milliseconds: number): AbortSignal {
-  const controller = new AbortController();
-  signal.addEventListener(
-    'abort',
-    () => {
-      setTimeout(() => controller.abort(signal.reason), milliseconds).unref();
-    },
-    { once: true },
-  );
-  return controller.signal;
-}
-
 /** Whether the DaemonSet's template is written by server-side apply. */
 export function isServerSideApplied({ metadata }: DaemonSet): boolean {
   return (metadata.managedFields ?? []).some(({ operation, fieldsV1 }) => {
@@ -131,6 +120,7 @@ export function isServerSideApplied({ metadata }: DaemonSet): boolean {
  */
 export async function yieldOwnership(world: World, daemonSet: DaemonSet): Promise<DaemonSet> {
   let latest = daemonSet;
+  const signal = afterwards(world, OWNERSHIP_LIMIT);
   for (let attempt = 0; attempt < TRIES; attempt++) {
     const index = ourEntry(latest.metadata.managedFields ?? []);
     if (index < 0) return latest;
@@ -145,17 +135,16 @@ export async function yieldOwnership(world: World, daemonSet: DaemonSet): Promis
           { op: 'remove', path },
         ],
         { dryRun: false },
-        world.signal,
+        signal,
       );
     } catch (error) {
-      world.signal.throwIfAborted();
-      if (!isFailure(error, 'conflict', 'answer-lost')) {
+      if (signal.aborted || !isFailure(error, 'conflict', 'answer-lost')) {
         world.log.warning(
           `The next server-side apply will conflict with the field manager "${FIELD_MANAGER}" (use --force-conflicts once): ${(error as Error).message}`,
         );
         return latest;
       }
-      latest = await readOr(world.cluster, latest, world.signal);
+      latest = await readOr(world.cluster, latest, signal);
     }
   }
   return latest;

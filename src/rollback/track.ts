@@ -1,4 +1,4 @@
-import { isFailure } from '../cluster/cluster.ts';
+import { ClusterError } from '../cluster/cluster.ts';
 import {
   type CauseGroup,
   groupCauses,
@@ -18,7 +18,7 @@ import { formatDuration } from '../duration.ts';
 import { Bell } from './bell.ts';
 import { Observation } from './observe.ts';
 import { HEARTBEAT, ProgressLog } from './progress-log.ts';
-import { Interruption, type World } from './world.ts';
+import { afterwards, Interruption, type World } from './world.ts';
 
 /** Pods are watched once nothing has changed for this long, in milliseconds. */
 const LULL = 5_000;
@@ -28,7 +28,7 @@ const BETWEEN_COMPARISONS = 5_000;
 const NODES_AGE = 5_000;
 /** Pods change in batches, and each evaluation covers all of them: it runs this long after the first change, in milliseconds. */
 const CROWD = 250;
-/** How long causes may still be read once the time is up, and after a verdict. Milliseconds. */
+/** How long causes may still be read once the time is up, and for a verdict. Milliseconds. */
 const LAST_LOOK = 1_500;
 const LONG_LOOK = 10_000;
 
@@ -108,6 +108,8 @@ class Wait {
   #progress: Progress;
   #comparedAt = 0;
   #wrong: string[] = [];
+  /** The pods could not be read to verify the counters. */
+  #unverified = false;
   /** There is a reason not to trust the counters, and this account is not allowed to list pods. */
   #doubtful = false;
   #toReplace: PodOnNode[] | undefined;
@@ -125,7 +127,8 @@ class Wait {
     this.#minReady = (start.spec.minReadySeconds ?? 0) * 1_000;
     this.#progressLog = new ProgressLog(world);
     const wanted = { generation: start.metadata.annotations?.[TEMPLATE_GENERATION], hash: options.hash };
-    this.#observation = new Observation(world, start, wanted, this.#begun, () => this.#podsChanged());
+    const on = { onPods: () => this.#podsChanged(), onRead: () => this.#bell.ring() };
+    this.#observation = new Observation(world, start, wanted, this.#begun, on);
   }
 
   async untilEnd(): Promise<Tracked['kind']> {
@@ -204,29 +207,26 @@ class Wait {
   }
 
   /** Whether to end the wait although not every node runs the version. */
-  async #verdict(): Promise<'complete' | 'failed' | 'stalled' | undefined> {
-    const { clock, signal } = this.#world;
+  #verdict(): 'complete' | 'failed' | 'stalled' | undefined {
     const { limits } = this.#options;
-    const judged = this.#daemonSet;
     const counts = this.#counts;
-    const now = clock.now();
+    const now = this.#world.clock.now();
     const idle = now - this.#progress.progressedAt;
-    if (idle >= LULL) this.#observation.start();
+    const overdue = idle >= this.#deadline;
+    if (idle >= LULL || overdue) this.#observation.start();
     const due = this.#observation.warningsDueAt(counts);
-    if (idle >= LULL && due !== undefined && now >= due) await this.#observation.lookAtWarnings(signal);
+    if (idle >= LULL && due !== undefined && now >= due) this.#observation.refreshWarnings();
 
     const patience = { grace: limits.failureGrace, tolerated: toleratedOf(limits.tolerateUnavailable, counts.desired) };
-    let seen = this.#observation.diagnosis(counts);
-    const overdue = idle >= this.#deadline;
+    const seen = this.#observation.diagnosis(counts);
     const mayFail = limits.failFast && seen !== undefined && stuckOf(seen, patience, now).length > patience.tolerated;
-    const mayDo = seen !== undefined && idle >= limits.failureGrace;
-    if (overdue && !seen) await this.#observation.glance(AbortSignal.any([signal, AbortSignal.timeout(LONG_LOOK)]));
-    if (mayFail || mayDo || overdue) await this.#observation.lookAtNodes(signal, mayFail || overdue ? NODES_AGE : HEARTBEAT);
-    // Something changed while that was read: evaluate again, at once.
-    if (this.#daemonSet !== judged || this.#deleted) return undefined;
-    seen = this.#observation.diagnosis(counts);
+    const mayTolerate = seen !== undefined && idle >= limits.failureGrace;
+    // What a verdict is based on is read in the background; when it is there, or cannot be read in time, this is evaluated again.
+    if (overdue && !seen && this.#observation.started && idle < this.#deadline + LONG_LOOK) return undefined;
+    const nodesAge = mayFail || overdue ? NODES_AGE : HEARTBEAT;
+    if ((mayFail || mayTolerate || overdue) && !this.#observation.knowsNodes(nodesAge)) return undefined;
 
-    this.#stuck = seen ? stuckOf(seen, patience, clock.now()) : [];
+    this.#stuck = seen ? stuckOf(seen, patience, now) : [];
     if (seen && idle >= limits.failureGrace && counts.desired > 0) {
       const lacking = seen.troubled.filter(({ isNew }) => !isNew).length;
       if (lacking <= patience.tolerated && seen.troubled.length > 0) return 'complete';
@@ -243,39 +243,48 @@ class Wait {
     return progressDeadline > 0 ? progressDeadline + this.#minReady : Number.POSITIVE_INFINITY;
   }
 
-  /** The counters are complete but cannot be trusted: whether pods run another template. */
+  /** The counters are complete but cannot be trusted: whether pods run another template, or could not be read. */
   async #countersLie(): Promise<boolean> {
     const { verifyPods } = this.#options;
     if (verifyPods === 'no') return false;
-    const { clock } = this.#world;
-    if (this.#wrong.length > 0 && clock.now() - this.#comparedAt < BETWEEN_COMPARISONS) return true;
+    const { clock, log } = this.#world;
+    if ((this.#wrong.length > 0 || this.#unverified) && clock.now() - this.#comparedAt < BETWEEN_COMPARISONS) return true;
     this.#comparedAt = clock.now();
-    const doubt =
-      'The history has the same version twice, so the counters may be wrong, and this account is not allowed to list pods to check them.';
-    const lagging = await this.#podsThatLag(verifyPods === 'doubt' ? doubt : undefined);
-    this.#doubtful = verifyPods === 'doubt' && lagging === undefined;
-    this.#wrong = (lagging ?? []).map(({ metadata }) => metadata.name);
-    if (this.#wrong.length === 0) return false;
-    this.#progressLog.say(
-      `The counters are complete, but ${this.#wrong.length} pods run another template: ${this.#wrong.slice(0, 10).join(', ')}`,
-    );
-    return true;
+    const lagging = await this.#podsThatLag();
+    this.#unverified = lagging.kind === 'unreadable';
+    this.#doubtful = verifyPods === 'doubt' && lagging.kind === 'forbidden';
+    this.#wrong = lagging.kind === 'pods' ? lagging.pods.map(({ metadata }) => metadata.name) : [];
+    if (lagging.kind === 'unreadable')
+      this.#progressLog.say(`The counters are complete, but the pods could not be read to verify that: ${lagging.why}`);
+    if (lagging.kind === 'forbidden' && verifyPods === 'doubt') {
+      log.warning(
+        `The history has the same version twice, so the counters may be wrong, and this account is not allowed to list pods to check them. ${lagging.why}`,
+      );
+    }
+    if (this.#wrong.length > 0) {
+      this.#progressLog.say(
+        `The counters are complete, but ${this.#wrong.length} pods run another template: ${this.#wrong.slice(0, 10).join(', ')}`,
+      );
+    }
+    return this.#unverified || this.#wrong.length > 0;
   }
 
   async #podsToReplace(): Promise<PodOnNode[] | undefined> {
-    const lagging = await this.#podsThatLag('Could not determine which pods are still to be replaced.');
-    return lagging?.map(({ metadata, spec }) => ({ name: metadata.name, node: String(spec?.['nodeName'] ?? '') }));
+    const lagging = await this.#podsThatLag();
+    if (lagging.kind === 'pods')
+      return lagging.pods.map(({ metadata, spec }) => ({ name: metadata.name, node: String(spec?.['nodeName'] ?? '') }));
+    this.#world.log.warning(`Could not determine which pods are still to be replaced. ${lagging.why}`);
+    return undefined;
   }
 
-  /** The pods that do not run the DaemonSet's template. If this account is not allowed to list pods: undefined, with `why` as a warning. */
-  async #podsThatLag(why: string | undefined): Promise<Pod[] | undefined> {
-    const { cluster, log, signal } = this.#world;
+  /** The pods that do not run the DaemonSet's template, or why that is unknown. */
+  async #podsThatLag(): Promise<{ kind: 'pods'; pods: Pod[] } | { kind: 'forbidden' | 'unreadable'; why: string }> {
+    const { cluster, signal } = this.#world;
     try {
-      return wrongPods(this.#daemonSet, await cluster.listPods(this.#daemonSet, signal));
+      return { kind: 'pods', pods: wrongPods(this.#daemonSet, await cluster.listPods(this.#daemonSet, signal)) };
     } catch (error) {
-      if (!isFailure(error, 'forbidden')) throw error;
-      if (why !== undefined) log.warning(`${why} ${error.message}`);
-      return undefined;
+      if (!(error instanceof ClusterError)) throw error;
+      return { kind: error.failure === 'forbidden' ? 'forbidden' : 'unreadable', why: error.message };
     }
   }
 
@@ -309,9 +318,10 @@ class Wait {
       progressedAt + LULL,
       progressedAt + limits.failureGrace,
       progressedAt + this.#deadline,
+      progressedAt + this.#deadline + LONG_LOOK,
       progressedAt + this.#deadline + limits.progressDeadline,
       diagnosis && nextVerdictAt(diagnosis, { grace: limits.failureGrace, tolerated: 0 }, now),
-      this.#wrong.length > 0 ? this.#comparedAt + BETWEEN_COMPARISONS : undefined,
+      this.#wrong.length > 0 || this.#unverified ? this.#comparedAt + BETWEEN_COMPARISONS : undefined,
       this.#observation.started ? this.#observation.warningsDueAt(counts) : undefined,
     ];
     return Math.min(...times.filter((time) => time !== undefined).filter((time) => time > now), now + HEARTBEAT);
@@ -336,7 +346,7 @@ class Wait {
 
   async #causes(kind: Tracked['kind']): Promise<CauseGroup[]> {
     const { clock, log } = this.#world;
-    const limit = AbortSignal.timeout(kind === 'timeout' ? LAST_LOOK : LONG_LOOK);
+    const limit = afterwards(this.#world, kind === 'timeout' ? LAST_LOOK : LONG_LOOK);
     try {
       const observation = this.#observation;
       if (kind === 'timeout') await observation.glance(limit);

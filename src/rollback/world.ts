@@ -58,6 +58,25 @@ export class Interruption extends Error {
   }
 }
 
+/** How much longer than the timeout a step may take to read causes and to write marks, in milliseconds. docs/architecture.md names it. */
+export const AFTER_TIMEOUT = 2_000;
+
+/** A signal that is aborted a while after the other, with its reason. */
+export function delayed(signal: AbortSignal, ms: number): AbortSignal {
+  const controller = new AbortController();
+  const later = (): void => {
+    setTimeout(() => controller.abort(signal.reason), ms).unref();
+  };
+  if (signal.aborted) later();
+  else signal.addEventListener('abort', later, { once: true });
+  return controller.signal;
+}
+
+/** A signal for what follows a wait or a write: aborted after that time, and soon after the timeout or a cancellation. */
+export function afterwards({ signal }: Term, ms: number): AbortSignal {
+  return AbortSignal.any([AbortSignal.timeout(ms), delayed(signal, AFTER_TIMEOUT)]);
+}
+
 /** The same world, but each line of its log names this DaemonSet. */
 export function about({ namespace, name }: DaemonSetName, world: World): World {
   const of = (line: string): string => `${namespace}/${name}: ${line}`;
