@@ -208,3 +208,11 @@ describe('an unrecoverable failure', () => {
     );
   });
 });
+
+test.each(['constructor', '__proto__', 'toString', 'hasOwnProperty'])(
+  'the waiting reason %s is not looked up in the prototype of an object',
+  (reason) => {
+    const waiting = pod({ containerStatuses: [{ name: 'agent', state: { waiting: { reason } } }] });
+    expect(troubleOf(waiting)).toMatchObject({ cause: 'starting', reason });
+  },
+);

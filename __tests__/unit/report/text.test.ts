@@ -153,3 +153,13 @@ test('fence() gives one code block, whatever the lines contain', () => {
     }),
   );
 });
+
+test('a fence holds any number of backticks, in any number of lines', () => {
+  expect(fence('text', ['`x'.repeat(250_000), '```']).startsWith('````text\n')).toBe(true);
+  expect(
+    fence(
+      'text',
+      Array.from({ length: 250_000 }, () => '`'),
+    ).startsWith('```text\n'),
+  ).toBe(true);
+});

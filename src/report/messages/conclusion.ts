@@ -83,7 +83,7 @@ function textOf(facts: Facts, result: Result): string {
     case 'another-refused':
       return anotherRefusedText(facts);
     case 'recorded':
-      return result.old ? recordedText(result.old) : '';
+      return result.old ? recordedText(result.old) : 'If this job fails, what runs now is restored.';
     case 'absent':
       return absentText(facts);
     case 'record-lost':

@@ -1,0 +1,179 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Facts, Result, UnfinishedRollout } from '../../../../src/daemonset/result.ts';
+import { historyOf } from '../../../../src/daemonset/revision.ts';
+import { messageOf } from '../../../../src/report/messages/conclusion.ts';
+import { decisionText } from '../../../../src/report/messages/rollout.ts';
+import { controllerRevision, daemonSet, resultWith, template } from '../../builders.ts';
+
+const history = historyOf(daemonSet(template('agent:v2')), [
+  controllerRevision(1, template('agent:v1'), { cause: 'deploy v1' }),
+  controllerRevision(2, template('agent:v2'), { cause: 'deploy v2' }),
+]);
+const [current, older] = history.revisions as [NonNullable<Result['old']>, NonNullable<Result['old']>];
+const named = { kind: 'name', name: 'agent-9' } as const;
+const unfinished = (end: UnfinishedRollout): Facts => ({ kind: 'unfinished-rollout', end, version: 'restored' });
+
+/** Facts of every kind; the compiler holds that none is missing. */
+const ALL: { [K in Facts['kind']]: Extract<Facts, { kind: K }>[] } = {
+  restored: [{ kind: 'restored' }],
+  'restored-not-waited': [{ kind: 'restored-not-waited' }],
+  'already-current': [{ kind: 'already-current' }],
+  'dry-run': [
+    { kind: 'dry-run', validated: true },
+    { kind: 'dry-run', validated: false },
+  ],
+  'dry-run-of-resumed': [{ kind: 'dry-run-of-resumed', time: '2026-01-01T00:00:00Z' }],
+  'write-unknown': [{ kind: 'write-unknown', why: 'no answer in time' }],
+  'rolled-out': [{ kind: 'rolled-out' }],
+  'unfinished-rollout': [
+    ...(['on-delete', 'not-waited', 'failed', 'stalled', 'superseded', 'deleted', 'recreated', 'timeout', 'cancelled'] as const).map(
+      unfinished,
+    ),
+    { kind: 'unfinished-rollout', end: 'stalled', version: 'deployed', misreported: ['agent-a', 'agent-b'] },
+    { kind: 'unfinished-rollout', end: 'superseded', version: 'deployed', writer: 'kubectl-set at 2026-01-01T00:00:00Z' },
+  ] as Extract<Facts, { kind: 'unfinished-rollout' }>[],
+  'not-observed': [{ kind: 'not-observed' }],
+  'not-recorded': [{ kind: 'not-recorded' }],
+  'being-deleted': [{ kind: 'being-deleted' }],
+  'nothing-previous': (['only-revision', 'same-version', 'same-to-server'] as const).map((why) => ({ kind: 'nothing-previous', why })),
+  'nothing-known-good': (['none-ready', 'pods-unknown', 'same-to-server'] as const).map((why) => ({ kind: 'nothing-known-good', why })),
+  'revision-not-found': [{ kind: 'revision-not-found', asked: { kind: 'number', number: 9 } }],
+  'ambiguous-revision': [{ kind: 'ambiguous-revision', asked: { kind: 'number', number: 1 }, names: ['agent-a', 'agent-b'] }],
+  'unexpected-revision': [
+    { kind: 'unexpected-revision', expected: named, current },
+    { kind: 'unexpected-revision', expected: named, current: undefined },
+  ],
+  'already-rolled-back': [
+    {
+      kind: 'already-rolled-back',
+      asked: { kind: 'previous' },
+      time: '2026-01-01T00:00:00Z',
+      run: '7',
+      repository: 'o/r',
+      current,
+      restored: 1,
+      left: older,
+      older,
+    },
+    {
+      kind: 'already-rolled-back',
+      asked: { kind: 'last-good' },
+      time: '2026-01-01T00:00:00Z',
+      run: undefined,
+      repository: undefined,
+      current,
+      restored: 1,
+      left: undefined,
+      older: undefined,
+    },
+  ],
+  'another-refused': [{ kind: 'another-refused', others: [{ name: { namespace: 'a', name: 'b' }, reason: 'no-previous-revision' }] }],
+  recorded: [{ kind: 'recorded' }],
+  absent: [{ kind: 'absent', message: 'There is no DaemonSet "agent".' }],
+  'record-lost': [{ kind: 'record-lost' }],
+  'record-not-saved': [{ kind: 'record-not-saved', why: 'permission denied' }],
+  'left-after-cancel': [{ kind: 'left-after-cancel' }],
+  recreated: [{ kind: 'recreated' }],
+  'not-changed': [{ kind: 'not-changed', recorded: older }],
+  'only-restarted': [{ kind: 'only-restarted', recorded: older }],
+  'ambiguous-change': [
+    { kind: 'ambiguous-change', changes: 2, expected: named, current, recorded: older },
+    { kind: 'ambiguous-change', changes: undefined, expected: undefined, current, recorded: older },
+  ],
+  'deleted-since': [{ kind: 'deleted-since', recorded: older }],
+  'still-absent': [{ kind: 'still-absent' }],
+  'created-by-job': [{ kind: 'created-by-job' }],
+  listed: [{ kind: 'listed' }],
+  'invalid-input': [{ kind: 'invalid-input', mistakes: ['Input timeout: "soon" is not a duration.', 'Input wait: "yes" is neither.'] }],
+  interrupted: [
+    { kind: 'interrupted', by: 'timeout', written: true },
+    { kind: 'interrupted', by: 'cancelled', written: false },
+  ],
+  'cluster-error': [
+    { kind: 'cluster-error', message: 'Could not reach the API server.', written: true },
+    { kind: 'cluster-error', message: 'Could not reach the API server.', written: false },
+  ],
+  bug: [{ kind: 'bug', detail: 'x is not a function', written: false }],
+};
+
+const counts = { desired: 10, updated: 5, available: 4 };
+const full: Partial<Result> = { old: current, target: older, newRevision: 3, counts };
+
+describe('every message', () => {
+  const cases = Object.values(ALL)
+    .flat()
+    .map((facts): [string, Facts] => [JSON.stringify(facts).slice(0, 100), facts]);
+
+  test.each(cases)('is a line of whole sentences, whatever is known: %s', (_, facts) => {
+    for (const more of [full, {}]) {
+      const text = messageOf(resultWith({ outcome: 'error', reason: 'internal', facts }, history, more));
+      expect(text).toMatch(/^[A-Z]|^\d+ revisions/);
+      expect(text).not.toMatch(/undefined|NaN|\[object| {2}|\n|\.\.|: :/);
+      expect(text.trim()).toBe(text);
+    }
+  });
+
+  test('about a rollback that was written says that it continues', () => {
+    const [written, not] = ALL['cluster-error'].map((facts) => messageOf(resultWith({ outcome: 'error', reason: 'unreachable', facts })));
+    expect(written).toBe('Could not reach the API server. The rollback was written and continues in the cluster.');
+    expect(not).toBe('Could not reach the API server.');
+  });
+});
+
+describe('a guard that could not restore what it recorded', () => {
+  const recorded = { number: 1, name: 'agent-1' };
+
+  test.each<[Result['outcome'], Facts, boolean]>([
+    ['error', { kind: 'cluster-error', message: 'Could not reach the API server.', written: false }, true],
+    ['timed-out', unfinished('timeout'), true],
+    ['failed', unfinished('failed'), true],
+    ['refused', { kind: 'not-observed' }, true],
+    ['cancelled', { kind: 'left-after-cancel' }, true],
+    ['superseded', { kind: 'ambiguous-change', changes: 2, expected: undefined, current, recorded: older }, true],
+    ['refused', { kind: 'recreated' }, false],
+    ['deleted', { kind: 'deleted-since', recorded }, false],
+    ['rolled-back', { kind: 'restored' }, false],
+    ['unchanged', { kind: 'not-changed', recorded }, false],
+  ])('names the revision and the command, unless there is nothing to restore: %s, %j', (outcome, facts, names) => {
+    const text = messageOf(resultWith({ outcome, reason: 'internal', facts }, history, { ...full, recorded }));
+    const command = 'kubectl rollout undo daemonset/agent -n logging --to-revision=1';
+    expect(text.endsWith(`roll back with to-revision: agent-1, or: ${command}`)).toBe(names);
+  });
+});
+
+describe('a gate that rolls back', () => {
+  const gate = resultWith({ outcome: 'failed', reason: 'crash-loop', facts: unfinished('failed') }, history, full);
+  const because = { rollBack: true, because: 'version-fails', nodes: 2 } as const;
+  const textOf = (back?: Partial<Result>): string =>
+    messageOf({
+      ...gate,
+      rollback: {
+        decision: because,
+        gate,
+        ...(back && {
+          result: resultWith({ outcome: 'rolled-back', reason: 'complete', facts: { kind: 'restored' } }, history, { ...full, ...back }),
+        }),
+      },
+    });
+
+  test.each<[string, Partial<Result> | undefined, RegExp]>([
+    ['succeeded', {}, /It was rolled back\. Revision 2 → 3, which restores revision 1\. Every node runs that version now\.$/],
+    ['is not complete', { outcome: 'pending' }, /It was rolled back\. Revision 2 → 3, which restores revision 1\.$/],
+    [
+      'did not succeed',
+      { outcome: 'timed-out', reason: 'timeout', changed: true },
+      /The rollback that followed did not succeed \(timed-out, timeout\): /,
+    ],
+    ['was refused', { outcome: 'refused', reason: 'no-known-good' }, /It could not be rolled back \(refused, no-known-good\): /],
+    ['was not tried', undefined, /Rolling back, because the version does not run on 2 nodes\.$/],
+  ])('says what failed, then how the rollback ended: it %s', (_, back, expected) => {
+    expect(textOf(back)).toMatch(/^Pods of the restored version cannot start\. /);
+    expect(textOf(back)).toMatch(expected);
+  });
+
+  test('says why it does not roll back', () => {
+    expect(decisionText({ rollBack: false, because: 'other-cause' })).toBe(
+      'It was not rolled back: the rollout is blocked by something other than this version, so a rollback would not help.',
+    );
+  });
+});
