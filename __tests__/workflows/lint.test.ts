@@ -1,22 +1,23 @@
-/** Workflows, examples and action.yml are what actionlint and zizmor accept. */
+/** Workflows, examples, snippets of the docs and action.yml pass actionlint and zizmor. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { buildTools } from '../../testbed/build.ts';
 import { installZizmor } from '../../testbed/zizmor.ts';
 import { execute, tell } from '../e2e/support.ts';
-import { readmeWorkflows } from './readme.ts';
+import { completedSnippets, documentedWorkflows } from './readme.ts';
 
 const workflows = readdirSync('.github/workflows').map((name) => join('.github/workflows', name));
 const examples = readdirSync('examples')
   .filter((name) => name.endsWith('.yml'))
   .map((name) => join('examples', name));
 
-test('actionlint finds nothing in our workflows, nor in examples and README', async () => {
+test('actionlint accepts our workflows, the examples, and the workflows and snippets of README and docs', async () => {
   const { actionlint } = await buildTools(['actionlint'], tell);
-  for (const some of [workflows, examples]) expect(some).not.toHaveLength(0);
+  const documented = [...Object.values(documentedWorkflows()), ...completedSnippets().map(({ text }) => text)];
+  for (const some of [workflows, examples, documented]) expect(some).not.toHaveLength(0);
   expect(await execute(actionlint, [...workflows, ...examples])).toMatchObject({ code: 0, stdout: '' });
-  for (const text of Object.values(readmeWorkflows())) {
+  for (const text of documented) {
     expect({ text, ...(await execute(actionlint, ['-'], text)) }).toMatchObject({ code: 0, stdout: '' });
   }
 });
