@@ -18,7 +18,10 @@ test('actionlint accepts our workflows, the examples, and the workflows and snip
   for (const some of [workflows, examples, documented]) expect(some).not.toHaveLength(0);
   expect(await execute(actionlint, [...workflows, ...examples])).toMatchObject({ code: 0, stdout: '' });
   for (const text of documented) {
-    expect({ text, ...(await execute(actionlint, ['-'], text)) }).toMatchObject({ code: 0, stdout: '' });
+    // A guard reads its inputs again at the end of the job, so they can refer to later steps, which actionlint does not know.
+    const guarded = /command: guard/.test(text) ? [...text.matchAll(/^ +id: ([\w-]+)$/gm)].map(([, id]) => id) : [];
+    const ignored = guarded.flatMap((id) => ['-ignore', `^property "${id}" is not defined in object type`]);
+    expect({ text, ...(await execute(actionlint, [...ignored, '-'], text)) }).toMatchObject({ code: 0, stdout: '' });
   }
 });
 
