@@ -1,4 +1,4 @@
-/** What is told in several places is the same in each. */
+/** README, docs, action.yml, examples and the code agree. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -8,6 +8,7 @@ import { PERMISSIONS } from '../../src/cluster/permissions.ts';
 import { COMMANDS, isSuccess, OUTCOMES, REASONS } from '../../src/daemonset/outcome.ts';
 import { DEFAULTS } from '../../src/inputs.ts';
 import { outputsOf } from '../../src/report/outputs.ts';
+import { snippets } from '../workflows/readme.ts';
 
 interface Manifest {
   kind: string;
@@ -41,6 +42,20 @@ const outputs = Object.keys(
   }),
 );
 
+/** The text between a heading and the next one of its level. */
+function section(text: string, heading: string): string {
+  const [, found = ''] = text.split(`\n## ${heading}\n`);
+  return found.split('\n## ')[0] ?? '';
+}
+
+/** The steps of this action in a part of a workflow. */
+function stepsIn(part: unknown): { with?: Record<string, unknown> }[] {
+  if (typeof part !== 'object' || part === null) return [];
+  const inside = Object.values(part).flatMap(stepsIn);
+  const isOurs = 'uses' in part && String(part.uses).startsWith('OWNER/rollback-daemonset@');
+  return isOurs ? [part as { with?: Record<string, unknown> }, ...inside] : inside;
+}
+
 /** The rows of the first table after a heading: cells without padding. */
 function tableAfter(text: string, heading: string): string[][] {
   const lines = text.slice(text.indexOf(`\n## ${heading}\n`)).split('\n');
@@ -58,31 +73,51 @@ function tableAfter(text: string, heading: string): string[][] {
 }
 
 describe('inputs and outputs', () => {
-  test('action.yml has those of inputs.ts, with their defaults', () => {
-    expect(Object.fromEntries(Object.entries(action.inputs).map(([name, input]) => [name, input.default ?? '']))).toEqual(DEFAULTS);
+  test('action.yml has the inputs of inputs.ts with their defaults, and the outputs of outputs.ts', () => {
+    expect(Object.entries(action.inputs).map(([name, input]) => [name, input.default ?? ''])).toEqual(Object.entries(DEFAULTS));
     expect(Object.keys(action.outputs).sort()).toEqual([...outputs].sort());
   });
 
-  test('only defaults in action.yml hold expressions: a runner takes them nowhere else', () => {
+  test('only defaults in action.yml contain expressions, because a runner accepts them nowhere else', () => {
     const withExpressions = read('action.yml')
       .split('\n')
       .filter((line) => line.includes('${' + '{'));
     expect(withExpressions).toEqual([`    default: ${DEFAULTS['job-status']}`]);
   });
 
-  test('so has the README', () => {
-    const inputs = tableAfter(readme, 'Inputs');
-    expect(inputs.map(([name]) => name)).toEqual(Object.keys(DEFAULTS).map((name) => `\`${name}\``));
-    for (const [name = '', given = ''] of inputs) {
-      const real = DEFAULTS[name.slice(1, -1) as keyof typeof DEFAULTS];
-      // A default in words stands for an empty one, and a long list for itself.
-      if (/^`[^`]*`$/.test(given)) expect([name, given]).toEqual([name, `\`${real}\``]);
-      else expect([name, real === '' || given.includes('action.yml')]).toEqual([name, true]);
+  test('descriptions in action.yml have at most four short sentences', () => {
+    for (const [name, { description }] of Object.entries({ ...action.inputs, ...action.outputs })) {
+      const sentences = description.split(/(?<=\.)\s+(?=[`A-Z])/);
+      expect([name, sentences.length <= 4, description.length <= 420]).toEqual([name, true, true]);
+    }
+  });
+
+  test('the README lists every input in order with its default and a comment, and every output', () => {
+    const [, block = ''] = /```yaml\n([\s\S]*?)```/.exec(section(readme, 'Inputs')) ?? [];
+    const steps = load(block) as { uses: string; with: Record<string, unknown> }[];
+    expect(steps).toHaveLength(1);
+    expect(Object.entries(steps[0]?.with ?? {}).map(([name, value]) => [name, String(value)])).toEqual(Object.entries(DEFAULTS));
+    const lines = block.split('\n');
+    for (const name of Object.keys(DEFAULTS)) {
+      const at = lines.findIndex((line) => line.startsWith(`    ${name}:`));
+      const commented = / # [A-Z]/.test(lines[at] ?? '') || /^ {4}# /.test(lines[at - 1] ?? '');
+      expect([name, commented]).toEqual([name, true]);
     }
     expect(tableAfter(readme, 'Outputs').map(([name]) => name)).toEqual(Object.keys(action.outputs).map((name) => `\`${name}\``));
   });
 
-  test('so has action-types.yml', () => {
+  test('snippets in README and docs, and the examples, set only inputs that exist', () => {
+    const examples = readdirSync('examples')
+      .filter((name) => name.endsWith('.yml'))
+      .map((name) => ({ page: `examples/${name}`, text: read(join('examples', name)) }));
+    const given = [...snippets(), ...examples].flatMap(({ page, text }) => stepsIn(load(text)).map((step) => [page, step] as const));
+    expect(given.length).toBeGreaterThan(20);
+    for (const [page, { with: inputs = {} }] of given) {
+      for (const name of Object.keys(inputs)) expect([page, name, name in DEFAULTS]).toEqual([page, name, true]);
+    }
+  });
+
+  test('action-types.yml has the same inputs and outputs with their types', () => {
     const types = load(read('action-types.yml')) as Record<
       'inputs' | 'outputs',
       Record<string, { type: string; 'allowed-values'?: string[] }>
@@ -100,23 +135,31 @@ describe('inputs and outputs', () => {
     ).toEqual(booleans.map(([name]) => name));
   });
 
-  test('every command and every outcome is named where people look for it', () => {
-    for (const command of COMMANDS) expect(action.inputs['command']?.description).toContain(`\`${command}\``);
-    const texts = [action.outputs['outcome']?.description ?? '', tableAfter(readme, 'Outputs')[0]?.[1] ?? ''];
-    for (const text of texts) {
-      const [successes = '', failures = ''] = text.split('Failure:');
-      for (const outcome of OUTCOMES)
-        expect(COMMANDS.some((command) => isSuccess(outcome, command)) ? successes : failures).toContain(`\`${outcome}\``);
+  test('action.yml and README name every command, and every outcome as a success or a failure', () => {
+    const [, block = ''] = /```yaml\n([\s\S]*?)```/.exec(section(readme, 'Inputs')) ?? [];
+    const [beforeCommand = ''] = block.split('command:');
+    for (const command of COMMANDS) {
+      expect(action.inputs['command']?.description).toContain(`\`${command}\``);
+      expect(beforeCommand).toMatch(new RegExp(`\\b${command}\\b`));
+    }
+    for (const text of [action.outputs['outcome']?.description ?? '', section(readme, 'Outputs')]) {
+      const [, list = ''] = text.split('Success:');
+      const [successes = '', failures = ''] = list.split('Failure:');
+      for (const outcome of OUTCOMES) {
+        const isGood = COMMANDS.some((command) => isSuccess(outcome, command));
+        expect(isGood ? successes : failures).toContain(`\`${outcome}\``);
+        expect(isGood ? failures : successes).not.toContain(`\`${outcome}\``);
+      }
     }
   });
 });
 
-test('docs/troubleshooting.md explains each reason, and no other', () => {
+test('docs/troubleshooting.md explains every reason and nothing else', () => {
   const explained = [...read('docs/troubleshooting.md').matchAll(/^### `(.*)`\n\n(?=\S)/gm)].map(([, reason]) => reason);
   expect(explained.sort()).toEqual([...REASONS].sort());
 });
 
-test('rbac/ has the permissions of the sources', () => {
+test('rbac/ grants the permissions in permissions.ts', () => {
   expect(Object.fromEntries(readdirSync('rbac').map((name) => [name, read(join('rbac', name))]))).toEqual(manifests());
   const granted = (...names: string[]): string[] =>
     names.flatMap((name) => {
@@ -130,13 +173,13 @@ test('rbac/ has the permissions of the sources', () => {
   expect(granted('role-minimal.yaml')).toEqual(granted('role.yaml').filter((rule) => /daemonsets|controllerrevisions list/.test(rule)));
 });
 
-test('docs/authentication.md has the manifests and the credential plugins of the sources', () => {
+test('docs/authentication.md names every manifest in rbac/ and every default credential plugin', () => {
   const text = read('docs/authentication.md');
   for (const name of Object.keys(manifests())) expect(text).toContain(`](../rbac/${name})`);
   for (const plugin of DEFAULTS['exec-plugins'].split(', ')) expect(text).toContain(`\`${plugin}\``);
 });
 
-test('docs/security.md names tests that are there', () => {
+test('docs/security.md quotes tests that exist', () => {
   const rows = tableAfter(read('docs/security.md'), 'What is promised, and where it is tested');
   expect(rows).not.toHaveLength(0);
   for (const [promise, tests = ''] of rows) {
@@ -146,7 +189,7 @@ test('docs/security.md names tests that are there', () => {
       const source = read(join('docs', groups?.['path'] ?? ''));
       for (const [, title] of groups?.['titles']?.matchAll(/"([^"]+)"/g) ?? []) expect(source).toContain(title);
     }
-    // Each test that is quoted is one of those that were looked for.
+    // Every quoted title was checked above.
     expect(
       files
         .map(({ groups }) => groups?.['titles'])
@@ -167,7 +210,7 @@ const pages = [
     .map((name) => `docs/${name}`),
 ];
 
-/** The anchors that GitHub gives to the headings of a page. */
+/** The anchors that GitHub creates for the headings of a page. */
 function anchorsOf(path: string): string[] {
   const headings = [
     ...read(path)
@@ -182,9 +225,10 @@ function anchorsOf(path: string): string[] {
   );
 }
 
-test.each(pages)('%s links to what is there', (page) => {
+test.each(pages)('every link in %s has a target', (page) => {
   const text = read(page).replace(/```[\s\S]*?```/g, '');
-  const links = [...text.matchAll(/\]\(([^)\s]+)\)|(?:src|srcset)="([^"]+)"/g)].map(([, link, source]) => link ?? source ?? '');
+  const found = text.matchAll(/\]\(([^)\s]+)\)|(?:src|srcset)="([^"]+)"|^\[[^\]]+\]: (\S+)$/gm);
+  const links = [...found].map(([, link, source, reference]) => link ?? source ?? reference ?? '');
   for (const link of links.filter((link) => !/^https?:/.test(link))) {
     const [path = '', anchor] = link.split('#');
     const target = path === '' ? page : join(dirname(page), path);
@@ -193,15 +237,26 @@ test.each(pages)('%s links to what is there', (page) => {
   }
 });
 
-test('every example is told of, and run', () => {
+test('examples/README.md lists every example, and a test runs each', () => {
   const examples = readdirSync('examples').filter((name) => name.endsWith('.yml'));
-  const told = [...read('examples/README.md').matchAll(/^\| \[(.*?)\]/gm)].map(([, name = '']) => name);
-  expect(told.sort()).toEqual(examples.sort());
+  const listed = [...read('examples/README.md').matchAll(/^\| \[(.*?)\]/gm)].map(([, name = '']) => name);
+  expect(listed.sort()).toEqual(examples.sort());
   for (const name of examples) expect(read('__tests__/workflows/examples.test.ts')).toContain(`example('${name}')`);
 });
 
-test('every npm script is told of in CONTRIBUTING.md, and what is told of is there', () => {
+test('CONTRIBUTING.md names every npm script and no other', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-  const told = [...read('CONTRIBUTING.md').matchAll(/`npm (?:run )?([\w:-]+)/g)].map(([, name = '']) => name);
-  expect([...new Set(told)].sort()).toEqual(Object.keys(scripts).sort());
+  const named = [...read('CONTRIBUTING.md').matchAll(/`npm (?:run )?([\w:-]+)/g)].map(([, name = '']) => name);
+  expect([...new Set(named)].sort()).toEqual(Object.keys(scripts).sort());
+});
+
+test('README and docs keep their lines short enough to read', () => {
+  expect(readme.split('\n').length).toBeLessThanOrEqual(221);
+  expect(readme.split('\n').filter((line) => line.length > 160)).toEqual([]);
+  for (const page of ['docs/guard.md', 'docs/gates.md', 'docs/kubectl.md', 'docs/github.md']) {
+    const long = read(page)
+      .split('\n')
+      .filter((line) => line.length > 200 && !line.startsWith('|'));
+    expect([page, long]).toEqual([page, []]);
+  }
 });

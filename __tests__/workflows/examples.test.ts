@@ -1,5 +1,7 @@
-/** The workflows in examples/, run as they are: with a deploy that succeeds, and with one that breaks. */
-import { readFileSync } from 'node:fs';
+/** Runs the workflows in examples/ as they are: those that deploy, with a version that works and with one that does not. */
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
 import { eventually, Fleet, sharedTestbed, tell } from '../e2e/support.ts';
@@ -7,7 +9,7 @@ import { expectResults, runWorkflow, startWorkflow, stepOf, type WorkflowOptions
 
 const GATE = 'Wait until every node runs it';
 
-/** An example, for the namespace of the test. Its gates do not wait as long as a user would for a deploy that breaks. */
+/** An example, for the namespace of the test. Its gates have a shorter grace than a user would set, so that a broken deploy fails sooner. */
 function example(file: string): string {
   return readFileSync(`examples/${file}`, 'utf8')
     .replaceAll('logging/log-agent', `${fleet.namespace}/log-agent`)
@@ -16,7 +18,7 @@ function example(file: string): string {
 
 let sequence = 100;
 
-/** Pushes a version: its manifest, and a smoke test that passes or does not. Each run has an id of its own. */
+/** A push of a version: its manifest, and a smoke test that passes or fails. Each run has its own id. */
 function push(tag: string, { works = true, ...options }: WorkflowOptions & { works?: boolean } = {}): WorkflowOptions {
   sequence += 1;
   const smokeTest = works ? 'echo "Logs arrive."' : 'echo "No logs arrive." && false';
@@ -35,26 +37,26 @@ beforeEach(async () => {
 });
 afterEach(() => fleet.remove());
 
-/** What is there when nothing was put back, and when v2 was put back in the place of another version. */
+/** The history if v3 stays, and if v2 replaces another version. */
 const kept = { 1: 'v1', 2: 'v2', 3: 'v3' };
 const putBack = (tag: string): Record<number, string> => ({ 1: 'v1', 3: tag, 4: 'v2' });
 
 describe('deploy-with-guard', () => {
   const deploy = (options: WorkflowOptions): Promise<WorkflowRun> => runWorkflow(example('deploy-with-guard.yml'), options);
 
-  test('a version that works stays', async () => {
+  test('keeps a version that works', async () => {
     expectResults(await deploy(push('v3')), { Deploy: ['success', { ...deployed, 'Smoke test': 'success' }] });
     expect(await fleet.history()).toEqual(kept);
     expect(fleet.writes()).toBe(0);
   });
 
-  test('a version that breaks goes', async () => {
+  test('rolls back a version that does not start', async () => {
     expectResults(await deploy(push('v3-crash')), { Deploy: ['failure', broken] });
     expect(await fleet.history()).toEqual(putBack('v3-crash'));
     expect(fleet.writes()).toBe(1);
   });
 
-  test('so does one that runs everywhere, and does not do its work', async () => {
+  test('rolls back a version that runs everywhere and fails the smoke test', async () => {
     const run = await deploy(push('v3', { works: false }));
     const { [`Post ${GATE}`]: gate, ...others } = broken;
     expectResults(run, { Deploy: ['failure', { ...others, [GATE]: 'success', 'Smoke test': 'failure', [`Post ${GATE}`]: gate }] });
@@ -74,7 +76,7 @@ describe('rollback-by-hand', () => {
     return stepOf(run, 'Roll back', 'Roll back')?.outputs;
   };
 
-  test('first dry, then in earnest; a revision that is not there is refused', async () => {
+  test('does a dry run first, then rolls back, and refuses a revision that does not exist', async () => {
     const previous = { 'to-revision': 'previous' };
     expect(await byHand({ ...previous, 'dry-run': 'true' })).toMatchObject({ outcome: 'dry-run', 'target-revision': '1' });
     expect(fleet.writes()).toBe(0);
@@ -85,20 +87,143 @@ describe('rollback-by-hand', () => {
   });
 });
 
-describe('deploy-daemonset, by the workflow that its first lines show', () => {
+/** Starts a workflow with an event and its payload, which act reads from its settings in the repository. */
+function byEvent(event: string, payload: object): WorkflowOptions {
+  const files = { 'event.json': JSON.stringify(payload), '.actrc': '--eventpath=event.json\n' };
+  return { ...push('v2', { files }), event: event as 'push' };
+}
+
+describe('rollback-on-alert', () => {
+  const alert = (payload: Record<string, string>): Promise<WorkflowRun> =>
+    runWorkflow(example('rollback-on-alert.yml'), byEvent('repository_dispatch', { client_payload: payload }));
+  const outputsOf = (run: WorkflowRun): Record<string, string> | undefined => stepOf(run, 'Roll back', 'Roll back')?.outputs;
+  const daemonset = (): string => `${fleet.namespace}/log-agent`;
+
+  test('rolls back to the last known-good version, and refuses when the alert repeats', async () => {
+    expect(await fleet.rollback({ command: 'status' })).toMatchObject({ code: 0 });
+    await fleet.rollOut('v3');
+    const run = await alert({ daemonset: daemonset() });
+    expectResults(run, { 'Roll back': ['success', { 'Check the request': 'success', 'Roll back': 'success' }] });
+    expect(outputsOf(run)).toMatchObject({ outcome: 'rolled-back', 'target-revision': '2', 'new-revision': '4' });
+    expect(outputsOf(await alert({ daemonset: daemonset() }))).toMatchObject({ outcome: 'refused', reason: 'already-rolled-back' });
+    expect(await fleet.history()).toEqual(putBack('v3'));
+  });
+
+  test('leaves a newer revision than that of the alert alone', async () => {
+    await fleet.rollOut('v3');
+    const run = await alert({ daemonset: daemonset(), revision: '2' });
+    expect(outputsOf(run)).toMatchObject({ outcome: 'refused', reason: 'unexpected-revision' });
+    expect(fleet.writes()).toBe(0);
+  });
+
+  test('refuses a DaemonSet that is not in its list', async () => {
+    const run = await alert({ daemonset: `${fleet.namespace}/other; true` });
+    expectResults(run, { 'Roll back': ['failure', { 'Check the request': 'failure' }] });
+    expect(fleet.requests()).toEqual([]);
+  });
+});
+
+describe('rollback-by-comment', () => {
+  let folder: string;
+  const { PATH = '' } = process.env;
+  /** A stand-in for GitHub's command line: it knows the permission of each user, and records the other calls. */
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'rollback-daemonset-gh-'));
+    const gh = `#!/bin/sh
+case "$*" in
+  'api repos/octo/fleet/collaborators/'*'/permission --jq .permission')
+    name=\${2#*/collaborators/}
+    case "\${name%/permission}" in maintainer) echo admin ;; developer) echo write ;; *) echo read ;; esac ;;
+  'auth token') exit 1 ;; # act asks for one
+  *) echo "$*" >> '${join(folder, 'calls')}' ;;
+esac
+`;
+    writeFileSync(join(folder, 'gh'), gh);
+    chmodSync(join(folder, 'gh'), 0o755);
+    process.env['PATH'] = `${folder}:${PATH}`;
+  });
+  afterEach(() => {
+    process.env['PATH'] = PATH;
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const comment = (login: string, body: string): Promise<WorkflowRun> => {
+    const payload = { action: 'created', issue: { number: 7 }, comment: { id: 1, body, user: { login } } };
+    return runWorkflow(example('rollback-by-comment.yml'), byEvent('issue_comment', payload));
+  };
+  const calls = (): string => (existsSync(join(folder, 'calls')) ? readFileSync(join(folder, 'calls'), 'utf8') : '');
+  const checked = { 'Check the permission of the commenter': 'success', 'Read the command': 'success' };
+
+  test.each(['maintainer', 'developer'])('rolls back for a %s, and answers', async (login) => {
+    const run = await comment(login, `/rollback ${fleet.namespace}/log-agent 1\r\n\r\nLogs are missing since noon.`);
+    expectResults(run, {
+      'Check the comment': ['success', checked],
+      'Roll back': ['success', { 'Roll back': 'success', Answer: 'success' }],
+    });
+    expect(stepOf(run, 'Roll back', 'Roll back')?.outputs).toMatchObject({ outcome: 'rolled-back', 'target-revision': '1' });
+    expect(calls()).toMatch(
+      /^api repos\/octo\/fleet\/issues\/7\/comments --silent --raw-field body=t-\S+\/log-agent, rolled-back \(complete\)\./,
+    );
+    expect(await fleet.history()).toEqual({ 2: 'v2', 3: 'v1' });
+  });
+
+  test('restores the last known-good version if the comment names no revision', async () => {
+    expect(await fleet.rollback({ command: 'status' })).toMatchObject({ code: 0 });
+    await fleet.rollOut('v3');
+    const run = await comment('developer', `/rollback ${fleet.namespace}/log-agent`);
+    expect(stepOf(run, 'Roll back', 'Roll back')?.outputs).toMatchObject({ outcome: 'rolled-back', 'target-revision': '2' });
+  });
+
+  test('answers that a rollback was refused', async () => {
+    const run = await comment('developer', `/rollback ${fleet.namespace}/log-agent 9`);
+    expectResults(run, {
+      'Check the comment': ['success', checked],
+      'Roll back': ['failure', { 'Roll back': 'failure', Answer: 'success', 'Post Roll back': 'success' }],
+    });
+    expect(calls()).toContain('log-agent, refused (revision-not-found).');
+  });
+
+  test('does nothing for a commenter without write access', async () => {
+    const run = await comment('stranger', `/rollback ${fleet.namespace}/log-agent 1`);
+    expectResults(run, { 'Check the comment': ['failure', { 'Check the permission of the commenter': 'failure' }] });
+    expect(calls()).toBe('');
+    expect(fleet.requests()).toEqual([]);
+  });
+
+  test.each([
+    '/rollback log-agent',
+    '/rollback logging/log-agent 1 2',
+    '/rollback logging/log-agent $(touch calls)',
+    '/rollback logging/log-agent "; exit 0; "',
+    '/rollback ../log-agent/x',
+  ])('refuses the command %s, and does not run it', async (body) => {
+    const run = await comment('developer', body);
+    const { 'Read the command': _, ...before } = checked;
+    expectResults(run, { 'Check the comment': ['failure', { ...before, 'Read the command': 'failure' }] });
+    expect(fleet.requests()).toEqual([]);
+  });
+
+  test('ignores every other comment', async () => {
+    const run = await comment('developer', `Please /rollback ${fleet.namespace}/log-agent`);
+    expect(run).toMatchObject({ code: 0, jobs: [] });
+    expect(fleet.requests()).toEqual([]);
+  });
+});
+
+describe('deploy-daemonset, called by the workflow in its comment', () => {
   const call = (tag: string): Promise<WorkflowRun> => {
     const text = example('deploy-daemonset.yml');
     const shown = /^#\n((?:# {3}.*\n)+)#\n/m.exec(text)?.[1] ?? '';
     return runWorkflow(shown.replace(/^# {3}/gm, ''), push(tag, { files: { '.github/workflows/deploy-daemonset.yml': text } }));
   };
 
-  test('a version that works stays', async () => {
+  test('keeps a version that works', async () => {
     expectResults(await call('v3'), { Deploy: ['success', deployed] });
     expect(await fleet.history()).toEqual(kept);
     expect(fleet.writes()).toBe(0);
   });
 
-  test('a version that breaks goes', async () => {
+  test('rolls back a version that does not start', async () => {
     const run = await call('v3-crash');
     expect(run.code).not.toBe(0);
     expectResults(run, { Deploy: ['failure', broken] });
@@ -114,13 +239,13 @@ describe('smoke-test', () => {
     return [result, { ...checkout, 'Smoke test': result }];
   };
 
-  test('a version that passes stays', async () => {
+  test('keeps a version that passes the test', async () => {
     expectResults(await deploy(push('v3')), { Deploy: ['success', deployed], 'Smoke test': tested('success') });
     expect(await fleet.history()).toEqual(kept);
     expect(fleet.writes()).toBe(0);
   });
 
-  test('one that does not pass goes, by the names that the jobs hand over', async () => {
+  test('rolls back a version that fails the test, by the names that the jobs pass on', async () => {
     const run = await deploy(push('v3', { works: false }));
     expectResults(run, {
       Deploy: ['success', deployed],
@@ -136,7 +261,7 @@ describe('smoke-test', () => {
     expect(fleet.writes()).toBe(1);
   });
 
-  test('a first one that does not pass stays: there is nothing to go back to', async () => {
+  test('keeps a first version that fails the test, because there is nothing to restore', async () => {
     await fleet.kubectl(['delete', 'daemonset/log-agent']);
     const run = await deploy(push('v1', { works: false }));
     expectResults(run, {
@@ -151,14 +276,14 @@ describe('smoke-test', () => {
     expect(fleet.writes()).toBe(0);
   });
 
-  test('one that is not rolled out is put back by the guard, and the third job does not start', async () => {
+  test('lets the guard roll back a version that does not start, and does not start the third job', async () => {
     expectResults(await deploy(push('v3-crash')), { Deploy: ['failure', broken] });
     expect(await fleet.history()).toEqual(putBack('v3-crash'));
     expect(fleet.writes()).toBe(1);
   });
 });
 
-describe('with two clusters,', () => {
+describe('with two clusters', () => {
   let testbed: Testbed;
   let other: Fleet;
   beforeAll(async () => {
@@ -176,13 +301,13 @@ describe('with two clusters,', () => {
       runWorkflow(example('staging-then-production.yml'), push(tag, { environments: { staging: testbed, production: sharedTestbed() } }));
     const { Guard: _, ...withoutGuard } = deployed;
 
-    test('a version that works in staging goes to production', async () => {
+    test('deploys a version that works in staging to production', async () => {
       expectResults(await deploy('v3'), { Staging: ['success', withoutGuard], Production: ['success', deployed] });
       expect([await other.history(), await fleet.history()]).toEqual([kept, kept]);
       expect(other.writes() + fleet.writes()).toBe(0);
     });
 
-    test('one that breaks there stays there, and never comes to production', async () => {
+    test('keeps a version that fails in staging there, and does not deploy it to production', async () => {
       const steps = { ...withoutGuard, [GATE]: 'failure', [`Post ${GATE}`]: 'success' };
       expectResults(await deploy('v3-crash'), { Staging: ['failure', steps] });
       expect(await other.history()).toEqual({ 1: 'v1', 2: 'v2', 3: 'v3-crash' });
@@ -195,14 +320,14 @@ describe('with two clusters,', () => {
     const options = (): WorkflowOptions => ({ environments: { berlin: testbed, oslo: sharedTestbed() } });
     const jobs = ['Deploy to berlin-1', 'Deploy to oslo-2'] as const;
 
-    test('a version that works stays in all', async () => {
+    test('keeps a version that works in all clusters', async () => {
       const run = await runWorkflow(example('fleet.yml'), push('v3', options()));
       expectResults(run, Object.fromEntries(jobs.map((job) => [job, ['success', deployed]])));
       expect([await other.history(), await fleet.history()]).toEqual([kept, kept]);
       expect(other.writes() + fleet.writes()).toBe(0);
     });
 
-    test('one that breaks goes from each', async () => {
+    test('rolls back a version that does not start in each cluster', async () => {
       const run = await runWorkflow(example('fleet.yml'), push('v3-crash', options()));
       expectResults(run, Object.fromEntries(jobs.map((job) => [job, ['failure', broken]])));
       for (const one of [other, fleet]) {
@@ -211,8 +336,8 @@ describe('with two clusters,', () => {
       }
     });
 
-    // act does not stop the others of a matrix when one fails; what the runner then does to them is this.
-    test('those that are cancelled in the midst of it go back too', async () => {
+    // act does not cancel the other jobs of a matrix when one fails. A runner does, and sends this signal.
+    test('also rolls back the clusters whose jobs are cancelled during the wait', async () => {
       const running = await startWorkflow(example('fleet.yml'), push('v3-hang', options()));
       for (const one of [other, fleet]) {
         await eventually(

@@ -1,10 +1,12 @@
-/** The workflows of the README, taken out of it and run. */
+/** Runs the workflows of the README and of docs/ as written. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Fleet } from '../e2e/support.ts';
 import { expectResults, runWorkflow, stepOf, type WorkflowRun } from './act.ts';
-import { readmeWorkflows } from './readme.ts';
+import { documentedWorkflows } from './readme.ts';
 
-const workflows = readmeWorkflows();
+const workflows = documentedWorkflows();
+/** The workflows that the tests below run. */
+const tested = ['Deploy the log agent', 'Roll back a DaemonSet', 'Roll back the node agents'];
 const workflow = (name: string): string => workflows[name] ?? '';
 
 let fleet: Fleet;
@@ -13,7 +15,11 @@ beforeEach(async () => {
 });
 afterEach(() => fleet.remove());
 
-test('by hand: first dry, then in earnest', async () => {
+test('every complete workflow in README and docs is run here', () => {
+  expect(Object.keys(workflows).sort()).toEqual(tested);
+});
+
+test('a rollback by hand does a dry run first, then rolls back', async () => {
   await fleet.rollOut('v1');
   await fleet.rollOut('v2');
   const inputs = { daemonset: 'logging/log-agent', 'to-revision': 'previous' };
@@ -26,18 +32,18 @@ test('by hand: first dry, then in earnest', async () => {
   expect(await fleet.image()).toBe('v1');
 });
 
-describe('the deploy', () => {
+describe('the deploy with a guard and a gate', () => {
   const before = { 'actions/checkout@v7': 'success', 'Log in to the cluster': 'success', Guard: 'success' };
-  /** The gate leaves nothing to do. */
+  /** The post step of the gate does nothing. */
   const after = { 'Post Wait until every node runs it': 'success', 'Post Guard': 'success' };
-  /** It does not wait as long as a user would for a deploy that breaks. */
+  /** With a shorter grace than a user would set, so that a broken deploy fails sooner. */
   const impatient = workflow('Deploy the log agent').replace('command: status', 'command: status\n          failure-grace: 1s');
 
   /** Runs it in a repository with this manifest. */
   const deploy = (manifest: string): Promise<WorkflowRun> =>
     runWorkflow(impatient, { event: 'push', files: { 'log-agent.yaml': manifest } });
 
-  test('works: nothing is rolled back', async () => {
+  test('rolls nothing back if the version works', async () => {
     await fleet.rollOut('v1');
     const run = await deploy(fleet.manifest('v2'));
     expectResults(run, { deploy: ['success', { ...before, Deploy: 'success', 'Wait until every node runs it': 'success' }] });
@@ -45,7 +51,7 @@ describe('the deploy', () => {
     expect(fleet.writes()).toBe(0);
   });
 
-  test('breaks: what ran before comes back, and the job fails all the same', async () => {
+  test('restores the version before if the new one is broken, and the job still fails', async () => {
     await fleet.rollOut('v1');
     await fleet.rollOut('v2');
     const run = await deploy(fleet.manifest('v3-crash'));
@@ -60,7 +66,7 @@ describe('the deploy', () => {
     expect(fleet.writes()).toBe(1);
   });
 
-  test('fails before it reached the DaemonSet: nothing is written, where "previous" would have brought v1', async () => {
+  test('writes nothing if the job fails before it changes the DaemonSet, where "previous" would restore v1', async () => {
     await fleet.rollOut('v1');
     await fleet.rollOut('v2');
     const run = await deploy('not a manifest');
@@ -72,7 +78,7 @@ describe('the deploy', () => {
     expect(fleet.writes()).toBe(0);
   });
 
-  test('creates it, and breaks: it is reported, and not deleted', async () => {
+  test('reports a broken DaemonSet that the job created, and does not delete it', async () => {
     const run = await deploy(fleet.manifest('v1-crash'));
     expectResults(run, {
       deploy: ['failure', { ...before, Deploy: 'success', 'Wait until every node runs it': 'failure', ...after }],
@@ -85,7 +91,7 @@ describe('the deploy', () => {
   });
 });
 
-test('two DaemonSets in a matrix, and the job that needs both', async () => {
+test('a matrix rolls back two DaemonSets, and the job that needs both starts only after both', async () => {
   const other = await Fleet.create({ namespace: 'monitoring', name: 'node-exporter' });
   try {
     for (const one of [fleet, other]) {
@@ -101,7 +107,7 @@ test('two DaemonSets in a matrix, and the job that needs both', async () => {
     });
     expect([await fleet.image(), await other.image()]).toEqual(['v1', 'v1']);
 
-    // One of them has nothing to go back to now: the other is rolled back all the same, and the gate stays shut.
+    // One of them has nothing to restore now: the other is still rolled back, and the job that needs both does not start.
     await fleet.rollOut('v3');
     const half = await runWorkflow(workflow('Roll back the node agents'), { runId: 2 });
     const outcomes = ['rollback-1', 'rollback-2'].map((job) => stepOf(half, job, 'OWNER/rollback-daemonset@v1')?.outputs['outcome']);
