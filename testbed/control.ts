@@ -16,7 +16,7 @@ export type Command = { command: 'start' | 'kill' | 'pause' | 'resume'; name: Pr
 export type Outcome = { ready: true } | { error: string };
 
 /** Sends a command to the supervisor of a test bed, and returns when it is done. */
-export async function tell(directory: string, command: Command): Promise<void> {
+export async function send(directory: string, command: Command): Promise<void> {
   const outcome = await new Promise<Outcome>((resolve, reject) => {
     request({ socketPath: files(directory).control, method: 'POST', agent: false })
       .once('response', (response) => text(response).then((body) => resolve(JSON.parse(body) as Outcome), reject))

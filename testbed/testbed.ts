@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { buildTools, olderKubernetes } from './build.ts';
 import { clientCertificate } from './certificates.ts';
-import { type Outcome, type StartOptions, tell } from './control.ts';
+import { type Outcome, type StartOptions, send } from './control.ts';
 import { files, makeDirectory, type ProcessName, readState, reapLeftovers } from './directory.ts';
 import { addNodes, waitForServiceAccount } from './nodes.ts';
 
@@ -95,12 +95,12 @@ export function attachTestbed(directory: string): Testbed {
       return readState(directory).pids as Record<ProcessName, number>;
     },
     stop: async () => {
-      if (existsSync(at.control)) await tell(directory, { command: 'stop' });
+      if (existsSync(at.control)) await send(directory, { command: 'stop' });
     },
-    pause: (name) => tell(directory, { command: 'pause', name }),
-    resume: (name) => tell(directory, { command: 'resume', name }),
-    kill: (name) => tell(directory, { command: 'kill', name }),
-    start: (name) => tell(directory, { command: 'start', name }),
+    pause: (name) => send(directory, { command: 'pause', name }),
+    resume: (name) => send(directory, { command: 'resume', name }),
+    kill: (name) => send(directory, { command: 'kill', name }),
+    start: (name) => send(directory, { command: 'start', name }),
     addNodes: (count) => addNodes(directory, count),
     issueClientCertificate: async (user, groups) =>
       clientCertificate(

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Camera, ensureBrowser, type Picture, type View } from '../../preview/browser.ts';
 import { renderMarkdown, renderPage } from '../../preview/page.ts';
-import { Fleet, tell } from './support.ts';
+import { Fleet, printLine } from './support.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-pages-'));
 const VIEWS: View[] = [
@@ -17,7 +17,7 @@ const VIEWS: View[] = [
 
 let camera: Camera;
 beforeAll(async () => {
-  camera = await Camera.open(ensureBrowser(tell));
+  camera = await Camera.open(ensureBrowser(printLine));
 });
 afterAll(async () => {
   await camera.close();

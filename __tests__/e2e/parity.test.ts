@@ -369,7 +369,7 @@ const inOldBytes = (copy: Any): void => {
 };
 
 const different: Record<string, Case> = {
-  'a restart is no version': {
+  'a restart is not a version': {
     prepare: async (fleet) => {
       await versions('v1', 'v2')(fleet);
       await fleet.kubectl(['rollout', 'restart', 'daemonset/agent']);

@@ -96,7 +96,7 @@ describe('each mistake has its own message:', () => {
   });
 
   test('a certificate of another cluster', async () => {
-    const other = await fleet.testbed.issueClientCertificate('somebody');
+    const other = await fleet.testbed.issueClientCertificate('someone');
     expectFailure(
       await fleet.rollback({
         kubeconfig: kubeconfig(undefined, { 'certificate-authority-data': Buffer.from(other.certificate).toString('base64') }),

@@ -18,7 +18,7 @@ export function servingCertificate({ directory }: Testbed): { cert: Buffer; key:
 }
 
 /** Prints a line about a slow operation, such as a build, without the stack that jest adds to console output. */
-export function tell(line: string): void {
+export function printLine(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
@@ -88,7 +88,7 @@ export function processesOf(directory: string): number[] {
 }
 
 /** For NODE_OPTIONS: logs a line when nothing is left open, just before the process ends by itself. */
-export const TELL_WHEN_IDLE = "--import=data:text/javascript,process.once('beforeExit',()=>console.log('nothing-is-open'))";
+export const LOG_WHEN_IDLE = "--import=data:text/javascript,process.once('beforeExit',()=>console.log('nothing-is-open'))";
 
 export interface FleetOptions {
   testbed?: Testbed;

@@ -4,7 +4,7 @@
  */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { type Any, eventually, expectStep, Fleet, type ManifestOptions, tell } from '../e2e/support.ts';
+import { type Any, eventually, expectStep, Fleet, type ManifestOptions, printLine } from '../e2e/support.ts';
 
 /** The maximum in seconds until a container is ready, by the behavior that its tag sets (testbed/README.md). */
 const SECONDS = { fine: 1, jitter: 8, slow: 5, flaky: 1, 'flaky-pull': 4, 'cache-sync': 4 } as const;
@@ -135,7 +135,7 @@ async function breakRollout(fleet: Fleet, tag: string, spec: object): Promise<vo
   );
 }
 
-tell(`The seed is ${seed}.`);
+printLine(`The seed is ${seed}.`);
 test.concurrent.each(rollouts.map((one): [string, typeof one] => [inWords(one), one]))(
   '%s',
   async (_name, one) => {

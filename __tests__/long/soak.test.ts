@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { type Fault, FaultyProxy, type Kind } from '../e2e/proxy.ts';
-import { expectStep, Fleet, processesOf, TELL_WHEN_IDLE, tell } from '../e2e/support.ts';
+import { expectStep, Fleet, LOG_WHEN_IDLE, printLine, processesOf } from '../e2e/support.ts';
 
 type Trouble = Exclude<ReturnType<Fault>, 'pass'>;
 
@@ -32,7 +32,7 @@ const again = `TEST_SEED=${seed} npm run test:long -- soak`;
 let fleet: Fleet;
 let proxy: FaultyProxy;
 let temp: string;
-beforeAll(() => tell(`The faults are those of the seed ${seed}: ${again}`));
+beforeAll(() => printLine(`The faults are those of the seed ${seed}: ${again}`));
 beforeEach(async () => {
   temp = mkdtempSync(join(tmpdir(), 'rollback-daemonset-soak-'));
   fleet = await Fleet.create();
@@ -64,7 +64,7 @@ test('200 rollbacks in a row each write once, reach every node, and leave nothin
     const step = await fleet.rollback(inputs(names[index % 2] ?? ''), {
       TMPDIR: temp,
       GITHUB_RUN_ID: String(index),
-      NODE_OPTIONS: TELL_WHEN_IDLE,
+      NODE_OPTIONS: LOG_WHEN_IDLE,
     });
     const said = `rollback ${index + 1} through ${JSON.stringify(all)} (${again})`;
     try {
@@ -133,7 +133,7 @@ test('a wait with 400 changes and 40 closed connections leaks neither memory nor
   const after = held();
   gate.kill('SIGINT');
   expectStep(await done, { code: 1, outputs: { outcome: 'cancelled' } });
-  tell(`after ${changes} changes: ${JSON.stringify({ before, after })}`);
+  printLine(`after ${changes} changes: ${JSON.stringify({ before, after })}`);
   expect(after.memory - before.memory).toBeLessThan(20);
   expect(after.open).toBeLessThanOrEqual(before.open + 2);
 }, 600_000);

@@ -201,8 +201,8 @@ describe('notifications to GitHub', () => {
       { ...token, 'deployment-status': 'TRUE', command: 'status' },
       { token: 't0ken', comment: false, deploymentStatus: true },
     ],
-  ])('%j', (inputs, telling) => {
-    expect(readInputs(environment(inputs), false).notifications).toEqual(telling);
+  ])('%j', (inputs, notifications) => {
+    expect(readInputs(environment(inputs), false).notifications).toEqual(notifications);
   });
 
   test.each([

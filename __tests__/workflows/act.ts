@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { expect } from '@jest/globals';
 import { buildTools } from '../../testbed/build.ts';
 import type { Testbed } from '../../testbed/testbed.ts';
-import { processesOf, sharedTestbed, tell } from '../e2e/support.ts';
+import { printLine, processesOf, sharedTestbed } from '../e2e/support.ts';
 
 /** A step that ran; skipped steps are omitted. */
 export interface RanStep {
@@ -59,7 +59,7 @@ export interface WorkflowOptions {
  */
 export async function startWorkflow(workflow: string, options: WorkflowOptions = {}): Promise<RunningWorkflow> {
   const { event = 'workflow_dispatch', inputs = {}, runId = 1, files = {}, environments = {}, action: folder = '.' } = options;
-  const { act } = await buildTools(['act'], tell);
+  const { act } = await buildTools(['act'], printLine);
   const testbed = sharedTestbed();
   const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-act-'));
   const at = (...path: string[]): string => join(directory, ...path);

@@ -1,10 +1,10 @@
-/** Runs the workflows in examples/ as they are: those that deploy, with a version that works and with one that does not. */
+/** Runs the workflows in examples/ unchanged: those that deploy, with a version that works and with one that does not. */
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
-import { eventually, Fleet, sharedTestbed, tell } from '../e2e/support.ts';
+import { eventually, Fleet, printLine, sharedTestbed } from '../e2e/support.ts';
 import { expectResults, runWorkflow, startWorkflow, stepOf, type WorkflowOptions, type WorkflowRun } from './act.ts';
 
 const GATE = 'Wait until every node runs it';
@@ -287,7 +287,7 @@ describe('with two clusters', () => {
   let testbed: Testbed;
   let other: Fleet;
   beforeAll(async () => {
-    testbed = await startTestbed({ nodes: 3, log: tell });
+    testbed = await startTestbed({ nodes: 3, log: printLine });
   });
   afterAll(() => testbed?.stop());
   beforeEach(async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { buildTools } from '../../testbed/build.ts';
 import { installZizmor } from '../../testbed/zizmor.ts';
-import { execute, tell } from '../e2e/support.ts';
+import { execute, printLine } from '../e2e/support.ts';
 import { completedSnippets, documentedWorkflows } from './readme.ts';
 
 const workflows = readdirSync('.github/workflows').map((name) => join('.github/workflows', name));
@@ -13,7 +13,7 @@ const examples = readdirSync('examples')
   .map((name) => join('examples', name));
 
 test('actionlint accepts our workflows, the examples, and the workflows and snippets of README and docs', async () => {
-  const { actionlint } = await buildTools(['actionlint'], tell);
+  const { actionlint } = await buildTools(['actionlint'], printLine);
   const documented = [...Object.values(documentedWorkflows()), ...completedSnippets().map(({ text }) => text)];
   for (const some of [workflows, examples, documented]) expect(some).not.toHaveLength(0);
   expect(await execute(actionlint, [...workflows, ...examples])).toMatchObject({ code: 0, stdout: '' });
@@ -25,8 +25,8 @@ test('actionlint accepts our workflows, the examples, and the workflows and snip
   }
 });
 
-test('zizmor finds nothing, down to what only the pedantic care for', async () => {
-  const zizmor = await installZizmor(tell);
+test('zizmor reports no findings, even as the pedantic persona', async () => {
+  const zizmor = await installZizmor(printLine);
   const { code, stdout, stderr } = await execute(zizmor, [
     '--offline',
     '--no-progress',

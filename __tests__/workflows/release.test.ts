@@ -30,7 +30,7 @@ describe('a release', () => {
     writeFileSync(join(folder, 'package.json'), '{"version":"1.2.3"}');
     writeFileSync(join(folder, 'CHANGELOG.md'), text);
     writeFileSync(join(folder, 'notes.md'), '');
-    const { code } = await run(script('release', 'The tag is the version, and the changelog tells of it'), {
+    const { code } = await run(script('release', 'Check the tag against the version and the changelog'), {
       TAG: tag,
       NOTES: join(folder, 'notes.md'),
     });
