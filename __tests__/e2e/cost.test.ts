@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { PassThrough } from '../../bench/pass-through.ts';
-import { eventually, expectStep, Fleet, TELL_WHEN_IDLE } from './support.ts';
+import { eventually, expectStep, Fleet, LOG_WHEN_IDLE } from './support.ts';
 
 describe('a rollback', () => {
   let fleet: Fleet;
@@ -20,7 +20,7 @@ describe('a rollback', () => {
   const plain = ['get daemonsets', 'list controllerrevisions', 'patch daemonsets dryRun', 'patch daemonsets', 'watch daemonsets'];
 
   test('sends five requests over one connection and a sixth, which sets the good mark, over another; nothing stays open', async () => {
-    const first = await fleet.rollback({ kubeconfig: through.kubeconfig }, { NODE_OPTIONS: TELL_WHEN_IDLE });
+    const first = await fleet.rollback({ kubeconfig: through.kubeconfig }, { NODE_OPTIONS: LOG_WHEN_IDLE });
     expectStep(first, { code: 0, outputs: { outcome: 'rolled-back' } });
     expect(first.log).toMatch(/^nothing-is-open$/m);
     // The watch occupies the first connection until it ends.
@@ -44,7 +44,7 @@ describe('a rollback', () => {
     await fleet.deploy('v4-missing', { maxUnavailable: '100%' });
     const gate = await fleet.rollback(
       { kubeconfig: through.kubeconfig, command: 'status', 'failure-grace': '1s' },
-      { NODE_OPTIONS: TELL_WHEN_IDLE },
+      { NODE_OPTIONS: LOG_WHEN_IDLE },
     );
     expectStep(gate, { code: 1, outputs: { outcome: 'failed' } });
     expect(gate.log).toMatch(/^nothing-is-open$/m);
