@@ -1,14 +1,19 @@
-/** Takes the pictures of the docs on a test bed: `npm run pictures`. They go to docs/pictures/. */
+/**
+ * Takes the pictures of the docs on a test bed: `npm run pictures`. They go to docs/pictures/. With a folder, `npm run pictures -- FOLDER`,
+ * it also takes one of every outcome there, light, dark and narrow, to be reviewed.
+ */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Camera, ensureBrowser } from '../preview/browser.ts';
 import { renderPage } from '../preview/page.ts';
-import { startStep } from '../testbed/step.ts';
+import { type RunningStep, type Step, startStep } from '../testbed/step.ts';
 import { startTestbed } from '../testbed/testbed.ts';
 
 const FOLDER = 'docs/pictures';
+/** Where every outcome goes, if that is asked for. */
+const [review] = process.argv.slice(2);
 const browser = ensureBrowser(console.log);
 const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-pictures-'));
 const testbed = await startTestbed({ nodes: 10, log: console.log });
@@ -32,6 +37,7 @@ try {
   rollOut('v6');
   deploy('v7-slow', 1);
   await take('timed-out', ['light', 'dark'], { command: 'status', timeout: '30s' });
+  if (review) await takeOthers(review);
 } finally {
   await camera.close();
   await testbed.stop();
@@ -40,21 +46,89 @@ try {
 
 /** Runs a step, and takes a picture of its summary in each scheme: `NAME-SCHEME.png`. */
 async function take(name: string, schemes: ('light' | 'dark')[], inputs: Record<string, string>): Promise<void> {
-  const { summary } = await startStep(
+  const { summary } = await start(inputs).done;
+  const page = join(directory, `${name}.html`);
+  writeFileSync(page, await renderPage(summary, 'rollback summary'));
+  for (const scheme of schemes) await picture(page, FOLDER, name, scheme, 800);
+  if (review) await pictureForReview(page, review, name);
+}
+
+function start(inputs: Record<string, string>, left?: Step['state']): RunningStep {
+  return startStep(
     { daemonset: 'logging/log-agent', kubeconfig: testbed.kubeconfig, ...inputs },
     {
       GITHUB_SERVER_URL: 'https://github.com',
       GITHUB_ACTION_REPOSITORY: 'OWNER/rollback-daemonset',
       GITHUB_ACTION_REF: 'v1',
     },
-  ).done;
-  const page = join(directory, `${name}.html`);
-  writeFileSync(page, await renderPage(summary, 'rollback summary'));
-  for (const scheme of schemes) {
-    const path = join(FOLDER, `${name}-${scheme}.png`);
-    writeFileSync(path, (await camera.picture(page, { width: 800, scheme })).png);
-    console.log(path);
-  }
+    () => {},
+    left,
+  );
+}
+
+async function picture(page: string, folder: string, name: string, scheme: 'light' | 'dark', width: number): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${name}-${scheme}.png`);
+  writeFileSync(path, (await camera.picture(page, { width, scheme })).png);
+  console.log(path);
+}
+
+async function pictureForReview(page: string, folder: string, name: string): Promise<void> {
+  for (const scheme of ['light', 'dark'] as const) await picture(page, folder, name, scheme, 800);
+  await picture(page, folder, `${name}-narrow`, 'light', 390);
+}
+
+/** The outcomes that the docs do not show. */
+async function takeOthers(folder: string): Promise<void> {
+  const review = async (
+    name: string,
+    inputs: Record<string, string>,
+    during?: (running: RunningStep) => void,
+    left?: Step['state'],
+  ): Promise<Step> => {
+    const running = start(inputs, left);
+    if (during) {
+      while (!running.log().includes('rollout to finish')) await new Promise((next) => setTimeout(next, 100));
+      during(running);
+    }
+    const step = await running.done;
+    const page = join(directory, `${name}.html`);
+    writeFileSync(page, await renderPage(step.summary, 'rollback summary'));
+    writeFileSync(join(folder, `${name}.log`), step.log);
+    await pictureForReview(page, folder, name);
+    return step;
+  };
+  const post = { command: 'guard', 'job-status': 'failure' };
+  mkdirSync(folder, { recursive: true });
+  rollOut('v8');
+  await review('complete', { command: 'status' });
+  await review('listed', { command: 'history' });
+  await review('listed-one', { command: 'history', revision: '1' });
+  await review('refused', { 'to-revision': '99' });
+  await review('error', { timeout: 'soon', daemonset: '' });
+  await review('not-found', { daemonset: 'logging/log-agnet' });
+  await review('unchanged', {
+    'to-revision': kubectl([
+      'get',
+      'controllerrevisions',
+      '--namespace=logging',
+      '--sort-by=.revision',
+      '--output=jsonpath={.items[-1:].revision}',
+    ]),
+  });
+  const { state } = await review('recorded', { command: 'guard' });
+  deploy('v9-crash');
+  await review('guard-restored', post, undefined, state);
+  const { state: again } = await start({ command: 'guard' }).done;
+  for (const tag of ['v10', 'v11']) rollOut(tag);
+  await review('guard-ambiguous', post, undefined, again);
+  deploy('v12-missing');
+  await review('superseded', { command: 'status' }, () => deploy('v13-missing'));
+  await review('cancelled', { command: 'status' }, (running) => void running.process.kill('SIGINT'));
+  await review('pending', { wait: 'false' });
+  await review('already-rolled-back', {});
+  deploy('v14-missing');
+  await review('deleted', { command: 'status' }, () => void kubectl(['delete', 'daemonset/log-agent', '--namespace=logging']));
 }
 
 function deploy(tag: string, maxUnavailable = 4): void {

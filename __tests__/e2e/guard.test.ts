@@ -66,7 +66,7 @@ describe('records', () => {
     const step = await guard();
     expectStep(step, { code: 0, outputs: { outcome: 'absent', reason: 'absent', 'old-revision': '' } });
     expect(step.log).toMatch(
-      /^::warning title=Nothing to go back to.*::absent \(absent\): There is no DaemonSet "agent".*If this job creates it/m,
+      /^::warning title=No version to restore.*::absent \(absent\): There is no DaemonSet "agent".*If this job creates it/m,
     );
   });
 });
@@ -97,7 +97,11 @@ describe('when the job has failed', () => {
   });
 
   test('writes nothing if the job changed nothing, changed only other fields, or only restarted the pods', async () => {
-    expectPost(await fleet.post(before.state).done, /unchanged \(not-changed\): Nothing was written: the DaemonSet has the template/, 0);
+    expectPost(
+      await fleet.post(before.state).done,
+      /unchanged \(not-changed\): Nothing was written: the DaemonSet still has the template/,
+      0,
+    );
     before = await guard();
     await fleet.kubectl(['patch', 'daemonset/agent', '--type=merge', '--patch={"spec":{"minReadySeconds":1}}']);
     expectPost(await fleet.post(before.state).done, /unchanged \(not-changed\)/, 0);
@@ -112,7 +116,7 @@ describe('when the job has failed', () => {
     const state = before.state;
     const content = readFileSync(kept(before).path);
     const step = await fleet.post(state).done;
-    expectPost(step, /superseded \(ambiguous-change\): .*The template was changed 2 times.*recorded was revision 2/, 0);
+    expectPost(step, /superseded \(ambiguous-change\): .*The template changed 2 times.*guard recorded revision 2/, 0);
     expect(step.code).toBe(1);
     writeFileSync(kept(before).path, content);
     expectPost(await fleet.post(state, { 'rollback-if-ambiguous': 'true' }).done, /rolled-back \(complete\)/, 1);
@@ -174,7 +178,7 @@ describe('when the job has failed', () => {
     const content = readFileSync(kept(before).path);
     const requests = fleet.requests().length;
     const step = await fleet.post(before.state, { 'job-status': 'cancelled', kubeconfig: 'gone' }).done;
-    expectPost(step, /cancelled \(cancelled\): .*rollback-on-cancel is not set.*Recorded was revision 2/, 0);
+    expectPost(step, /cancelled \(cancelled\): .*rollback-on-cancel is not set.*guard recorded revision 2/, 0);
     expect(fleet.requests()).toHaveLength(requests);
     writeFileSync(kept(before).path, content);
     const back = await fleet.post(before.state, { 'job-status': 'cancelled', 'rollback-on-cancel': 'true', timeout: '1h' }).done;
@@ -205,7 +209,7 @@ describe('when the job has failed', () => {
     await fleet.deploy('v3-crash', fast);
     expectPost(
       await fleet.post(before.state, { 'dry-run': 'true' }).done,
-      /dry-run \(validated\): The rollback would go from revision 3 back to revision 2/,
+      /dry-run \(validated\): The rollback would go from revision 3 to revision 2/,
       0,
     );
   });
