@@ -35,7 +35,7 @@ function start(fleet: Fleet, inputs: Record<string, string> = {}, through: strin
 }
 
 function expectOutcome({ outputs, log }: Step, outcome: string): void {
-  if (outputs['outcome'] !== outcome) throw new Error(`The outcome is ${outputs['outcome']}, not ${outcome}:\n${log}`);
+  if (outputs['outcome'] !== outcome) throw new Error(`Expected the outcome ${outcome}, but it is ${outputs['outcome']}:\n${log}`);
 }
 
 /** `undo`, then `status`, in one shell. Discovery is cached in `into`. */
@@ -168,7 +168,7 @@ async function waiting(fleet: Fleet): Promise<void> {
   const ended = await endOf(gate.process);
   expectOutcome(await gate.done, 'failed');
   const pods = (await fleet.requestsSince(mark, 'rollback-daemonset')).find((answer) => inWords(answer) === 'list pods');
-  if (!pods) throw new Error('no pods were listed');
+  if (!pods) throw new Error('The gate listed no pods.');
   const late = ended - Date.parse(pods.stageTimestamp) - GRACE;
   add({
     what: 'time from the end of `failure-grace` to the verdict',
