@@ -1,7 +1,7 @@
-/** Stands in for socks-proxy-agent in the bundle: it has a file of its own, which is loaded only where a kubeconfig names such a proxy. */
+/** Replaces socks-proxy-agent in the bundle. The real one is in a separate file, loaded only if a kubeconfig names a SOCKS proxy. */
 import type * as socks from 'socks-proxy-agent';
 
-/** Called with `new`, it gives the real one. */
+/** With `new`, returns an instance of the real class. */
 export function SocksProxyAgent(...parameters: ConstructorParameters<typeof socks.SocksProxyAgent>): socks.SocksProxyAgent {
   const { SocksProxyAgent } = require('./socks.cjs') as typeof socks;
   return new SocksProxyAgent(...parameters);

@@ -1,6 +1,6 @@
 /**
- * Takes the pictures of the docs on a test bed: `npm run pictures`. They go to docs/pictures/. With a folder, `npm run pictures -- FOLDER`,
- * it also takes one of every outcome there, light, dark and narrow, to be reviewed.
+ * Takes the pictures of the docs on a test bed, and writes them to docs/pictures/: `npm run pictures`. With `npm run pictures -- FOLDER`, it
+ * also writes pictures of every outcome to the folder for review: light, dark and narrow.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { type RunningStep, type Step, startStep } from '../testbed/step.ts';
 import { startTestbed } from '../testbed/testbed.ts';
 
 const FOLDER = 'docs/pictures';
-/** Where every outcome goes, if that is asked for. */
+/** The folder for the pictures to review, if one is given. */
 const [review] = process.argv.slice(2);
 const browser = ensureBrowser(console.log);
 const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-pictures-'));
@@ -28,7 +28,7 @@ try {
   await untilStuck();
   await take('dry-run', ['light'], { 'dry-run': 'true' });
   await take('rolled-back', ['light', 'dark'], {});
-  // Gates: what a version has that cannot start, one that never gets ready, and one that takes longer.
+  // Gates: on a version that cannot start, on one that never becomes ready, and on one that takes longer than the timeout.
   deploy('v4-crash');
   await take('failed', ['light', 'dark'], { command: 'status', 'log-lines': '20' });
   await take('gate', ['light', 'dark'], { command: 'status', 'rollback-on-failure': 'true', 'failure-grace': '5s', 'log-lines': '20' });
@@ -44,7 +44,7 @@ try {
   rmSync(directory, { recursive: true, force: true });
 }
 
-/** Runs a step, and takes a picture of its summary in each scheme: `NAME-SCHEME.png`. */
+/** Runs a step, and takes a picture of its summary for each color scheme: `NAME-SCHEME.png`. */
 async function take(name: string, schemes: ('light' | 'dark')[], inputs: Record<string, string>): Promise<void> {
   const { summary } = await start(inputs).done;
   const page = join(directory, `${name}.html`);
@@ -78,7 +78,7 @@ async function pictureForReview(page: string, folder: string, name: string): Pro
   await picture(page, folder, `${name}-narrow`, 'light', 390);
 }
 
-/** The outcomes that the docs do not show. */
+/** Takes pictures of the outcomes that the docs do not show. */
 async function takeOthers(folder: string): Promise<void> {
   const review = async (
     name: string,
