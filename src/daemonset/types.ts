@@ -2,7 +2,7 @@
  * What the API sends, as far as this action looks at it. Objects are kept as raw JSON: a field
  * that is not named here is carried along untouched.
  */
-export type Json = null | boolean | number | string | Json[] | JsonObject;
+export type Json = null | boolean | number | bigint | string | Json[] | JsonObject;
 export interface JsonObject {
   [key: string]: Json | undefined;
 }
