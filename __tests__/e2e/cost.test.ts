@@ -66,8 +66,11 @@ test('the bundle is small, in ASCII, and has nothing that the action does not us
     'ip-address',
     'js-yaml',
     'ms',
+    'p-limit',
     'smart-buffer',
     'socks',
     'socks-proxy-agent',
+    'valibot',
+    'yocto-queue',
   ]);
 });

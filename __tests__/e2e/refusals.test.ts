@@ -72,7 +72,7 @@ describe('each mistake has its message', () => {
       /Input timeout: "soon".*Input wait: "yes"|Input wait: "yes".*Input timeout: "soon"/,
     );
     expectFailure(await fleet.rollback({ kubeconfig: '' }), 'error', 'invalid-input', /Input kubeconfig: it is given but empty/);
-    expectFailure(await fleet.rollback({ context: 'stage' }), 'error', 'kubeconfig', /no context "stage".*It has: testbed/);
+    expectFailure(await fleet.rollback({ context: 'stage' }), 'error', 'kubeconfig', /no context "stage".*Available contexts: testbed/);
   });
 
   test('an unreachable server', async () => {
