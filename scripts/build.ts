@@ -44,8 +44,10 @@ const trim: Plugin = {
       onResolve({ filter }, ({ importer }) =>
         importer.includes('/@kubernetes/client-node/') ? { path: join(root, path), sideEffects: false } : undefined,
       );
-    instead(/^(socks|node:child_process|\.\/(azure|exec|gcp|oidc)_auth\.js)$/, 'scripts/unused.ts');
-    instead(/^socks-proxy-agent$/, 'scripts/late-socks.ts');
+    instead(/^(socks|socks-proxy-agent|node:child_process|\.\/(azure|exec|gcp|oidc)_auth\.js)$/, 'scripts/unused.ts');
+    onResolve({ filter: /^socks$/ }, ({ importer }) =>
+      importer.startsWith(join(root, 'src')) ? { path: join(root, 'scripts/late-socks.ts'), sideEffects: false } : undefined,
+    );
   },
 };
 
@@ -83,7 +85,7 @@ async function bundle(into: string): Promise<void> {
   writeFileSync(main, (await transform(readFileSync(main, 'utf8'), { charset: 'ascii', minify: true, target: 'node24' })).code);
   const socks = await build({
     absWorkingDir: root,
-    entryPoints: ['socks-proxy-agent'],
+    entryPoints: ['socks'],
     outfile: join(into, 'dist', 'socks.cjs'),
     bundle: true,
     platform: 'node',

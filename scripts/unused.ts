@@ -34,6 +34,7 @@ export {
   Unused as EnvHttpProxyAgent,
   Unused as ProxyAgent,
   Unused as SocksClient,
+  Unused as SocksProxyAgent,
   unused as fetch,
 };
 /** node:child_process */
