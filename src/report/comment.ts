@@ -1,7 +1,7 @@
 import { isSuccess, worstOf } from '../daemonset/outcome.ts';
 import type { Report } from './report.ts';
 import { sign, table, verdictOf } from './summary.ts';
-import { code } from './text.ts';
+import { code, codeInMarkdown } from './text.ts';
 
 /** The longest comment that GitHub accepts, in characters. */
 const LONGEST = 65_536;
@@ -31,7 +31,7 @@ export function commentOf(report: Report, marker: string, author: Author): strin
 
 function compose(report: Report, marker: string, author: Author, rows: number): string {
   const { command, results } = report;
-  const head = `### ${sign(worstOf(results).outcome, command)} ${verdictOf(report, code)}`;
+  const head = `### ${sign(worstOf(results).outcome, command)} ${verdictOf(report, codeInMarkdown)}`;
   const parts = [head, rows === 0 || results[0].daemonSet.name === '' ? '' : table(report, rows), footer(report, author)];
   return `${marker}\n${parts.filter(Boolean).join('\n\n')}\n`;
 }
@@ -45,5 +45,5 @@ function footer({ command, results, cluster, help }: Report, { workflow, job, li
     ...(cluster ? [`context ${code(cluster.context)}`] : []),
     `reason ${code(reason)}${explained}`,
   ];
-  return `<sub>${parts.join(' · ')}</sub>`;
+  return `<p><sub>${parts.join(' · ')}</sub></p>`;
 }

@@ -61,9 +61,8 @@ describe('the summary', () => {
       ['10&nbsp;of&nbsp;10', 'nodes available'],
       ['7.4&nbsp;s', 'took'],
     ]);
-    const row = (name: string): string[] | undefined => lines.find((line) => line.startsWith(`| ${name} |`))?.split(' | ');
-    expect(row('Was running')?.[1]).toBe('**3**');
-    expect(row('Runs now')?.[1]).toBe('**4** (was 2)');
+    expect(lines).toContainEqual(expect.stringContaining('<tr><td>Was running</td><td><b>3</b></td>'));
+    expect(lines).toContainEqual(expect.stringContaining('<tr><td>Runs now</td><td><b>4</b> (was 2)</td>'));
   });
 
   test.each<[Outcome, string, string]>([
@@ -75,7 +74,7 @@ describe('the summary', () => {
     const rollback = { decision: { rollBack: true, because: 'timed-out' }, result: { ...rolledBack, outcome }, gate } as const;
     const text = summaryOf(report({ outcome: 'failed', reason: 'crash-loop', rollback }, { command: 'status' }));
     expect(text).toMatch(new RegExp(`^## ❌ Pods cannot start${verdict}: DaemonSet `));
-    expect(text).toContain(`| ${row} | **4** (was 2) |`);
+    expect(text).toContain(`<tr><td>${row}</td><td><b>4</b> (was 2)</td>`);
   });
 
   test.each<[Outcome, string, Command?]>([
@@ -104,7 +103,7 @@ describe('the summary', () => {
       { outcome: 'timed-out', reason: 'timeout', facts: factsWith('Too late.') },
       { help: 'https://github.com/o/r/blob/v1/docs/troubleshooting.md#timeout' },
     );
-    expect(summaryOf(failed)).toContain('> [!CAUTION]\n> Too late&#46;');
+    expect(summaryOf(failed)).toContain('> [!CAUTION]\n> <p>Too late.</p>');
     expect(summaryOf(failed)).toContain('<a href="https://github.com/o/r/blob/v1/docs/troubleshooting.md#timeout">');
     expect(summaryOf(report({}, { help: 'https://github.com/o/r' }))).not.toContain('<a ');
   });
@@ -174,11 +173,20 @@ describe('several DaemonSets', () => {
   test('have the worst verdict, followed by how each one ended', () => {
     const lines = summaryOf(report({}, { results: [named('a'), named('b', late), named('c')] })).split('\n');
     expect(lines[0]).toBe('## ❌ Timed out: 1 of 3 DaemonSets');
-    expect(lines[2]).toBe('Rolled back&#58; logging&#47;a, logging&#47;c&#46; Timed out&#58; logging&#47;b&#46;');
-    expect(lines.filter((line) => /^\| [✅❌]/u.test(line)).map((line) => line.split(' | ').slice(0, 4))).toEqual([
-      ['| ❌ <code>logging/b</code>', 'timed-out (timeout)', '3 → 4', '10 of 10'],
-      ['| ✅ <code>logging/a</code>', 'rolled-back (complete)', '3 → 4', '10 of 10'],
-      ['| ✅ <code>logging/c</code>', 'rolled-back (complete)', '3 → 4', '10 of 10'],
+    expect(lines[2]).toBe('<p>Rolled back: logging/a, logging/c. Timed out: logging/b.</p>');
+    expect(
+      lines
+        .filter((line) => /^<tr><td>[✅❌]/u.test(line))
+        .map((line) =>
+          line
+            .split(/<\/?td[^>]*>/)
+            .filter((_, index) => index % 2)
+            .slice(0, 4),
+        ),
+    ).toEqual([
+      ['❌ <code>logging/b</code>', 'timed-out (timeout)', '3 → 4', '10 of 10'],
+      ['✅ <code>logging/a</code>', 'rolled-back (complete)', '3 → 4', '10 of 10'],
+      ['✅ <code>logging/c</code>', 'rolled-back (complete)', '3 → 4', '10 of 10'],
     ]);
     expect(lines.filter((line) => line.startsWith('<details open>'))).toHaveLength(1);
     expect(summaryOf(report({}, { results: [named('a'), named('b')] }))).toMatch(/^## ✅ Rolled back: 2 DaemonSets\n/);
