@@ -54,6 +54,7 @@ export async function run(stage: Stage, environment: Environment, cancel: AbortS
     results: [nothingYet()],
     cluster: undefined,
     showValues: false,
+    hide: (text) => writer.hide(text),
     duration: 0,
     warnings: writer.warnings,
     help: undefined,

@@ -9,8 +9,11 @@ import { oneLine } from './text.ts';
 /** The largest output, in bytes; GitHub limits the outputs of a job to 1 MiB together. */
 const LARGEST = 500 * 1024;
 
-/** The outputs of the step, as in action.yml. Empty if unknown, or if there are several DaemonSets and only one could have it. */
-export function outputsOf({ results, duration }: Report): Record<string, string> {
+/**
+ * The outputs of the step, as in action.yml. Empty if unknown, or if there are several DaemonSets and only one could have it. They have no
+ * known secret: later steps print them, and GitHub drops an output of a job that has one.
+ */
+export function outputsOf({ results, duration, hide }: Report): Record<string, string> {
   const { outcome, reason } = worstOf(results);
   const only: Partial<Result> = results.length === 1 ? results[0] : {};
   const { old, target, newRevision, controllerRevision, counts } = only;
@@ -22,24 +25,29 @@ export function outputsOf({ results, duration }: Report): Record<string, string>
     'old-revision': number(old?.number),
     'target-revision': number(target?.number),
     'new-revision': number(newRevision),
-    'controller-revision': controllerRevision ?? '',
-    'change-cause': oneLine(target?.changeCause ?? ''),
-    images: (target?.images ?? []).map(oneLine).join(','),
+    'controller-revision': hide(controllerRevision ?? ''),
+    'change-cause': hide(oneLine(target?.changeCause ?? '')),
+    images: hide((target?.images ?? []).map(oneLine).join(',')),
     desired: number(counts?.desired),
     updated: number(counts?.updated),
     available: number(counts?.available),
     'duration-seconds': (duration / 1_000).toFixed(1),
-    history: results.some((result) => result.outcome === 'listed') ? list(results.flatMap(historyOf)).text : '',
-    results: resultsOf(results),
+    history: results.some((result) => result.outcome === 'listed') ? list(results.flatMap(historyOf), hide).text : '',
+    results: resultsOf(results, hide),
   };
 }
 
+type Hide = Report['hide'];
+
+/** Entries that are words of ours, which later steps compare: they stay, whatever the secrets are. */
+const WORDS: ReadonlySet<string> = new Set(['outcome', 'reason', 'cause']);
+
 /** As many entries as fit, as a JSON array. */
-function list(entries: object[]): { text: string; whole: boolean } {
+function list(entries: object[], hide: Hide): { text: string; whole: boolean } {
   const texts: string[] = [];
   let size = 2;
   for (const entry of entries) {
-    const text = JSON.stringify(entry);
+    const text = JSON.stringify(entry, (key, value: unknown) => (typeof value === 'string' && !WORDS.has(key) ? hide(value) : value));
     size += Buffer.byteLength(text) + 1;
     if (size > LARGEST) break;
     texts.push(text);
@@ -65,9 +73,10 @@ function historyOf({ history, daemonSet }: Result): object[] {
 }
 
 /** An entry for each DaemonSet: with everything, or if that is too large, with what the next steps need. */
-function resultsOf(results: Result[]): string {
-  const { text, whole } = list(results.map(entryOf));
-  return whole ? text : list(results.map(briefEntryOf)).text;
+function resultsOf(results: Result[], hide: Hide): string {
+  const entries = results.map((result) => entryOf(result, hide));
+  const { text, whole } = list(entries, hide);
+  return whole ? text : list(results.map(briefEntryOf), hide).text;
 }
 
 function briefEntryOf({ daemonSet, outcome, reason, changed, old, target, newRevision, controllerRevision }: Result): object {
@@ -84,7 +93,7 @@ function briefEntryOf({ daemonSet, outcome, reason, changed, old, target, newRev
   };
 }
 
-function entryOf(result: Result): object {
+function entryOf(result: Result, hide: Hide): object {
   const { target, counts, renewed, toReplace, causes = [], rollback, notes } = result;
   return {
     ...briefEntryOf(result),
@@ -96,7 +105,7 @@ function entryOf(result: Result): object {
     available: counts?.available ?? null,
     renewed: renewed ?? null,
     toReplace: toReplace ?? [],
-    causes: causes.map(causeOf),
+    causes: causes.map((group) => causeOf(group, hide)),
     rollback: rollback?.result ? rollbackOf(rollback.result) : null,
     notes: notes.map(noteText),
   };
@@ -109,7 +118,7 @@ function rollbackOf(result: Result): object {
 /** Nodes that are named for a cause; `count` has the number of all. */
 const MOST_NODES = 100;
 
-function causeOf({ cause, stuck, nodes, example }: CauseGroup): object {
+function causeOf({ cause, stuck, nodes, example }: CauseGroup, hide: Hide): object {
   const { reason, message, container, init, image, exitCode, restarts } = example.trouble;
   return {
     cause,
@@ -117,7 +126,7 @@ function causeOf({ cause, stuck, nodes, example }: CauseGroup): object {
     count: nodes.length,
     nodes: nodes.slice(0, MOST_NODES).map(({ node }) => node),
     pod: example.pod,
-    reason,
+    reason: hide(reason),
     message: oneLine(message),
     container: container ?? null,
     initContainer: init ?? false,

@@ -44,6 +44,7 @@ function report(first: Result, others: Result[] = [], rest: Partial<Report> = {}
     results: [first, ...others],
     cluster: { server: 'https://c.example', context: 'prod' },
     showValues: true,
+    hide: (text) => text,
     duration: 7_400,
     warnings: ['hush'],
     help: undefined,

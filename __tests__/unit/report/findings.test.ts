@@ -58,6 +58,7 @@ function report(...results: Partial<Result>[]): Report {
     results: results.map((result) => ({ ...failed, ...result })) as [Result, ...Result[]],
     cluster: { server: 'https://c.example', context: 'prod' },
     showValues: false,
+    hide: (text) => text,
     duration: 7_400,
     warnings: [],
     help: undefined,

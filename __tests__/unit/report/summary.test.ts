@@ -40,6 +40,7 @@ function report(result: Partial<Result> = {}, rest: Partial<Report> = {}): Repor
     results: [{ ...rolledBack, ...result }],
     cluster: { server: 'https://c.example', context: 'prod' },
     showValues: false,
+    hide: (text) => text,
     duration: 7_400,
     warnings: [],
     help: undefined,
