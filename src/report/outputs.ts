@@ -1,6 +1,7 @@
 import type { CauseGroup } from '../daemonset/diagnosis.ts';
 import { worstOf } from '../daemonset/outcome.ts';
 import type { Result } from '../daemonset/result.ts';
+import { changeCauseText } from './messages/change-cause.ts';
 import { messageOf } from './messages/conclusion.ts';
 import { noteText } from './messages/notes.ts';
 import type { Report } from './report.ts';
@@ -13,7 +14,7 @@ const LARGEST = 500 * 1024;
  * The outputs of the step, as in action.yml. Empty if unknown, or if there are several DaemonSets and only one could have it. They have no
  * known secret: later steps print them, and GitHub drops an output of a job that has one.
  */
-export function outputsOf({ results, duration, hide }: Report): Record<string, string> {
+export function outputsOf({ results, duration, showValues, hide }: Report): Record<string, string> {
   const { outcome, reason } = worstOf(results);
   const only: Partial<Result> = results.length === 1 ? results[0] : {};
   const { old, target, newRevision, controllerRevision, counts } = only;
@@ -26,14 +27,19 @@ export function outputsOf({ results, duration, hide }: Report): Record<string, s
     'target-revision': number(target?.number),
     'new-revision': number(newRevision),
     'controller-revision': hide(controllerRevision ?? ''),
-    'change-cause': hide(oneLine(target?.changeCause ?? '')),
+    'change-cause': hide(oneLine(changeCauseText(target?.changeCause ?? '', showValues))),
     images: hide((target?.images ?? []).map(oneLine).join(',')),
     desired: number(counts?.desired),
     updated: number(counts?.updated),
     available: number(counts?.available),
     'duration-seconds': (duration / 1_000).toFixed(1),
-    history: results.some((result) => result.outcome === 'listed') ? list(results.flatMap(historyOf), hide).text : '',
-    results: resultsOf(results, hide),
+    history: results.some((result) => result.outcome === 'listed')
+      ? list(
+          results.flatMap((result) => historyOf(result, showValues)),
+          hide,
+        ).text
+      : '',
+    results: resultsOf(results, showValues, hide),
   };
 }
 
@@ -56,7 +62,7 @@ function list(entries: object[], hide: Hide): { text: string; whole: boolean } {
 }
 
 /** The revisions of one DaemonSet, the newest first. */
-function historyOf({ history, daemonSet }: Result): object[] {
+function historyOf({ history, daemonSet }: Result, showValues: boolean): object[] {
   const { before = [], currentBefore, pods } = history ?? {};
   return before.map(({ number, name, created, changeCause, images, good }) => ({
     revision: number,
@@ -65,7 +71,7 @@ function historyOf({ history, daemonSet }: Result): object[] {
     controller: `DaemonSet/${daemonSet.name}`,
     current: name === currentBefore,
     created: created ?? null,
-    changeCause: changeCause ?? null,
+    changeCause: changeCause === undefined ? null : changeCauseText(changeCause, showValues),
     images,
     pods: pods?.[name] ?? null,
     good: good ?? null,
@@ -73,8 +79,8 @@ function historyOf({ history, daemonSet }: Result): object[] {
 }
 
 /** An entry for each DaemonSet: with everything, or if that is too large, with what the next steps need. */
-function resultsOf(results: Result[], hide: Hide): string {
-  const entries = results.map((result) => entryOf(result, hide));
+function resultsOf(results: Result[], showValues: boolean, hide: Hide): string {
+  const entries = results.map((result) => entryOf(result, showValues, hide));
   const { text, whole } = list(entries, hide);
   return whole ? text : list(results.map(briefEntryOf), hide).text;
 }
@@ -93,12 +99,12 @@ function briefEntryOf({ daemonSet, outcome, reason, changed, old, target, newRev
   };
 }
 
-function entryOf(result: Result, hide: Hide): object {
+function entryOf(result: Result, showValues: boolean, hide: Hide): object {
   const { target, counts, renewed, toReplace, causes = [], rollback, notes } = result;
   return {
     ...briefEntryOf(result),
     message: oneLine(messageOf(result)),
-    changeCause: target?.changeCause ?? null,
+    changeCause: target?.changeCause === undefined ? null : changeCauseText(target.changeCause, showValues),
     images: target?.images ?? [],
     desired: counts?.desired ?? null,
     updated: counts?.updated ?? null,

@@ -5,6 +5,7 @@ import type { DaemonSetName } from '../daemonset/types.ts';
 import { formatDuration } from '../duration.ts';
 import { causes, chart, evidence, nodes } from './findings.ts';
 import { ageOf, changeLines, differences, templateLines } from './lines.ts';
+import { changeCauseText } from './messages/change-cause.ts';
 import { messageOf } from './messages/conclusion.ts';
 import { noteText } from './messages/notes.ts';
 import type { Report } from './report.ts';
@@ -70,7 +71,7 @@ function compose(report: Report, leftOut: number): string {
       ? [
           message(first, command),
           numbers(report, first),
-          versions(first),
+          versions(report, first),
           alerts('NOTE', first.notes.map(noteText)),
           alerts('WARNING', warnings.slice(0, MOST_WARNINGS)),
           ...particulars(report, first, without),
@@ -185,7 +186,7 @@ function section(report: Report, result: Result, without: ReadonlySet<Particular
   const open = !isSuccess(result.outcome, command) || result.outcome === 'listed';
   const content = [
     message(result, command),
-    versions(result),
+    versions(report, result),
     alerts('NOTE', result.notes.map(noteText)),
     ...particulars(report, result, without),
   ];
@@ -206,20 +207,20 @@ function particulars(report: Report, result: Result, without: ReadonlySet<Partic
     ['pods', () => podsToReplace(result)],
     ['changes', () => changes(report, result)],
     ['shown', () => shown(report, result)],
-    ['history', () => history(result)],
+    ['history', () => history(report, result)],
   ];
   return all.filter(([name]) => !without.has(name)).map(([, of]) => of());
 }
 
 /** The versions before and after, with the images by which people know them. */
-function versions({ outcome: end, rollback, old, target, newRevision }: Result): string {
+function versions({ showValues }: Report, { outcome: end, rollback, old, target, newRevision }: Result): string {
   const outcome = rollback?.result?.outcome ?? end;
   if (!old || !target || old.name === target.name) return '';
   const row = (name: string, number: string, { images, changeCause }: Revision): string[] => [
     name,
     number,
     images.map(code).join('<br>'),
-    cause(changeCause),
+    cause(changeCause, showValues),
   ];
   const restored = newRevision === undefined ? 'Asked for' : outcome === 'rolled-back' ? 'Runs now' : 'Restored';
   const number = newRevision === undefined ? `<b>${target.number}</b>` : `<b>${newRevision}</b> (was ${target.number})`;
@@ -229,8 +230,8 @@ function versions({ outcome: end, rollback, old, target, newRevision }: Result):
   );
 }
 
-function cause(text: string | undefined): string {
-  return text === undefined ? '' : prose(truncate(text, LONGEST_VALUE));
+function cause(text: string | undefined, showValues: boolean): string {
+  return text === undefined ? '' : prose(truncate(changeCauseText(text, showValues), LONGEST_VALUE));
 }
 
 function podsToReplace({ toReplace = [] }: Result): string {
@@ -267,7 +268,7 @@ function shown({ showValues }: Report, { shown: one }: Result): string {
 type Cells = [heading: string, of: (name: string) => string];
 
 /** A row for each ControllerRevision: its number before, and its number now. */
-function history({ history: all, outcome, reason, daemonSet }: Result): string {
+function history({ showValues }: Report, { history: all, outcome, reason, daemonSet }: Result): string {
   if (!all || all.before.length === 0) return '';
   const { after, pods, currentBefore, asOf } = all;
   const now = new Map(after?.map((entry) => [entry.name, entry]));
@@ -294,7 +295,7 @@ function history({ history: all, outcome, reason, daemonSet }: Result): string {
     ...(all.before.some(({ good }) => good)
       ? [['Known-good since', (name) => html(before.get(name)?.good?.time ?? '')] satisfies Cells]
       : []),
-    ['Change-cause', (name) => cause((before.get(name) ?? now.get(name))?.changeCause ?? '<none>')],
+    ['Change-cause', (name) => cause((before.get(name) ?? now.get(name))?.changeCause ?? '<none>', showValues)],
     ['Images', (name) => ((before.get(name) ?? now.get(name))?.images ?? []).map(code).join('<br>')],
   ];
   const rows = names.slice(0, MOST_REVISIONS).map((name) => columns.map(([, of]) => of(name)));

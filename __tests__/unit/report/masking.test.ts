@@ -186,7 +186,7 @@ describe('a secret that the step knows', () => {
         expect(outputs.replaceAll('\\"', '"').replaceAll('\\\\', '\\').includes(one)).toBe(false);
         for (const text of [summary, comment]) expect(seen(await renderMarkdown(text)).includes(one)).toBe(false);
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 
@@ -227,7 +227,7 @@ describe('a secret that only the runner knows', () => {
           expect(seen(html).includes(one)).toBe(false);
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 
@@ -242,7 +242,7 @@ describe('a secret that only the runner knows', () => {
           expect(log.some((line) => line.includes(one))).toBe(true);
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 

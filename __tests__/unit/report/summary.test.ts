@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import type { Command, Outcome } from '../../../src/daemonset/outcome.ts';
 import type { Result } from '../../../src/daemonset/result.ts';
 import type { Revision } from '../../../src/daemonset/revision.ts';
+import { historyLines } from '../../../src/report/lines.ts';
 import { outputsOf } from '../../../src/report/outputs.ts';
 import type { Report } from '../../../src/report/report.ts';
 import { summaryOf } from '../../../src/report/summary.ts';
@@ -125,6 +126,27 @@ describe('the summary', () => {
     const changes = [{ path: 'spec.containers[a].env[T].value', before: 'hunter1', after: 'hunter2', sensitive: true }];
     expect(summaryOf(report({ changes }))).not.toContain('hunter');
     expect(summaryOf(report({ changes }, { showValues: true }))).toContain('hunter2');
+  });
+
+  test('and the outputs hide what a change-cause of --record says about secrets, unless it is requested', () => {
+    const secret = (number: number): Revision => ({
+      ...revision(number),
+      changeCause: 'kubectl set env ds/agent TOKEN=hunter2 --record=true',
+    });
+    const listed = {
+      old: secret(3),
+      target: secret(2),
+      outcome: 'listed' as const,
+      history: { before: [secret(3), secret(2)], after: [{ ...secret(2), number: 4, current: true }], asOf: 0 },
+      facts: { kind: 'revision-not-found', asked: { kind: 'number', number: 9 } } as const,
+    };
+    const all = (showValues: boolean): string =>
+      summaryOf(report(listed, { showValues })) + JSON.stringify(outputsOf(report(listed, { showValues })));
+    expect(all(false)).toContain('kubectl set env ds/agent TOKEN=<hidden> --record=true');
+    expect(all(false)).not.toContain('hunter2');
+    expect(count(all(true), 'hunter2')).toBe(8);
+    expect(historyLines(listed.history).join()).not.toContain('hunter2');
+    expect(historyLines(listed.history, undefined, true).join()).toContain('hunter2');
   });
 
   test('stays below 1 MiB whatever its content, with every block closed', () => {

@@ -127,7 +127,7 @@ describe('in a summary', () => {
         // Only what prose() itself adds.
         for (const cell of cells) expect(cell.replace(/^x<(code|a)>([^<]*)<\/\1>x$/, 'x$2x')).not.toContain('<');
       }),
-      { numRuns: 500 },
+      { numRuns: 150 },
     );
   });
 
@@ -171,7 +171,7 @@ describe('in a summary', () => {
         expect(seen(heading).trimEnd()).toBe(`x ${shown}`.trimEnd());
         expect(heading.replace(/^x <code>([^<]*)<\/code>$/, '')).not.toContain('<');
       }),
-      { numRuns: 500 },
+      { numRuns: 150 },
     );
     expect(codeInMarkdown('kube-system/csi.node-1')).toBe('<code>kube-system/csi.node-1</code>');
   });
