@@ -2,6 +2,7 @@
 import type { Facts, Result } from '../../daemonset/result.ts';
 import type { Revision } from '../../daemonset/revision.ts';
 import { askedText, revisionText } from './revisions.ts';
+import { shellQuote } from './shell.ts';
 
 export const RECORD_LOST =
   'What the guard recorded before the deploy is gone or was changed since, so nothing was written. Check what runs now.';
@@ -31,7 +32,7 @@ export function leftAfterCancelText({ recorded }: Result): string {
 /** How to restore what the guard recorded, after it could not. */
 export function restoreByHandText({ daemonSet: { namespace, name }, recorded }: Result): string {
   if (!recorded) return '';
-  return `The guard recorded ${revisionText(recorded)}. To restore it, roll back with to-revision: ${recorded.name}, or: kubectl rollout undo daemonset/${name} -n ${namespace} --to-revision=${recorded.number}`;
+  return `The guard recorded ${revisionText(recorded)}. To restore it, roll back with to-revision: ${recorded.name}, or: kubectl rollout undo ${shellQuote(`daemonset/${name}`)} -n ${shellQuote(namespace)} --to-revision=${recorded.number}`;
 }
 
 export function notChangedText({ kind, recorded }: Extract<Facts, { kind: 'not-changed' | 'only-restarted' }>): string {
@@ -62,5 +63,5 @@ export function deletedSinceText({ recorded }: Extract<Facts, { kind: 'deleted-s
 }
 
 export function createdByJobText({ daemonSet: { namespace, name } }: Result): string {
-  return `The DaemonSet did not exist before this job, so there is no version to restore. It was not deleted; to delete it: kubectl delete daemonset/${name} -n ${namespace}`;
+  return `The DaemonSet did not exist before this job, so there is no version to restore. It was not deleted; to delete it: kubectl delete ${shellQuote(`daemonset/${name}`)} -n ${shellQuote(namespace)}`;
 }
