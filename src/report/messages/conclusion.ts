@@ -9,8 +9,8 @@ import {
   GUARDED_RECREATED,
   leftAfterCancelText,
   notChangedText,
-  RECORD_LOST,
   recordedText,
+  recordLostText,
   recordNotSavedText,
   restoreByHandText,
   STILL_ABSENT,
@@ -88,7 +88,7 @@ function textOf(facts: Facts, result: Result): string {
     case 'absent':
       return absentText(facts);
     case 'record-lost':
-      return RECORD_LOST;
+      return recordLostText(facts);
     case 'record-not-saved':
       return recordNotSavedText(facts);
     case 'left-after-cancel':
