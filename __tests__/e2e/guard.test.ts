@@ -124,7 +124,7 @@ describe('when the job has failed', () => {
     const step = await fleet.post(state).done;
     expectPost(step, /superseded \(ambiguous-change\): .*The template was changed 2 times.*recorded was revision 2/, 0);
     expect(step.code).toBe(1);
-    writeFileSync(kept(before).path, content);
+    writeFileSync(kept(before).path, content, { mode: 0o600 });
     expectPost(await fleet.post(state, { 'rollback-if-ambiguous': 'true' }).done, /rolled-back \(complete\)/, 1);
     expect(await fleet.image()).toBe('v2');
   });
@@ -139,7 +139,7 @@ describe('when the job has failed', () => {
       /superseded \(ambiguous-change\): .*expected-revision says/,
       0,
     );
-    writeFileSync(kept(before).path, content);
+    writeFileSync(kept(before).path, content, { mode: 0o600 });
     const { name: current } = (await fleet.revision(4)).metadata;
     expectPost(await fleet.post(before.state, { 'expected-revision': current }).done, /rolled-back \(complete\)/, 1);
   });
@@ -174,7 +174,7 @@ describe('when the job has failed', () => {
     const content = readFileSync(kept(before).path);
     expectPost(await fleet.post(before.state).done, /deleted \(deleted\): The DaemonSet was deleted since/, 0);
     await fleet.rollOut('v3', fast);
-    writeFileSync(kept(before).path, content);
+    writeFileSync(kept(before).path, content, { mode: 0o600 });
     expectPost(await fleet.post(before.state, { 'rollback-if-ambiguous': 'true' }).done, /refused \(recreated\)/, 0);
     expect(await fleet.image()).toBe('v3');
   });
@@ -186,7 +186,7 @@ describe('when the job has failed', () => {
     const step = await fleet.post(before.state, { 'job-status': 'cancelled', kubeconfig: 'gone' }).done;
     expectPost(step, /cancelled \(cancelled\): .*rollback-on-cancel is not set.*Recorded was revision 2/, 0);
     expect(fleet.requests()).toHaveLength(requests);
-    writeFileSync(kept(before).path, content);
+    writeFileSync(kept(before).path, content, { mode: 0o600 });
     const back = await fleet.post(before.state, { 'job-status': 'cancelled', 'rollback-on-cancel': 'true', timeout: '1h' }).done;
     expectPost(back, /rolled-back \(complete\)/, 1);
     // The runner leaves five minutes for everything after a cancellation.

@@ -131,7 +131,7 @@ describe('in a summary', () => {
     );
   });
 
-  test('text without & and < stays as it is, so that the runner finds the secrets in it', () => {
+  test('text without & and < stays unchanged, so that the runner finds the secrets in it', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), hostile), (text) => {
         const plain = oneLine(text).replace(/[&<]/g, '');
