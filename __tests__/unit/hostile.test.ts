@@ -166,24 +166,16 @@ describe('a server that answers in place of the API server', () => {
       message: anything,
       details: fc.oneof(anything, fc.record({ causes: fc.oneof(fc.array(anything), anything) })),
     });
-    // A status that is retried is left out, since retries take time.
+    // A write is sent once, whatever the answer is. Reads decode their answers by the same functions: cluster/decode.test.ts.
     const status = fc.constantFrom(200, 201, 301, 400, 401, 403, 404, 409, 410, 418, 422);
     await fc.assert(
       fc.asyncProperty(status, fc.oneof(object, anything), async (code, body) => {
         answer = { status: code, body: JSON.stringify(body) ?? 'null' };
         const { signal } = new AbortController();
         const one: DaemonSet = daemonSet(template('agent:1'));
-        const calls = [
-          () => cluster.getDaemonSet(one.metadata, signal).then(({ spec }) => typeof spec.template),
-          () => cluster.listControllerRevisions(one, signal).then((all) => typeof all.map(({ metadata }) => metadata.name)),
-          () => cluster.patchDaemonSet(one.metadata, [], { dryRun: false }, signal).then(({ metadata }) => typeof metadata),
-          () => cluster.listNodes(signal).then((all) => typeof all.map(({ metadata }) => metadata.name)),
-          () => cluster.listPods(one, signal).then((all) => typeof all.map(({ metadata }) => metadata.name)),
-        ];
-        for (const call of calls) {
-          const end = await call().catch((error: unknown) => error);
-          if (end !== 'object') expect(end).toBeInstanceOf(ClusterError);
-        }
+        const call = cluster.patchDaemonSet(one.metadata, [], { dryRun: false }, signal).then(({ metadata }) => typeof metadata);
+        const end = await call.catch((error: unknown) => error);
+        if (end !== 'object') expect(end).toBeInstanceOf(ClusterError);
       }),
       { numRuns: 200 },
     );

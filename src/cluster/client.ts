@@ -1,30 +1,36 @@
-import type {
-  ControllerRevision,
-  DaemonSet,
-  DaemonSetName,
-  Event,
-  Json,
-  LabelSelector,
-  Node,
-  ObjectMeta,
-  Pod,
-} from '../daemonset/types.ts';
-import { type Cluster, ClusterError, type ClusterFailure, FIELD_MANAGER, isFailure, type PatchOperation } from './cluster.ts';
+import { MAX_DEPTH } from '../daemonset/json.ts';
+import type { DaemonSet, DaemonSetName, Json, LabelSelector, Node, ObjectMeta, Pod } from '../daemonset/types.ts';
+import { type Cluster, ClusterError, FIELD_MANAGER, isFailure, type PatchOperation } from './cluster.ts';
 import type { Connection } from './connection.ts';
-import { isRecord } from './entry.ts';
+import {
+  decodeControllerRevisions,
+  decodeDaemonSet,
+  decodeDaemonSets,
+  decodeEvents,
+  decodeNodes,
+  decodePod,
+  decodePods,
+  expectControllerRevision,
+  InvalidObject,
+  type Page,
+} from './decode.ts';
 import { Http } from './http.ts';
 import { watch } from './watch.ts';
 
 /** Objects per page. Answers dominate memory use for a large fleet: pages of 250 need a third more. */
 const PAGE = 100;
+/** More objects than a cluster has. A list that does not end is an error. */
+const MAX_PAGES = 2_000;
+const MAX_RESTARTS = 2;
 /** The maximum number of events that are read at a time. */
 const MOST_EVENTS = 500;
 /** The maximum size of a container log, in bytes. */
 const LARGEST_LOG = 64 * 1024;
 
-interface List<T> {
-  metadata?: { continue?: string; resourceVersion?: string };
-  items: T[];
+/** All objects of a list, and the resource version to watch them from. */
+interface All<T> {
+  version: string;
+  objects: T[];
 }
 
 export interface ClientOptions {
@@ -40,76 +46,102 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer }: Cli
   http.onWarning = (text, path) => onWarning(`Warning from the API server${aboutDaemonSet(path)}: ${text}`);
   http.onAnswer = onAnswer;
 
-  /** All pages of a list, with `pick` applied to each object. */
-  async function read<T>(
+  /** All pages of a list. A continue token expires after some minutes; the list starts again then. */
+  async function list<T>(
     path: string,
     query: Record<string, string>,
+    decode: (answer: Json) => Page<T>,
     signal: AbortSignal,
-    pick: (object: T) => T = (object) => object,
-  ): Promise<{ version: string; objects: T[] }> {
-    const objects: T[] = [];
-    let page: string | undefined;
-    for (;;) {
-      const pages = { ...query, limit: String(PAGE), ...(page && { continue: page }) };
-      const { metadata, items } = listIn<T>(await http.json({ method: 'GET', path, query: pages, signal }), path);
-      objects.push(...items.map(pick));
-      page = metadata?.continue;
-      if (!page) return { objects, version: metadata?.resourceVersion ?? '' };
+  ): Promise<All<T>> {
+    for (let restarts = 0; ; restarts++) {
+      try {
+        return await listOnce(path, query, decode, signal);
+      } catch (error) {
+        if (!isFailure(error, 'expired') || restarts === MAX_RESTARTS) throw error;
+      }
     }
   }
 
-  async function list<T>(path: string, query: Record<string, string>, signal: AbortSignal): Promise<T[]> {
-    return (await read<T>(path, query, signal)).objects;
+  async function listOnce<T>(
+    path: string,
+    query: Record<string, string>,
+    decode: (answer: Json) => Page<T>,
+    signal: AbortSignal,
+  ): Promise<All<T>> {
+    const objects: T[] = [];
+    let page = '';
+    for (let pages = 1; pages <= MAX_PAGES; pages++) {
+      const call = { method: 'GET' as const, path, query: { ...query, limit: String(PAGE), ...(page && { continue: page }) }, signal };
+      const { items, next, resourceVersion } = await http.json(call, decode);
+      objects.push(...items);
+      page = next;
+      if (page === '') return { objects, version: resourceVersion };
+    }
+    throw new ClusterError('api', `The API server returned more than ${MAX_PAGES * PAGE} objects for ${path}.`);
   }
 
   const getDaemonSet = async (daemonSet: DaemonSetName, signal: AbortSignal): Promise<DaemonSet> =>
-    daemonSetIn(await http.json({ method: 'GET', path: daemonSetPath(daemonSet), signal }), daemonSetPath(daemonSet));
+    http.json({ method: 'GET', path: daemonSetPath(daemonSet), signal }, (answer) => decodeDaemonSet(answer, daemonSet));
 
   return {
     server: connection.server,
     context: connection.context,
     namespace: connection.namespace,
     getDaemonSet,
-    listDaemonSets: (namespace, labelSelector, signal) =>
-      list<DaemonSet>(collection('apps/v1', namespace, 'daemonsets'), { labelSelector }, signal),
+    async listDaemonSets(namespace, labelSelector, signal) {
+      return (await list(collection('apps/v1', namespace, 'daemonsets'), { labelSelector }, decodeDaemonSets, signal)).objects;
+    },
     async listDaemonSetNames(namespace, signal) {
       const path = collection('apps/v1', namespace, 'daemonsets');
-      const answer = await http.json({ method: 'GET', path, query: { limit: '100' }, signal });
-      return listIn<DaemonSet>(answer, path).items.map(({ metadata }) => metadata.name);
+      const { items } = await http.json({ method: 'GET', path, query: { limit: '100' }, signal }, decodeDaemonSets);
+      return items.map(({ metadata }) => metadata.name);
     },
-    listControllerRevisions: ({ metadata, spec }, signal) =>
-      list<ControllerRevision>(
-        collection('apps/v1', metadata.namespace, 'controllerrevisions'),
-        { labelSelector: selectorText(spec.selector) },
-        signal,
-      ),
-    listPods: ({ metadata, spec }, signal) =>
-      list<Pod>(collection('v1', metadata.namespace, 'pods'), { labelSelector: selectorText(spec.selector) }, signal),
-    async patchDaemonSet(daemonSet, patch: PatchOperation[], { dryRun }, signal) {
-      const query = { fieldManager: FIELD_MANAGER, ...(dryRun && { dryRun: 'All' }) };
-      const path = daemonSetPath(daemonSet);
-      const answer = await http.json({ method: 'PATCH', path, query, body: patch as unknown as Json, signal });
-      return daemonSetIn(answer, path, dryRun ? 'api' : 'answer-lost');
-    },
-    async annotateControllerRevision({ namespace, name, uid }, annotations, signal) {
-      await http.json({
-        method: 'PATCH',
-        path: `${collection('apps/v1', namespace, 'controllerrevisions')}/${encodeURIComponent(name)}`,
-        query: { fieldManager: FIELD_MANAGER },
-        type: 'application/merge-patch+json',
-        body: { metadata: { uid, annotations } },
-        signal,
+    async listControllerRevisions({ metadata, spec }, signal) {
+      const path = collection('apps/v1', metadata.namespace, 'controllerrevisions');
+      const { objects } = await list(path, { labelSelector: selectorText(spec.selector) }, decodeControllerRevisions, signal);
+      return objects.flatMap((revision) => {
+        if (!('tooDeep' in revision)) return [revision];
+        onWarning(
+          `ControllerRevision ${revision.tooDeep} is ignored, because its data is nested more than ${MAX_DEPTH} levels deep. It cannot be restored.`,
+        );
+        return [];
       });
     },
+    async listPods({ metadata, spec }, signal) {
+      const path = collection('v1', metadata.namespace, 'pods');
+      const { objects } = await list(path, { labelSelector: selectorText(spec.selector) }, decodePods, signal);
+      // These pods are evidence that a rollout is complete, so none of them can be missing.
+      if (objects.includes(undefined)) throw new InvalidObject('a Pod', 'its metadata is invalid');
+      return objects as Pod[];
+    },
+    async patchDaemonSet(daemonSet, patch: PatchOperation[], { dryRun }, signal) {
+      const query = { fieldManager: FIELD_MANAGER, ...(dryRun && { dryRun: 'All' }) };
+      const call = { method: 'PATCH' as const, path: daemonSetPath(daemonSet), query, body: patch as unknown as Json, signal };
+      return http.json(call, (answer) => decodeDaemonSet(answer, daemonSet));
+    },
+    async annotateControllerRevision({ namespace, name, uid }, annotations, signal) {
+      const call = {
+        method: 'PATCH' as const,
+        path: `${collection('apps/v1', namespace, 'controllerrevisions')}/${encodeURIComponent(name)}`,
+        query: { fieldManager: FIELD_MANAGER },
+        type: 'application/merge-patch+json' as const,
+        body: { metadata: { uid, annotations } },
+        signal,
+      };
+      await http.json(call, expectControllerRevision);
+    },
     async *watchDaemonSet(from, signal) {
+      const read = (aborted: AbortSignal): Promise<DaemonSet> => getDaemonSet(from.metadata, aborted);
       const states = watch<DaemonSet>(http, {
         collection: collection('apps/v1', from.metadata.namespace, 'daemonsets'),
         query: { fieldSelector: `metadata.name=${from.metadata.name}` },
+        decode: (object) => decodeDaemonSet(object, from.metadata),
         version: from.metadata.resourceVersion,
         list: async (aborted) => {
-          const daemonSet = await getDaemonSet(from.metadata, aborted);
+          const daemonSet = await read(aborted);
           return { version: daemonSet.metadata.resourceVersion, objects: [daemonSet] };
         },
+        readIfSilent: read,
         signal,
         pollEvery: 5_000,
         onPolling: (why) => onWarning(`Reading the DaemonSet every 5 s, because this account is not allowed to watch it. ${why}`),
@@ -117,8 +149,7 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer }: Cli
       try {
         for await (const state of states) {
           if (state.kind === 'gone') break;
-          for (const daemonSet of state.kind === 'all' ? state.objects : [state.object])
-            if (isDaemonSet(daemonSet)) yield { kind: 'state', daemonSet };
+          for (const daemonSet of state.kind === 'all' ? state.objects : [state.object]) yield { kind: 'state', daemonSet };
         }
       } catch (error) {
         if (!isFailure(error, 'not-found')) throw error;
@@ -128,56 +159,42 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer }: Cli
     watchPods({ metadata, spec }, signal) {
       const path = collection('v1', metadata.namespace, 'pods');
       const query = { labelSelector: selectorText(spec.selector) };
+      const slimPods = (answer: Json): Page<Pod> => {
+        const page = decodePods(answer);
+        return { ...page, items: page.items.filter((pod) => pod !== undefined).map(slimPod) };
+      };
       return watch<Pod>(http, {
         collection: path,
         query,
-        list: (aborted) => read<Pod>(path, query, aborted, slimPod),
+        decode: decodePod,
+        list: (aborted) => list(path, query, slimPods, aborted),
         signal,
         pollEvery: 15_000,
         onPolling: (why) => onWarning(`Reading the pods every 15 s, because this account is not allowed to watch them. ${why}`),
       });
     },
-    listNodes: async (signal) => (await read<Node>(collection('v1', undefined, 'nodes'), {}, signal, slimNode)).objects,
+    async listNodes(signal) {
+      const slimNodes = (answer: Json): Page<Node> => {
+        const page = decodeNodes(answer);
+        return { ...page, items: page.items.filter((node) => node !== undefined).map(slimNode) };
+      };
+      return (await list(collection('v1', undefined, 'nodes'), {}, slimNodes, signal)).objects;
+    },
     async listWarnings(namespace, fields, signal) {
       const fieldSelector = Object.entries({ type: 'Warning', ...fields })
         .map(([key, value]) => `${key}=${value}`)
         .join(',');
       const query = { fieldSelector, limit: String(MOST_EVENTS) };
-      const path = collection('v1', namespace, 'events');
-      return listIn<Event>(await http.json({ method: 'GET', path, query, signal }), path).items;
+      const { items } = await http.json({ method: 'GET', path: collection('v1', namespace, 'events'), query, signal }, decodeEvents);
+      return items.filter((event) => event !== undefined);
     },
     containerLog({ namespace, name }, container, { previous, lines }, signal) {
       const query = { container, tailLines: String(lines), limitBytes: String(LARGEST_LOG), ...(previous && { previous: 'true' }) };
-      return http.text({ method: 'GET', path: `${collection('v1', namespace, 'pods')}/${encodeURIComponent(name)}/log`, query, signal });
+      const path = `${collection('v1', namespace, 'pods')}/${encodeURIComponent(name)}/log`;
+      return http.text({ method: 'GET', path, query, signal }, LARGEST_LOG);
     },
     close: () => http.close(),
   };
-}
-
-/** A list of objects. @throws ClusterError `api` if it is something else, such as an answer from a gateway. */
-function listIn<T>(answer: Json, path: string): List<T> {
-  if (isRecord(answer) && Array.isArray(answer['items']) && answer['items'].every((one) => isRecord(one) && isRecord(one['metadata'])))
-    return answer as unknown as List<T>;
-  throw strange('api', path, 'list');
-}
-
-/** A complete DaemonSet. @throws ClusterError with the given failure if it is something else. */
-function daemonSetIn(answer: Json, path: string, failure: ClusterFailure = 'api'): DaemonSet {
-  if (isDaemonSet(answer)) return answer as unknown as DaemonSet;
-  throw strange(failure, path, 'DaemonSet');
-}
-
-function isDaemonSet(answer: unknown): boolean {
-  if (!isRecord(answer)) return false;
-  const { metadata, spec, status } = answer;
-  return isRecord(metadata) && isRecord(status) && isRecord(spec) && isRecord(spec['template']) && isRecord(spec['selector']);
-}
-
-function strange(failure: ClusterFailure, path: string, what: string): ClusterError {
-  return new ClusterError(
-    failure,
-    `The answer to ${path} is JSON, but not a ${what}. Check that the server in the kubeconfig is a Kubernetes API server, and that no proxy or gateway answers in its place.`,
-  );
 }
 
 /** The path of a resource in a namespace, or in all namespaces if it is undefined. */

@@ -12,6 +12,8 @@ import { TokenFile } from './token-file.ts';
 export interface Connection {
   kubeConfig: KubeConfig;
   server: string;
+  /** The proxy for the server: http, https or socks5. */
+  proxyUrl: string | undefined;
   context: string;
   namespace: string;
   /** Impersonation headers, sent with each request. */
@@ -85,7 +87,6 @@ export function connect({ cluster, server, user, context, namespace, policy, env
         caData: text(cluster, 'certificate-authority-data'),
         caFile: file(cluster, 'certificate-authority'),
         tlsServerName: text(cluster, 'tls-server-name'),
-        proxyUrl,
       },
     ],
     users: [
@@ -105,7 +106,7 @@ export function connect({ cluster, server, user, context, namespace, policy, env
     currentContext: context,
   });
   const headers = impersonationOf(credentials);
-  return { kubeConfig, server, context, namespace: namespace ?? 'default', headers, plugins, secrets, warnings };
+  return { kubeConfig, server, proxyUrl, context, namespace: namespace ?? 'default', headers, plugins, secrets, warnings };
 }
 
 function checkCluster(cluster: Entry, server: string): void {

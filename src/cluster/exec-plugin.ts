@@ -100,22 +100,36 @@ export class ExecPlugins {
   }
 
   async #current(): Promise<ExecCredentialStatus> {
-    const cached = await this.#credential;
-    const expiry = cached?.expirationTimestamp ? Date.parse(cached.expirationTimestamp) - EARLY : Number.POSITIVE_INFINITY;
-    if (cached && Date.now() < expiry) return cached;
-    this.#credential = run(this.#exec ?? {}, this.#cluster, this.#environment, (child) => {
-      this.#child = child;
-    }).catch((error: unknown) => {
-      this.#credential = undefined;
+    const known = this.#credential;
+    if (known && isFresh(await known)) return known;
+    // Concurrent requests share one run of the plugin.
+    if (this.#credential && this.#credential !== known) return this.#credential;
+    const running = this.#run();
+    this.#credential = running;
+    running.catch(() => {
+      if (this.#credential === running) this.#credential = undefined;
+    });
+    return running;
+  }
+
+  async #run(): Promise<ExecCredentialStatus> {
+    try {
+      const status = await run(this.#exec ?? {}, this.#cluster, this.#environment, (child) => {
+        this.#child = child;
+      });
+      this.#secrets.add([status.token, status.clientKeyData].filter((secret) => secret !== undefined));
+      return status;
+    } catch (error) {
       // A plugin can echo what it was given.
       throw error instanceof ClusterError
         ? new ClusterError(error.failure, this.#secrets.hide(error.message), { cause: error.cause })
         : error;
-    });
-    const status = await this.#credential;
-    this.#secrets.add([status.token, status.clientKeyData].filter((secret) => secret !== undefined));
-    return status;
+    }
   }
+}
+
+function isFresh({ expirationTimestamp }: ExecCredentialStatus): boolean {
+  return !expirationTimestamp || Date.now() < Date.parse(expirationTimestamp) - EARLY;
 }
 
 function check(exec: ExecConfig, policy: PluginPolicy, environment: Readonly<Record<string, string | undefined>>): void {

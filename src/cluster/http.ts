@@ -1,21 +1,30 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest, type RequestOptions, Agent as SecureAgent } from 'node:https';
+import { isIP, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { connect as connectSecurely, type TLSSocket } from 'node:tls';
+import pLimit from 'p-limit';
+import { parseJson, stringify } from '../daemonset/json.ts';
 import type { Json } from '../daemonset/types.ts';
 import { ClusterError } from './cluster.ts';
 import type { Connection } from './connection.ts';
-import { explainConnectionError, explainStatus } from './errors.ts';
+import { type Answer, explainAnswer, explainBody, explainError, type Failure } from './errors.ts';
+import { nextStep } from './retry.ts';
+import { send } from './send.ts';
+import { openTunnel } from './tunnel.ts';
+import { abortable, sleep } from './wait.ts';
 
-/** The time limit for one request, in milliseconds. A watch has none. */
-const REQUEST_LIMIT = 30_000;
-/** Delays before the attempts after the first, in milliseconds. */
-const BACKOFF = [250, 500, 1000, 2000];
-/** Additional delays for a server that has answered before: the address is right, and the server may be restarting. */
-const PATIENCE = [4000, 8000, 15_000];
-/** Concurrent requests, so that many DaemonSets need few connections. Watches do not count. */
-const MOST_REQUESTS = 8;
-/** The maximum Retry-After, in milliseconds. */
-const LONGEST_RETRY_AFTER = 30_000;
-const TRANSIENT = new Set([429, 500, 502, 503, 504]);
+export { sleep };
+
+/** The time limit for one attempt, in milliseconds. For a stream, it ends with the headers of the answer. */
+const ATTEMPT_LIMIT_MS = 30_000;
+/** Concurrent requests, so that many DaemonSets need few connections. Streams do not count. */
+const MAX_REQUESTS = 8;
+const MAX_RETRY_AFTER_MS = 30_000;
+/** The maximum size of an answer, and of a line of a stream, in bytes. */
+const MAX_ANSWER = 64 * 1024 * 1024;
+/** The part of an answer that is read for an error message, in bytes. */
+const MAX_ERROR = 64 * 1024;
 
 export interface Call {
   method: 'GET' | 'PATCH';
@@ -27,13 +36,25 @@ export interface Call {
   signal: AbortSignal;
 }
 
-/** JSON over HTTP to one API server: one connection pool, credentials from the client library, a time limit for each request. */
+/** An attempt at a call that failed. */
+class FailedAttempt extends Error {
+  readonly failure: Failure;
+  readonly retryAfterMs: number;
+  constructor(failure: Failure, retryAfterMs = 0) {
+    super(failure.error.message, { cause: failure.error });
+    this.failure = failure;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** JSON over HTTP to one API server: one connection pool, credentials from the client library, a time limit for each attempt. */
 export class Http {
   readonly server: string;
   readonly #connection: Connection;
-  readonly #agent = new Agent({ keepAlive: true, keepAliveMsecs: 30_000 });
-  readonly #turns = new Turns(MOST_REQUESTS);
-  #waits = BACKOFF;
+  readonly #plainAgent = new Agent({ keepAlive: true });
+  readonly #secureAgent = new SecureAgent({ keepAlive: true, keepAliveMsecs: 30_000 });
+  readonly #limit = pLimit(MAX_REQUESTS);
+  #hasAnswered = false;
   /** Called with each HTTP `Warning` header of the API server and the path of the request. */
   onWarning: (text: string, path: string) => void = () => {};
   /** Called with a line about each answer: method, path with query, status, milliseconds until the headers arrived. */
@@ -46,162 +67,167 @@ export class Http {
 
   /** Closes connections and stops a credential plugin, so that the process can exit. */
   close(): void {
-    this.#agent.destroy();
+    this.#plainAgent.destroy();
+    this.#secureAgent.destroy();
     this.#connection.plugins.stop();
   }
 
   /**
-   * The JSON of an answer. A request that writes nothing is retried after transient failures. A write is retried only if the server
-   * reports that it did not process it (429); if it is unknown whether it was processed, the failure is `answer-lost`.
+   * The decoded JSON of an answer. A request that writes nothing is retried after transient failures. A write is retried only if the
+   * server certainly did not process it; if that is unknown, the failure is `answer-lost`.
+   *
+   * @throws ClusterError, or the reason of the call's signal.
    */
-  async json(call: Call): Promise<Json> {
-    return this.#request(call, parse);
+  json<T>(call: Call, decode: (answer: Json) => T): Promise<T> {
+    return this.#repeat(call, (response) => this.#read(response, textOf(response), (body) => decode(parseJson(body))));
   }
 
-  /** The text of an answer. */
-  async text(call: Call): Promise<string> {
-    return this.#request(call, (text) => text);
+  /** The text of an answer, up to a size in bytes. */
+  text(call: Call, maxBytes: number): Promise<string> {
+    return this.#repeat(call, (response) => this.#read(response, startOf(response, maxBytes), (body) => body));
   }
 
-  async #request<T>(call: Call, read: (text: string) => T): Promise<T> {
-    for (let attempt = 0; ; attempt++) {
-      const end = await this.#turns.take();
-      const limit = AbortSignal.timeout(REQUEST_LIMIT);
+  async #repeat<T>(call: Call, read: (response: IncomingMessage) => Promise<T>): Promise<T> {
+    const exchange = async (): Promise<T> => {
+      const credentials = await this.#credentials(call.signal);
+      return withinLimit(call.signal, async (signal) => read(await this.#open(call, credentials, signal)));
+    };
+    for (let index = 0; ; index++) {
       try {
-        call.signal.throwIfAborted();
-        const response = await this.#send(call, AbortSignal.any([call.signal, limit]));
-        const text = await readAll(response);
-        end();
-        const status = response.statusCode ?? 0;
-        this.#reportWarnings(response, call.path);
-        if (status >= 200 && status < 300) {
-          this.#waits = [...BACKOFF, ...PATIENCE];
-          return read(text);
-        }
-        if (status === 401 && attempt === 0 && this.#connection.plugins.forget()) continue;
-        const explained = explainStatus(status, this.#hide(text), call, this.server);
-        const denied = explained.failure === 'admission-denied';
-        const wait = this.#waits[attempt];
-        // An API server that has just started has not loaded its roles yet, and forbids every request for a moment.
-        const starting = status === 403 && attempt > 0;
-        const again = status === 429 || starting || (isSafe(call) && TRANSIENT.has(status) && !denied);
-        if (again && wait !== undefined) {
-          await sleep(Math.max(wait, retryAfter(response)), call.signal);
-          continue;
-        }
-        // A write that admission denied was not processed.
-        if (!isSafe(call) && status >= 500 && !denied) throw new ClusterError('answer-lost', explained.message);
-        throw explained;
+        const value = await abortable(this.#limit(exchange), call.signal);
+        this.#hasAnswered = true;
+        return value;
       } catch (error) {
-        end();
-        if (call.signal.aborted) throw call.signal.reason;
-        if (error instanceof ClusterError) throw error;
-        const explained = explainConnectionError(
-          limit.aborted ? new Error(`no answer within ${REQUEST_LIMIT / 1000} s`) : error,
-          this.server,
-        );
-        if (explained.failure === 'certificate') throw explained;
-        if (!isSafe(call) && !neverSent(error)) throw new ClusterError('answer-lost', explained.message, { cause: error });
-        const wait = this.#waits[attempt];
-        if (wait === undefined) throw explained;
-        await sleep(wait, call.signal);
+        call.signal.throwIfAborted();
+        const { failure, retryAfterMs } = this.#explained(error);
+        const { plugins } = this.#connection;
+        const attempt = { index, writes: !isSafe(call), hasAnswered: this.#hasAnswered, canRenew: plugins.used, retryAfterMs };
+        const next = nextStep(failure, attempt);
+        if (next.kind === 'fail') throw next.error;
+        if (next.kind === 'renew-credentials') plugins.forget();
+        else await sleep(next.afterMs, call.signal);
       }
     }
   }
 
-  /** Opens a stream of JSON lines, such as a watch. The status of the answer is 2xx. */
-  async *lines(call: Call): AsyncGenerator<Json> {
-    const opening = AbortSignal.timeout(REQUEST_LIMIT);
-    const opened = new AbortController();
-    const stop = (): void => opened.abort();
-    opening.addEventListener('abort', stop);
-    let response: IncomingMessage;
+  /**
+   * The decoded lines of an answer that is a stream of JSON, such as a watch. It makes one attempt.
+   *
+   * @throws ClusterError, or the reason of the call's signal.
+   */
+  async *lines<T>(call: Call, decode: (line: Json) => T): AsyncGenerator<T> {
+    let response: IncomingMessage | undefined;
     try {
-      response = await this.#send(call, AbortSignal.any([call.signal, opened.signal]));
+      const credentials = await this.#credentials(call.signal);
+      response = await withinLimit(call.signal, (signal) => this.#open(call, credentials, signal));
+      for await (const line of linesOf(response))
+        yield await this.#read(response, Promise.resolve(line), (body) => decode(parseJson(body)));
     } catch (error) {
-      if (call.signal.aborted) throw call.signal.reason;
-      if (error instanceof ClusterError) throw error;
-      throw explainConnectionError(error, this.server);
+      call.signal.throwIfAborted();
+      const { failure } = this.#explained(error);
+      if (failure.remedy === 'renew-credentials') this.#connection.plugins.forget();
+      throw failure.error;
     } finally {
-      opening.removeEventListener('abort', stop);
-    }
-    const status = response.statusCode ?? 0;
-    if (status < 200 || status >= 300) {
-      const text = await readAll(response);
-      if (status === 401) this.#connection.plugins.forget();
-      throw explainStatus(status, this.#hide(text), call, this.server);
-    }
-    let rest = '';
-    try {
-      for await (const chunk of response.setEncoding('utf8')) {
-        const parts = (rest + (chunk as string)).split('\n');
-        rest = parts.pop() ?? '';
-        for (const part of parts) if (part.trim() !== '') yield parse(part);
-      }
-    } catch (error) {
-      if (call.signal.aborted) throw call.signal.reason;
-      throw error instanceof ClusterError ? error : explainConnectionError(error, this.server);
-    } finally {
-      response.destroy();
+      response?.destroy();
     }
   }
 
-  async #send(call: Call, signal: AbortSignal): Promise<IncomingMessage> {
-    const { kubeConfig } = this.#connection;
+  /** Certificates and headers. This can run a credential plugin, which has its own time limit. */
+  async #credentials(signal: AbortSignal): Promise<RequestOptions> {
     const options: RequestOptions = {};
-    // This can run a credential plugin, which takes time.
-    await beforeAbort(kubeConfig.applyToHTTPSOptions(options), signal);
-    const url = new URL(this.server + call.path);
-    const secure = url.protocol === 'https:';
-    // The library's agent opens a connection for each request. It is needed only for a proxy or plain http.
-    if (secure && !kubeConfig.getCurrentCluster()?.proxyUrl) options.agent = this.#agent;
-    for (const [key, value] of Object.entries(call.query ?? {})) url.searchParams.set(key, value);
-    const body = call.body === undefined ? undefined : JSON.stringify(call.body);
-    const started = performance.now();
-    return new Promise((resolve, reject) => {
-      const request = (secure ? httpsRequest : httpRequest)(
-        url,
-        {
-          ...options,
-          method: call.method,
-          signal,
-          headers: {
-            ...options.headers,
-            ...this.#connection.headers,
-            Accept: 'application/json, */*',
-            'User-Agent': 'rollback-daemonset',
-            ...(body !== undefined && {
-              'Content-Type': call.type ?? 'application/json-patch+json',
-              'Content-Length': Buffer.byteLength(body),
-            }),
-          },
-        },
-        (response) => {
-          const took = Math.round(performance.now() - started);
-          this.onAnswer(`${call.method} ${url.pathname}${url.search}: ${response.statusCode} after ${took} ms`);
-          resolve(response);
-        },
-      );
-      request.on('error', (error) => {
-        this.onAnswer(`${call.method} ${url.pathname}${url.search}: ${error.message}`);
-        reject(error);
-      });
-      request.end(body);
-    });
+    await abortable(this.#connection.kubeConfig.applyToHTTPSOptions(options), signal);
+    return options;
   }
 
-  #reportWarnings(response: IncomingMessage, path: string): void {
-    const { warning } = response.headers;
-    if (warning === undefined) return;
-    // RFC 7234: 299 - "text"
-    for (const [, text] of warning.matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g))
-      this.onWarning(this.#hide((text ?? '').replace(/\\(.)/g, '$1')), path);
+  /** Sends one request. The status of the answer is 2xx. */
+  async #open(call: Call, credentials: RequestOptions, signal: AbortSignal): Promise<IncomingMessage> {
+    const url = new URL(this.server + call.path);
+    for (const [key, value] of Object.entries(call.query ?? {})) url.searchParams.set(key, value);
+    const what = `${call.method} ${url.pathname}${url.search}`;
+    const started = performance.now();
+    const response = await this.#send(url, call, credentials, signal).catch((error: Error) => {
+      this.onAnswer(`${what}: ${error.message}`);
+      throw error;
+    });
+    const { statusCode: status = 0 } = response;
+    this.onAnswer(`${what}: ${status} after ${Math.round(performance.now() - started)} ms`);
+    this.#reportWarnings(response, call.path);
+    if (status >= 200 && status < 300) return response;
+    // A switch of protocols has no body.
+    const body = status === 101 ? '' : await startOf(response, MAX_ERROR);
+    response.destroy();
+    throw new FailedAttempt(explainAnswer(this.#answer(response, body), call, this.server), retryAfterMs(response));
+  }
+
+  async #send(url: URL, call: Call, credentials: RequestOptions, signal: AbortSignal): Promise<IncomingMessage> {
+    const body = call.body === undefined ? undefined : stringify(call.body);
+    const secure = url.protocol === 'https:';
+    const options: RequestOptions = {
+      ...credentials,
+      ...(await this.#route(url, credentials, signal)),
+      method: call.method,
+      headers: {
+        ...credentials.headers,
+        ...this.#connection.headers,
+        Accept: 'application/json, */*',
+        'User-Agent': 'rollback-daemonset',
+        ...(body !== undefined && {
+          'Content-Type': call.type ?? 'application/json-patch+json',
+          'Content-Length': Buffer.byteLength(body),
+        }),
+      },
+    };
+    return send((secure ? httpsRequest : httpRequest)(url, options), body, signal);
+  }
+
+  /**
+   * The connection for a request. The agents of the client library are not used: they open a connection for each request, and cannot be
+   * aborted while they connect to a proxy.
+   */
+  async #route({ protocol, hostname, port }: URL, credentials: RequestOptions, signal: AbortSignal): Promise<RequestOptions> {
+    const secure = protocol === 'https:';
+    const { proxyUrl } = this.#connection;
+    if (proxyUrl === undefined) return { agent: secure ? this.#secureAgent : this.#plainAgent };
+    const host = hostname.replace(/^\[|\]$/g, '');
+    const socket = await openTunnel(proxyUrl, host, Number(port || (secure ? 443 : 80)), signal);
+    return { agent: undefined, createConnection: () => (secure ? encrypted(socket, host, credentials) : socket) };
+  }
+
+  /** The decoded body of an answer. */
+  async #read<T>(response: IncomingMessage, body: Promise<string>, decode: (body: string) => T): Promise<T> {
+    let read = '';
+    try {
+      read = await body;
+      return decode(read);
+    } catch (error) {
+      throw new FailedAttempt(explainBody(error, this.#answer(response, read), this.server));
+    }
+  }
+
+  #explained(error: unknown): FailedAttempt {
+    return error instanceof FailedAttempt ? error : new FailedAttempt(explainError(error, this.server));
   }
 
   /** A server can echo what it was sent. */
-  #hide(text: string): string {
-    return this.#connection.secrets.hide(text);
+  #answer({ statusCode = 0, headers }: IncomingMessage, body: string): Answer {
+    const hide = (value: string): string => this.#connection.secrets.hide(value);
+    return { status: statusCode, type: hide(headers['content-type'] ?? ''), text: hide(body.slice(0, MAX_ERROR)) };
   }
+
+  #reportWarnings({ headers: { warning } }: IncomingMessage, path: string): void {
+    // RFC 7234: 299 - "text"
+    for (const [, quoted = ''] of warning?.matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g) ?? [])
+      this.onWarning(this.#connection.secrets.hide(quoted.replace(/\\(.)/g, '$1')), path);
+  }
+}
+
+/** A TLS connection through a tunnel, which it closes. */
+function encrypted(socket: Socket, host: string, credentials: RequestOptions): TLSSocket {
+  const { ca, cert, key, rejectUnauthorized, servername = isIP(host) === 0 ? host : '' } = credentials;
+  const verify = rejectUnauthorized === undefined ? {} : { rejectUnauthorized };
+  const secure = connectSecurely({ socket, host, servername, ca, cert, key, ...verify });
+  secure.once('close', () => socket.destroy());
+  return secure;
 }
 
 /** Whether a call writes nothing, so that it can be repeated. */
@@ -209,78 +235,56 @@ function isSafe({ method, query }: Call): boolean {
   return method === 'GET' || query?.['dryRun'] === 'All';
 }
 
-/** Limits concurrency; the others wait in order. */
-class Turns {
-  #free: number;
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(free: number) {
-    this.#free = free;
-  }
-
-  /** Waits for a turn. The returned function ends it; further calls have no effect. */
-  async take(): Promise<() => void> {
-    if (this.#free > 0) this.#free -= 1;
-    else await new Promise<void>((next) => this.#waiting.push(next));
-    let over = false;
-    return () => {
-      if (over) return;
-      over = true;
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#free += 1;
-    };
-  }
-}
-
-function parse(text: string): Json {
+/** Runs something with a signal that is also aborted after the time limit. */
+async function withinLimit<T>(signal: AbortSignal, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(new Error(`no answer within ${ATTEMPT_LIMIT_MS / 1000} s`)), ATTEMPT_LIMIT_MS);
   try {
-    return JSON.parse(text) as Json;
-  } catch (cause) {
-    // An incomplete answer is treated like a missing one.
-    throw Object.assign(new Error('the answer was cut off', { cause }), { code: 'ECONNRESET' });
+    return await run(AbortSignal.any([signal, limit.signal]));
+  } catch (error) {
+    throw limit.signal.aborted ? limit.signal.reason : error;
+  } finally {
+    clearTimeout(timer);
   }
 }
 
-async function readAll(response: IncomingMessage): Promise<string> {
-  let text = '';
-  for await (const chunk of response.setEncoding('utf8')) text += chunk as string;
-  return text;
+/** The complete text of an answer. */
+function textOf(response: IncomingMessage): Promise<string> {
+  return text(limited(response, MAX_ANSWER, 'fail'));
 }
 
-/** Whether a request certainly did not reach the server. */
-function neverSent(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'EAI_AGAIN';
+/** The text of an answer, up to a size in bytes. */
+function startOf(response: IncomingMessage, maxBytes: number): Promise<string> {
+  return text(limited(response, maxBytes, 'truncate'));
 }
 
-function retryAfter(response: IncomingMessage): number {
-  const seconds = Number(response.headers['retry-after']);
-  return Number.isFinite(seconds) ? Math.min(seconds * 1000, LONGEST_RETRY_AFTER) : 0;
+async function* limited(response: IncomingMessage, maxBytes: number, onExcess: 'fail' | 'truncate'): AsyncGenerator<Buffer> {
+  let left = maxBytes;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    if (chunk.length > left && onExcess === 'fail') throw tooLarge();
+    yield chunk.subarray(0, left);
+    left -= chunk.length;
+    if (left < 0) return;
+  }
 }
 
-/** The result of the promise. Throws the signal's reason if the signal is aborted first. */
-function beforeAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    if (signal.aborted) return onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
+/** The complete lines of an answer, without empty ones. */
+async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
+  let rest = '';
+  for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    if (rest.length > MAX_ANSWER) throw tooLarge();
+    yield* lines.filter((line) => line.trim() !== '');
+  }
 }
 
-/** Waits. Throws the signal's reason if the signal is aborted. */
-export function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    const onAbort = (): void => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', onAbort);
-      resolve();
-    }, milliseconds);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
+function tooLarge(): ClusterError {
+  return new ClusterError('api', `The answer of the API server is larger than ${MAX_ANSWER / 1024 / 1024} MiB.`);
+}
+
+function retryAfterMs({ headers }: IncomingMessage): number {
+  const seconds = Number(headers['retry-after']);
+  return Number.isFinite(seconds) ? Math.min(seconds * 1000, MAX_RETRY_AFTER_MS) : 0;
 }

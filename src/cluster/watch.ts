@@ -1,30 +1,35 @@
-import type { ObjectMeta } from '../daemonset/types.ts';
+import type { Json, ObjectMeta } from '../daemonset/types.ts';
 import { ClusterError, isFailure, type Watched } from './cluster.ts';
-import { type Http, sleep } from './http.ts';
+import { decodeWatchEvent, InvalidObject, type WatchEvent } from './decode.ts';
+import type { Http } from './http.ts';
+import { sleep } from './wait.ts';
 
-/** A quiet watch receives a bookmark about once a minute. A longer silence means that the connection is dead. Milliseconds. */
-const SILENCE = 90_000;
+/** A quiet watch receives a bookmark about once a minute. A longer silence means that the connection is dead. */
+const SILENCE_MS = 90_000;
+/** A silence of this length is normal only after a bookmark: a proxy can buffer the events. */
+const QUIET_MS = 15_000;
+const QUIET_AFTER_BOOKMARK_MS = 75_000;
+/** The minimum time between two reads because of silence. */
+const BETWEEN_READS_MS = 30_000;
 /** The server ends a watch after about this time, in seconds. */
 const LENGTH = 300;
-const FIRST_WAIT = 500;
-const LONGEST_WAIT = 10_000;
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 10_000;
 
 interface WatchedObject {
   metadata: ObjectMeta;
-}
-
-interface WatchEvent<T> {
-  type: string;
-  /** A Status if the type is ERROR. */
-  object: T;
 }
 
 export interface WatchOptions<T> {
   /** The path of the collection. `query` selects objects in it. */
   collection: string;
   query: Record<string, string>;
+  /** An object of the watch. Undefined: it is ignored. */
+  decode: (object: Json) => T | undefined;
   /** Reads all objects. If it throws `not-found`, so does the watch. */
   list: (signal: AbortSignal) => Promise<{ version: string; objects: T[] }>;
+  /** For a watch on one object: reads it. It is called if the watch is silent, because a proxy can buffer events. */
+  readIfSilent?: (signal: AbortSignal) => Promise<T>;
   /** The resource version to start from, if the objects have been read. */
   version?: string;
   signal: AbortSignal;
@@ -41,75 +46,135 @@ export interface WatchOptions<T> {
 export async function* watch<T extends WatchedObject>(http: Http, options: WatchOptions<T>): AsyncGenerator<Watched<T>> {
   const { list, signal, onPolling } = options;
   let { version } = options;
-  let wait = FIRST_WAIT;
+  let waitMs = FIRST_WAIT_MS;
+  const silence: Silence = { known: version, quietUntil: 0, lastRead: Number.NEGATIVE_INFINITY };
   for (;;) {
     const started = Date.now();
     try {
       if (version === undefined) {
         const { objects, version: read } = await list(signal);
         version = read;
+        silence.known = objects[0]?.metadata.resourceVersion;
         yield { kind: 'all', objects };
       }
-      for await (const { type, object } of connect<T>(http, options, version)) {
-        wait = FIRST_WAIT;
-        if (type === 'ERROR') {
+      for await (const event of connect<T>(http, options, version, silence)) {
+        if (event.type === 'ERROR') {
           version = undefined;
           break;
         }
-        version = object.metadata.resourceVersion;
-        if (type === 'DELETED') yield { kind: 'gone', object };
-        else if (type !== 'BOOKMARK') yield { kind: 'one', object };
+        waitMs = FIRST_WAIT_MS;
+        if (event.type === 'BOOKMARK') version = event.resourceVersion;
+        else if (event.object) {
+          const { object } = event;
+          version = object.metadata.resourceVersion;
+          silence.known = version;
+          yield { kind: event.type === 'DELETED' ? 'gone' : 'one', object };
+        }
       }
     } catch (error) {
       signal.throwIfAborted();
       // An API server that has just started has not loaded its roles yet, and forbids every request for a moment.
-      const starting = wait > FIRST_WAIT && wait < LONGEST_WAIT;
-      if (isFailure(error, 'forbidden') && !starting) {
+      const isStarting = waitMs > FIRST_WAIT_MS && waitMs < LONGEST_WAIT_MS;
+      if (isFailure(error, 'forbidden') && !isStarting) {
         if (version === undefined) throw error;
         onPolling(error.message);
         yield* poll(options);
         return;
       }
-      if (!(error instanceof ClusterError) || isFailure(error, 'not-found', 'certificate', 'credentials')) throw error;
+      if (!(error instanceof ClusterError) || error instanceof InvalidObject) throw error;
+      if (isFailure(error, 'not-found', 'certificate', 'credentials')) throw error;
       // A second 401 is final; the first can be an expired token, which is renewed.
-      if (isFailure(error, 'unauthorized') && wait > FIRST_WAIT) throw error;
+      if (isFailure(error, 'unauthorized') && waitMs > FIRST_WAIT_MS) throw error;
       if (isFailure(error, 'expired')) version = undefined;
     }
-    if (Date.now() - started > LONGEST_WAIT) wait = FIRST_WAIT;
-    await sleep(wait * (0.75 + Math.random() / 2), signal);
-    wait = Math.min(wait * 2, LONGEST_WAIT);
+    if (Date.now() - started > LONGEST_WAIT_MS) waitMs = FIRST_WAIT_MS;
+    await sleep(waitMs * (0.75 + Math.random() / 2), signal);
+    waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS);
   }
 }
 
-async function* connect<T>(http: Http, { collection, query, signal }: WatchOptions<T>, version: string): AsyncGenerator<WatchEvent<T>> {
-  const silent = new AbortController();
-  let timer = setTimeout(() => silent.abort(), SILENCE);
+/** What is known about the silence of a watch. Times in milliseconds since the epoch. */
+interface Silence {
+  /** The resource version of the latest known state of the only object. */
+  known: string | undefined;
+  /** Until then, silence is normal. */
+  quietUntil: number;
+  lastRead: number;
+}
+
+/**
+ * The events of one connection. It ends if it is silent for too long. If it is silent although the object has changed, the last event is
+ * the state that was read.
+ */
+async function* connect<T extends WatchedObject>(
+  http: Http,
+  { collection, query, decode, readIfSilent, signal }: WatchOptions<T>,
+  version: string,
+  silence: Silence,
+): AsyncGenerator<Changed<T>> {
+  const stop = new AbortController();
   const call = {
     method: 'GET' as const,
     path: collection,
     query: { ...query, watch: 'true', resourceVersion: version, allowWatchBookmarks: 'true', timeoutSeconds: String(LENGTH) },
-    signal: AbortSignal.any([signal, silent.signal]),
+    signal: AbortSignal.any([signal, stop.signal]),
   };
+  const timer = setTimeout(() => stop.abort(), SILENCE_MS);
+  silence.quietUntil = Date.now() + QUIET_MS;
+  let missed: { object: T } | { error: unknown } | undefined;
+  const found = (end: typeof missed): void => {
+    missed ??= end;
+    stop.abort();
+  };
+  if (readIfSilent)
+    void missedState(readIfSilent, silence, call.signal).then(
+      (object) => found({ object }),
+      (error: unknown) => found({ error }),
+    );
   try {
-    for await (const event of http.lines(call)) {
-      clearTimeout(timer);
-      timer = setTimeout(() => silent.abort(), SILENCE);
-      if (isWatchEvent<T>(event)) yield event;
+    for await (const event of http.lines(call, (line) => decoded(line, decode))) {
+      timer.refresh();
+      silence.quietUntil = Date.now() + (event.type === 'BOOKMARK' ? QUIET_AFTER_BOOKMARK_MS : QUIET_MS);
+      yield event;
     }
   } catch (error) {
     signal.throwIfAborted();
-    if (!silent.signal.aborted) throw error;
+    if (!stop.signal.aborted) throw error;
+    if (missed && 'object' in missed) yield { type: 'MODIFIED', object: missed.object };
+    if (missed && 'error' in missed && missed.error instanceof ClusterError) throw missed.error;
   } finally {
     clearTimeout(timer);
+    stop.abort();
   }
 }
 
-function isWatchEvent<T>(event: unknown): event is WatchEvent<T> {
-  if (typeof event !== 'object' || event === null) return false;
-  const { type, object } = event as { type?: unknown; object?: unknown };
-  if (typeof type !== 'string' || typeof object !== 'object' || object === null) return false;
-  const { metadata } = object as { metadata?: unknown };
-  return type === 'ERROR' || (typeof metadata === 'object' && metadata !== null);
+/** An event with a decoded object. Undefined: the object is ignored. */
+type Changed<T> = Exclude<WatchEvent, { object: unknown }> | { type: 'ADDED' | 'MODIFIED' | 'DELETED'; object: T | undefined };
+
+function decoded<T>(line: Json, decode: (object: Json) => T | undefined): Changed<T> {
+  const event = decodeWatchEvent(line);
+  return 'object' in event ? { ...event, object: decode(event.object) } : event;
+}
+
+/** Reads the object whenever its watch is silent. Its state, once it has changed. */
+async function missedState<T extends WatchedObject>(
+  read: (signal: AbortSignal) => Promise<T>,
+  silence: Silence,
+  signal: AbortSignal,
+): Promise<T> {
+  for (;;) {
+    const due = Math.max(silence.quietUntil, silence.lastRead + BETWEEN_READS_MS);
+    if (Date.now() < due) {
+      await sleep(due - Date.now(), signal);
+      continue;
+    }
+    silence.lastRead = Date.now();
+    // A failure proves nothing, unless the object does not exist or is invalid.
+    const object = await read(signal).catch((error: unknown) => {
+      if (signal.aborted || isFailure(error, 'not-found') || error instanceof InvalidObject) throw error;
+    });
+    if (object && object.metadata.resourceVersion !== silence.known) return object;
+  }
 }
 
 /** Reads the objects periodically, if watching is not allowed. */
@@ -119,7 +184,7 @@ async function* poll<T>({ list, signal, pollEvery }: WatchOptions<T>): AsyncGene
       yield { kind: 'all', objects: (await list(signal)).objects };
     } catch (error) {
       signal.throwIfAborted();
-      if (!isFailure(error, 'unreachable', 'api')) throw error;
+      if (error instanceof InvalidObject || !isFailure(error, 'unreachable', 'api')) throw error;
     }
     await sleep(pollEvery, signal);
   }

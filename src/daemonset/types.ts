@@ -1,7 +1,7 @@
 /**
  * The objects of the API, with the fields that are used. Objects are raw JSON: a field that is not named here is passed through unchanged.
  */
-export type Json = null | boolean | number | string | Json[] | JsonObject;
+export type Json = null | boolean | number | bigint | string | Json[] | JsonObject;
 export interface JsonObject {
   [key: string]: Json | undefined;
 }

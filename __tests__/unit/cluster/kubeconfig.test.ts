@@ -5,7 +5,6 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { selectorText } from '../../../src/cluster/client.ts';
 import { ClusterError } from '../../../src/cluster/cluster.ts';
-import { explainStatus } from '../../../src/cluster/errors.ts';
 import { connectionFrom } from '../../../src/cluster/kubeconfig.ts';
 import { proxyFor } from '../../../src/cluster/proxy.ts';
 import { masksFor, passwordIn, Secrets, secretsOf } from '../../../src/cluster/secrets.ts';
@@ -273,37 +272,4 @@ test('a label selector as the API takes it', () => {
     { key: 'd', operator: 'DoesNotExist' },
   ];
   expect(selectorText({ matchLabels: { app: 'x' }, matchExpressions })).toBe('app=x,a in (1,2),b notin (3),c,!d');
-});
-
-describe('what an HTTP status means', () => {
-  const explain = (code: number, status: object | string): ClusterError =>
-    explainStatus(
-      code,
-      typeof status === 'string' ? status : JSON.stringify(status),
-      { method: 'PATCH', path: '/apis/apps/v1/namespaces/logging/daemonsets/agent' },
-      'https://c.example',
-    );
-
-  test.each([
-    [401, '', 'unauthorized', /Renew the kubeconfig/],
-    [
-      403,
-      {
-        message:
-          'daemonsets.apps "agent" is forbidden: User "u" cannot patch resource "daemonsets" in API group "apps" in the namespace "logging"',
-      },
-      'forbidden',
-      /Role in namespace logging.*resources: \["daemonsets"\], verbs: \["patch"\]/,
-    ],
-    [403, { message: 'admission policy says no' }, 'admission-denied', /admission policy says no/],
-    [400, { message: 'admission webhook "w" does not support dry run' }, 'dry-run-unsupported', /w/],
-    [400, { message: 'admission webhook "w" denied the request: no' }, 'admission-denied', /denied the request: no/],
-    [422, { message: 'the server rejected our request', details: {} }, 'conflict', /rejected/],
-    [422, { details: { causes: [{ field: 'spec.x', message: 'Required value' }] } }, 'invalid-template', /spec\.x: Required value/],
-    [410, {}, 'expired', /too old/],
-    [500, '<html>', 'api', /status 500/],
-    [503, 'null', 'api', /status 503/],
-  ])('%d %j is %s', (code, body, kind, message) => {
-    expect(explain(code, body)).toMatchObject({ failure: kind, message: expect.stringMatching(message) });
-  });
 });
