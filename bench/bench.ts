@@ -1,6 +1,6 @@
 /**
- * Measures the action beside `kubectl rollout undo` and `kubectl rollout status`, on a test bed, and writes the table and the chart of
- * docs/performance.md: `npm run bench`. It takes about fifteen minutes; times are worth something on a machine that does nothing else.
+ * Compares the action with `kubectl rollout undo` and `kubectl rollout status` on a test bed, and writes the table and the chart of
+ * docs/performance.md: `npm run bench`. It takes about fifteen minutes. The times are meaningful only on an otherwise idle machine.
  */
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ import { type Row, writeReport } from './report.ts';
 
 const PAIRS = 15;
 const AT_ONCE = 20;
-/** Requests while waiting without a change are counted over so many minutes. */
+/** For how many minutes the requests are counted while nothing changes. */
 const MINUTES = 2;
 const MB = 1e6;
 
@@ -35,17 +35,17 @@ function start(fleet: Fleet, inputs: Record<string, string> = {}, through: strin
 }
 
 function expectOutcome({ outputs, log }: Step, outcome: string): void {
-  if (outputs['outcome'] !== outcome) throw new Error(`The outcome is ${outputs['outcome']}, not ${outcome}:\n${log}`);
+  if (outputs['outcome'] !== outcome) throw new Error(`Expected the outcome ${outcome}, but it is ${outputs['outcome']}:\n${log}`);
 }
 
-/** `undo` and `status`, one after the other, in one shell. Discovery is cached in `into`. */
+/** `undo`, then `status`, in one shell. Discovery is cached in `into`. */
 function undoAndStatus({ testbed, namespace }: Fleet, { name = 'agent', kubeconfig = testbed.kubeconfig, into = cache } = {}): string[] {
   const kubectl = `"$0" --kubeconfig "$1" --namespace "$2" --cache-dir "$3" rollout`;
   const both = `${kubectl} undo daemonset/${name} && ${kubectl} status daemonset/${name}`;
   return ['bash', '-c', both, testbed.kubectl, kubeconfig, namespace, into];
 }
 
-/** When the controller wrote the status for the last time before the end, in milliseconds since the epoch. */
+/** The time of the last write of the status by the controller before the end, in milliseconds since the epoch. */
 function lastAvailable(answers: Answer[], { namespace }: Fleet, ended: number): number {
   const statuses = answers.filter(
     ({ verb, objectRef }) =>
@@ -60,10 +60,10 @@ interface Pair extends Times {
 }
 
 /**
- * The action rolls back from v2 to v1, kubectl from v1 to v2, in turns, so that whatever else the machine does meets both.
+ * The action rolls back from v2 to v1, then kubectl from v1 to v2, in alternation, so that other load on the machine affects both.
  *
- * @param marked whether v1 is marked as good already.
- * @param cached whether kubectl has a cache of the discovery; on a fresh runner it has none.
+ * @param marked whether v1 already has the good mark.
+ * @param cached whether kubectl has a discovery cache; on a fresh runner, it has none.
  */
 async function inPairs(fleet: Fleet, { marked, cached }: { marked: boolean; cached: boolean }): Promise<[ours: number, kubectl: number][]> {
   const ours: Pair[] = [];
@@ -83,16 +83,16 @@ async function inPairs(fleet: Fleet, { marked, cached }: { marked: boolean; cach
       ...timesIn(pairOfKubectl.printed),
       after: pairOfKubectl.ended - lastAvailable(fleet.answersSince(mark), fleet, pairOfKubectl.ended),
     };
-    // The first of each warms up caches of the system, and kubectl's of the discovery.
+    // The first pair fills the caches of the system, and kubectl's discovery cache.
     if (pair === 0) continue;
     ours.push(one);
     theirs.push(other);
   }
-  const version = `${marked ? 'the version is marked as good already' : 'it is not marked yet'}${cached ? '' : '; a fresh runner'}`;
+  const version = `${marked ? 'version already has the good mark' : 'version has no good mark yet'}${cached ? '' : ', fresh runner'}`;
   const ratio = (of: 'cpu' | 'wall'): number => median(ours.map((one, index) => one[of] / (theirs[index] as Pair)[of]));
   for (const [of, what] of [
-    ['cpu', `CPU (user and system), 10 healthy nodes, ${version}`],
-    ['wall', `time from start to end, ${version}`],
+    ['cpu', `CPU time (user and system), ${version}`],
+    ['wall', `total time, ${version}`],
   ] as const) {
     add({
       what,
@@ -104,7 +104,7 @@ async function inPairs(fleet: Fleet, { marked, cached }: { marked: boolean; cach
   }
   const after = median(ours.map((one) => one.after));
   add({
-    what: `from the last node becoming available to the end, ${version}`,
+    what: `time from the last node becoming available to the end, ${version}`,
     goal: '≤ 100 ms',
     ours: milliseconds(after),
     kubectl: milliseconds(median(theirs.map((one) => one.after))),
@@ -113,7 +113,7 @@ async function inPairs(fleet: Fleet, { marked, cached }: { marked: boolean; cach
   return ours.map(({ cpu }, index) => [cpu, (theirs[index] as Pair).cpu]);
 }
 
-/** What is sent, by a rollback to a version that is not marked as good yet and to one that is; by kubectl without and with a cache. */
+/** Counts what a rollback sends, to a version without and with a good mark, and what kubectl sends, without and with a discovery cache. */
 async function counts(fleet: Fleet): Promise<void> {
   const through = await PassThrough.inFrontOf(fleet.testbed);
   const kubeconfig = join(cache, 'through');
@@ -135,16 +135,16 @@ async function counts(fleet: Fleet): Promise<void> {
   through.stop();
   const discovery = first.requests.filter((request) => request.startsWith('get /'));
   add({
-    what: 'requests of a rollback',
+    what: 'requests per rollback',
     goal: '≤ 5, no discovery',
-    ours: `${marked.requests.length}; ${first.requests.length} where the version is not marked as good yet`,
-    kubectl: `${warm.requests.length}; ${cold.requests.length} without a cache of the discovery`,
+    ours: `${marked.requests.length}; ${first.requests.length} without a good mark`,
+    kubectl: `${warm.requests.length}; ${cold.requests.length} on a fresh runner`,
     met: marked.requests.length <= 5 && discovery.length === 0,
   });
   add({
-    what: 'connections, and TLS handshakes',
+    what: 'connections, TLS handshakes',
     goal: '1',
-    ours: `${marked.connections}, ${marked.handshakes}; ${first.connections}, ${first.handshakes} where it is not marked yet`,
+    ours: `${marked.connections}, ${marked.handshakes}; ${first.connections}, ${first.handshakes} without a good mark`,
     kubectl: `${warm.connections}, ${warm.handshakes}`,
     met: marked.connections === 1 && marked.handshakes === 1,
   });
@@ -156,7 +156,10 @@ interface Sent {
   handshakes: number;
 }
 
-/** A gate on a version that cannot start: how long after the grace it says so, and on one that hangs, how often it asks meanwhile. */
+/**
+ * Measures two gates: on a version that cannot start, how long after `failure-grace` it reports the failure; on a version that hangs, how
+ * many requests it sends while it waits.
+ */
 async function waiting(fleet: Fleet): Promise<void> {
   const GRACE = 10_000;
   await fleet.deploy('v3-missing');
@@ -165,10 +168,10 @@ async function waiting(fleet: Fleet): Promise<void> {
   const ended = await endOf(gate.process);
   expectOutcome(await gate.done, 'failed');
   const pods = (await fleet.requestsSince(mark, 'rollback-daemonset')).find((answer) => inWords(answer) === 'list pods');
-  if (!pods) throw new Error('no pods were listed');
+  if (!pods) throw new Error('The gate listed no pods.');
   const late = ended - Date.parse(pods.stageTimestamp) - GRACE;
   add({
-    what: 'from the end of a failed pod’s grace to the verdict',
+    what: 'time from the end of `failure-grace` to the verdict',
     goal: '≤ 1 s',
     ours: milliseconds(late),
     kubectl: 'never',
@@ -177,19 +180,19 @@ async function waiting(fleet: Fleet): Promise<void> {
 
   await fleet.deploy('v4-hang');
   const hanging = start(fleet, { command: 'status', 'progress-deadline': '0' });
-  // By then it has seen what there is to see.
+  // After this time, the gate has found everything that it can find.
   await sleep(75_000);
   const began = Date.now();
   mark = fleet.mark();
   await sleep(MINUTES * 60_000);
-  // A watch that has begun before may have ended since.
+  // The log also contains watches that began before and ended since.
   const isNew = ({ requestReceivedTimestamp }: Answer): boolean => Date.parse(requestReceivedTimestamp) >= began;
   const asked = (await fleet.requestsSince(mark, 'rollback-daemonset')).filter(isNew).map(inWords);
   hanging.process.kill('SIGINT');
   await hanging.done;
-  console.log(`while waiting: ${asked.join(', ')}`);
+  console.log(`requests while nothing changes: ${asked.join(', ')}`);
   add({
-    what: 'requests a minute while nothing changes',
+    what: 'requests per minute while nothing changes',
     goal: '≤ 1',
     ours: String(asked.length / MINUTES),
     kubectl: '0',
@@ -205,14 +208,14 @@ async function atOnce(fleet: Fleet): Promise<void> {
   for (const step of await Promise.all(steps)) expectOutcome(step, 'rolled-back');
   const sent = (await fleet.requestsSince(mark, 'rollback-daemonset')).map(inWords);
   console.log(
-    `at once: ${JSON.stringify(Object.fromEntries(Object.entries(Object.groupBy(sent, (one) => one)).map(([one, all = []]) => [one, all.length])))}`,
+    `requests of ${AT_ONCE} rollbacks at the same time: ${JSON.stringify(Object.fromEntries(Object.entries(Object.groupBy(sent, (one) => one)).map(([one, all = []]) => [one, all.length])))}`,
   );
   const ours = sent.length;
   mark = fleet.mark();
   await Promise.all(names.map((name) => run(undoAndStatus(fleet, { name }))));
   const theirs = (await fleet.requestsSince(mark, 'kubectl')).length;
   add({
-    what: `requests of ${AT_ONCE} rollbacks at once, all of them with a mark`,
+    what: `requests of ${AT_ONCE} rollbacks at the same time, each of which sets a good mark`,
     goal: 'no more than kubectl',
     ours: String(ours),
     kubectl: String(theirs),
@@ -220,7 +223,7 @@ async function atOnce(fleet: Fleet): Promise<void> {
   });
 }
 
-/** Peak memory of a rollback of healthy nodes, and of a gate on a version that can start on none. */
+/** Measures the peak memory of a rollback with healthy pods, and of a gate on a version that cannot start on any node. */
 async function memory(fleet: Fleet, nodes: number, bare: number): Promise<void> {
   const { testbed, namespace } = fleet;
   await fleet.rollOut('v1');
@@ -235,10 +238,10 @@ async function memory(fleet: Fleet, nodes: number, bare: number): Promise<void> 
   const { peak } = await run([testbed.kubectl, ...flags, 'rollout', 'status', 'daemonset/agent']);
   const lists = asked.filter((request) => request === 'list pods').length;
   add({
-    what: `memory above bare Node, ${nodes.toLocaleString('en')} nodes, healthy`,
+    what: `peak memory above bare Node, ${nodes.toLocaleString('en')} nodes, all pods healthy`,
     goal: '≤ 100 MB, no pods listed',
-    ours: `${megabytes(healthy - bare)}, ${lists === 0 ? 'none' : lists} listed`,
-    kubectl: `${megabytes(peak)} in all`,
+    ours: `${megabytes(healthy - bare)}, ${lists === 0 ? 'no pods listed' : `${lists} lists of pods`}`,
+    kubectl: `${megabytes(peak)} in total`,
     met: healthy - bare <= 100 && lists === 0,
   });
 
@@ -250,10 +253,10 @@ async function memory(fleet: Fleet, nodes: number, bare: number): Promise<void> 
   const pages = (await fleet.requestsSince(mark, 'rollback-daemonset')).filter((answer) => inWords(answer) === 'list pods');
   const largest = Math.max(...pages.map(({ requestURI }) => Number(/[?&]limit=(\d+)/.exec(requestURI)?.[1] ?? Number.POSITIVE_INFINITY)));
   add({
-    what: `the same, all of them broken`,
+    what: `peak memory above bare Node, ${nodes.toLocaleString('en')} nodes, all pods failing`,
     goal: '≤ 100 MB, pages of ≤ 250',
     ours: `${megabytes(broken - bare)}, pages of ${largest}`,
-    kubectl: 'does not look',
+    kubectl: 'does not read pods',
     met: broken - bare <= 100 && largest <= 250,
   });
 }
@@ -277,11 +280,11 @@ try {
     await small.stop();
   }
   const bundle = statSync('dist/index.js').size;
-  add({ what: 'bundle', goal: '≤ 1.2 MB', ours: `${(bundle / MB).toFixed(2)} MB`, kubectl: '', met: bundle <= 1.2 * MB });
+  add({ what: 'bundle size', goal: '≤ 1.2 MB', ours: `${(bundle / MB).toFixed(2)} MB`, kubectl: '', met: bundle <= 1.2 * MB });
 
   const bare = (await run([process.execPath, '--eval', 'setTimeout(() => {}, 200)'])).peak;
   const circumstances = { pairs: PAIRS, load, bare, cpu };
-  // Already now: what follows takes long.
+  // Write the results so far, because the rest takes long.
   writeReport(rows, circumstances);
   const large = await startTestbed({ nodes: 1_000, log: console.log });
   try {

@@ -5,7 +5,7 @@ import type { Testbed } from '../testbed/testbed.ts';
 
 const execute = promisify(execFile);
 
-/** One answer of the API server, from its audit log. */
+/** A response of the API server, from its audit log. */
 export interface Answer {
   verb: string;
   requestURI: string;
@@ -34,18 +34,18 @@ export class Fleet {
     return fleet;
   }
 
-  /** What kubectl printed. */
+  /** Runs kubectl, and returns what it prints. */
   async kubectl(...parameters: string[]): Promise<string> {
     const flags = ['--kubeconfig', this.testbed.kubeconfig, '--namespace', this.namespace];
     return (await execute(this.testbed.kubectl, [...flags, ...parameters], { maxBuffer: 2 ** 26 })).stdout;
   }
 
-  /** A version of DaemonSets, every node of which may be replaced at once. */
+  /** Deploys a version of the DaemonSets. All their pods can be replaced at the same time. */
   async deploy(tag: string, names = ['agent']): Promise<void> {
     const child = execFile(this.testbed.kubectl, ['--kubeconfig', this.testbed.kubeconfig, 'apply', '--filename=-']);
     child.stdin?.end(names.map((name) => JSON.stringify(manifest(this.namespace, name, tag))).join('\n---\n'));
     const code = await new Promise((done) => child.once('close', done));
-    if (code !== 0) throw new Error(`kubectl apply has ended with ${code}`);
+    if (code !== 0) throw new Error(`kubectl apply failed with exit code ${code}`);
   }
 
   /** Deploys a version, and waits until every node runs it. */
@@ -54,17 +54,17 @@ export class Fleet {
     for (const name of names) await this.kubectl('rollout', 'status', `daemonset/${name}`, '--timeout=30m');
   }
 
-  /** Takes the mark of a good version away from all of them. */
+  /** Removes the good mark from all versions. */
   async unmark(): Promise<void> {
     await this.kubectl('annotate', 'controllerrevisions', '--all', 'rollback-daemonset/good-');
   }
 
-  /** Where the audit log ends now. */
+  /** The current end of the audit log. */
   mark(): number {
     return statSync(this.testbed.auditLog).size;
   }
 
-  /** What the API server has answered since then: each request once, watches too. */
+  /** The responses of the API server since `mark`: one per request, also for watches. */
   answersSince(mark: number): Answer[] {
     const file = openSync(this.testbed.auditLog, 'r');
     try {
@@ -78,13 +78,13 @@ export class Fleet {
     }
   }
 
-  /** The requests of a program since then, once no more come. */
+  /** The requests of a program since `mark`. Waits until there are no new ones. */
   async requestsSince(mark: number, program: 'rollback-daemonset' | 'kubectl'): Promise<Answer[]> {
     const ours = (): Answer[] => this.answersSince(mark).filter(({ userAgent }) => userAgent?.startsWith(program));
     for (let before = -1, now = ours(); ; now = ours()) {
       if (now.length === before) return now;
       before = now.length;
-      // A watch that the client ends is written last, and a moment later.
+      // The log contains a watch only after the client has closed it, with a short delay.
       await new Promise((next) => setTimeout(next, 300));
     }
   }

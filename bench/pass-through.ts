@@ -6,10 +6,10 @@ import type { Testbed } from '../testbed/testbed.ts';
 /** The content type of a TLS record that holds a handshake (RFC 8446, section 5.1). */
 const HANDSHAKE = 22;
 
-/** In front of an API server: hands every byte on, and counts who connects. The server's certificate is good for it too. */
+/** A TCP proxy in front of an API server. It forwards every byte, and counts connections. The server's certificate is valid for it too. */
 export class PassThrough {
   readonly #server: Server;
-  /** A kubeconfig, as text, that leads through it. */
+  /** The text of a kubeconfig whose server is this proxy. */
   readonly kubeconfig: string;
   connections = 0;
   /** Connections on which the client began a TLS handshake. */
@@ -39,7 +39,7 @@ export class PassThrough {
     return self;
   }
 
-  /** Takes no more connections; those that there are end with their clients. */
+  /** Accepts no new connections. Existing ones stay open until their clients close them. */
   stop(): void {
     this.#server.close();
   }

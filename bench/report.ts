@@ -5,7 +5,7 @@ const PAGE = 'docs/performance.md';
 const BEGIN = '<!-- measured: written by npm run bench -->';
 const END = '<!-- measured: end -->';
 
-/** One goal, and what was measured of it. */
+/** A goal, and the measured values. */
 export interface Row {
   what: string;
   goal: string;
@@ -14,28 +14,28 @@ export interface Row {
   met: boolean;
 }
 
-/** How it was measured. */
+/** The conditions of the measurement. */
 export interface Circumstances {
   pairs: number;
-  /** The machine's load average of one minute, before. */
+  /** The machine's load average over one minute, before the run. */
   load: number;
-  /** Peak memory of Node that does nothing, in MB. */
+  /** Peak memory of Node without a program, in MB. */
   bare: number;
-  /** CPU of each pair, in milliseconds: the action's, kubectl's. */
+  /** CPU time of each pair, in milliseconds: the action's, kubectl's. */
   cpu: [ours: number, kubectl: number][];
 }
 
-/** Puts the table and the chart in their place in docs/performance.md. */
+/** Writes the table and the chart into docs/performance.md, between the two markers. */
 export function writeReport(rows: Row[], circumstances: Circumstances): void {
   const page = readFileSync(PAGE, 'utf8');
   const [before, after] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (before < 0 || after < before) throw new Error(`${PAGE} has no place for the table`);
+  if (before < 0 || after < before) throw new Error(`${PAGE} does not contain "${BEGIN}" followed by "${END}". Restore both lines.`);
   writeFileSync(PAGE, `${page.slice(0, before)}${BEGIN}\n\n${table(rows)}\n\n${chart(circumstances)}\n\n${page.slice(after)}`);
 }
 
 function table(rows: Row[]): string {
   const cells = [
-    ['', 'this action', 'kubectl, undo and status', 'goal', ''],
+    ['', 'this action', 'kubectl, undo and status', 'goal', 'met'],
     ['---', '---', '---', '---', '---'],
     ...rows.map(({ what, ours, kubectl, goal, met }) => [what, ours, kubectl, goal, met ? '✅' : '❌']),
   ];
@@ -53,16 +53,16 @@ function chart({ pairs, load, bare, cpu }: Circumstances): string {
     `%%{init: ${JSON.stringify(look)}}%%`,
     'xychart-beta',
     `  x-axis "pair" 1 --> ${cpu.length}`,
-    `  y-axis "CPU, ms" 0 --> ${Math.ceil(most / 50) * 50}`,
+    `  y-axis "CPU time, ms" 0 --> ${Math.ceil(most / 50) * 50}`,
     `  line [${cpu.map(([ours]) => Math.round(ours)).join(', ')}]`,
     `  line [${cpu.map(([, kubectl]) => Math.round(kubectl)).join(', ')}]`,
     '```',
     '',
-    'CPU of each pair. Blue: this action. Green: kubectl, undo and status together.',
+    'CPU time of each pair, with the good mark already set. Blue: this action. Green: kubectl, undo and status together.',
     '',
     [
-      `Medians of ${pairs} pairs, in turns; "×" is the median of the ratios, pair by pair.`,
-      `${cpus().length} cores, ${process.arch}, Node ${process.version}; load average before: ${load.toFixed(1)}.`,
+      `Medians of ${pairs} pairs. "×" is the median of the ratios of the pairs.`,
+      `${cpus().length} cores, ${process.arch}, Node ${process.version}; load average before the run: ${load.toFixed(1)}.`,
       `Bare Node takes ${Math.round(bare)} MB.`,
     ].join(' '),
   ].join('\n');

@@ -1,9 +1,9 @@
 /**
- * The main job on a real control plane: a log agent over 10 nodes, a bad version, and the action that puts the good one back, run from
- * dist/ as a runner does it.
+ * Shows the main use case on a real control plane: a log agent on all nodes, a bad version, and the action that restores the good one. The
+ * action runs from dist/, as on a runner.
  *
- *     npm run demo                      on a test bed of its own
- *     npm run demo -- --context NAME    on a cluster that you have, in a namespace of its own that is removed again
+ *     npm run demo                      on a test bed with 10 nodes
+ *     npm run demo -- --context NAME    on a cluster of yours, in a temporary namespace
  */
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, mkdtempSync, writeFileSync } from 'node:fs';
@@ -18,12 +18,12 @@ import { startTestbed } from '../testbed/testbed.ts';
 
 const NAMESPACE = 'rollback-daemonset-demo';
 
-/** A cluster to show it on. */
+/** A cluster to run the demo on. */
 interface Stage {
   /** kubectl and its flags for this cluster. */
   kubectl: string[];
   inputs: Record<string, string>;
-  /** The image of a version; a test bed plays what its tag says. */
+  /** The image of a version. On a test bed, its tag sets how it behaves. */
   image: (version: string) => string;
   end: () => Promise<void> | void;
 }
@@ -37,7 +37,7 @@ try {
 }
 
 async function onTestbed(): Promise<Stage> {
-  say('Starting stock Kubernetes on this machine: 10 nodes');
+  say('Starting stock Kubernetes with 10 nodes on this machine');
   const testbed = await startTestbed({ nodes: 10, log: console.log });
   return {
     kubectl: [testbed.kubectl, '--kubeconfig', testbed.kubeconfig],
@@ -47,9 +47,9 @@ async function onTestbed(): Promise<Stage> {
   };
 }
 
-/** The consent to use an existing cluster is its context, written out. */
+/** The demo uses an existing cluster only if its context is given explicitly. */
 function onCluster(context: string): Stage {
-  say(`Using the cluster of context ${context}, in the namespace ${NAMESPACE}`);
+  say(`Using the cluster of context ${context}, in the temporary namespace ${NAMESPACE}`);
   return {
     kubectl: ['kubectl', '--context', context],
     inputs: { context, 'exec-plugins': 'any' },
@@ -84,13 +84,13 @@ async function demonstrate({ kubectl, inputs, image, end }: Stage): Promise<void
     await untilStuck(run);
     process.stdout.write(run(['get', 'daemonset,pods']));
 
-    say('Rolling back with the action, as a runner starts it');
+    say('Rolling back with the action, started as on a runner');
     const step = await startStep(
       { daemonset: `${NAMESPACE}/log-agent`, 'to-revision': 'previous', timeout: '5m', ...inputs },
       process.env,
       console.log,
     ).done;
-    say('The history now, by kubectl');
+    say('The history that kubectl shows now');
     process.stdout.write(run(['rollout', 'history', 'daemonset/log-agent']).trim());
     say('The job summary');
     await show(step.summary);
@@ -114,28 +114,29 @@ async function untilStuck(run: (parameters: string[]) => string): Promise<void> 
   }
 }
 
-/** The summary as GitHub shows it: a page, and a picture of it where there is a browser to take one. On GitHub itself, in its place. */
+/** Writes the summary as an HTML page and, if there is a browser, takes a picture of it. In a workflow, also sets the job summary. */
 async function show(summary: string): Promise<void> {
   const { GITHUB_STEP_SUMMARY } = process.env;
   if (GITHUB_STEP_SUMMARY) appendFileSync(GITHUB_STEP_SUMMARY, summary);
   const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-demo-'));
   const page = join(directory, 'summary.html');
   writeFileSync(page, await renderPage(summary, 'rollback summary'));
-  console.log(`As GitHub shows it: ${page}`);
+  console.log(`Rendered as on GitHub: ${page}`);
   const browser = findBrowser();
   if (!browser) return;
   const camera = await Camera.open(browser);
   const { png } = await camera.picture(page, { width: 900, scheme: 'light' });
   await camera.close();
   writeFileSync(join(directory, 'summary.png'), png);
-  console.log(`A picture of it: ${join(directory, 'summary.png')}`);
+  console.log(`Picture: ${join(directory, 'summary.png')}`);
 }
 
-/** kubectl agrees. */
+/** Checks with kubectl that every pod runs the version. */
 function expectVersion(version: string, run: (parameters: string[]) => string, image: (version: string) => string): void {
   run(['rollout', 'status', 'daemonset/log-agent', '--timeout=10s']);
   const images = new Set(run(['get', 'pods', '--output=jsonpath={.items[*].spec.containers[*].image}']).split(' '));
-  if (images.size !== 1 || !images.has(image(version))) throw new Error(`These images run: ${[...images].join(', ')}`);
+  if (images.size !== 1 || !images.has(image(version)))
+    throw new Error(`Expected every pod to run ${image(version)}, but these images run: ${[...images].join(', ')}`);
 }
 
 function manifest(version: string, image: string): string {

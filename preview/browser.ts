@@ -1,4 +1,4 @@
-/** Pictures of pages by a real browser. */
+/** Takes screenshots of pages in a real browser. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,10 +7,10 @@ import { pathToFileURL } from 'node:url';
 import puppeteer, { type Browser } from 'puppeteer-core';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'];
-/** With fonts: without them signs such as the verdict's are empty boxes. */
+/** The browser and fonts. Without them, symbols such as those of the verdict are empty boxes. */
 const PACKAGES = ['chromium', 'fonts-noto-color-emoji', 'fonts-liberation', 'fonts-dejavu-core'];
 
-/** How a page is looked at. */
+/** How the browser displays a page. */
 export interface View {
   /** CSS pixels. */
   width: number;
@@ -19,24 +19,25 @@ export interface View {
 
 export interface Picture {
   png: Uint8Array;
+  /** The visible text. */
   text: string;
-  /** CSS pixels. */
+  /** By how many CSS pixels the page is wider than the window. */
   overflow: number;
 }
 
-/** The path of Chromium or Chrome: `$CHROME_BIN`, or found on the PATH. */
+/** The path of Chromium or Chrome, from `CHROME_BIN` or the PATH. */
 export function findBrowser(): string | undefined {
   const { CHROME_BIN = '', PATH = '' } = process.env;
   const places = PATH.split(delimiter).flatMap((directory) => NAMES.map((name) => join(directory, name)));
   return [CHROME_BIN, ...places].find((path) => path !== '' && existsSync(path));
 }
 
-/** The same; where there is none, Debian's is installed, which takes root.  @throws where that cannot be done. */
+/** Like `findBrowser`, but installs Debian's Chromium if there is none, which needs root. @throws if that is not possible. */
 export function ensureBrowser(log: (line: string) => void): string {
   const found = findBrowser();
   if (found) return found;
   if (!existsSync('/usr/bin/apt-get') || process.getuid?.() !== 0) {
-    throw new Error('Chromium or Chrome is needed to take pictures of pages. Install one, or set CHROME_BIN to its path.');
+    throw new Error('Taking pictures of pages needs Chromium or Chrome. Install one, or set CHROME_BIN to its path.');
   }
   log('installing Chromium (apt-get)');
   const apt = (...parameters: string[]): void => {
@@ -48,11 +49,11 @@ export function ensureBrowser(log: (line: string) => void): string {
   apt('update');
   apt('install', '--yes', '--no-install-recommends', ...PACKAGES);
   const installed = findBrowser();
-  if (!installed) throw new Error('apt-get installed Chromium, but it is not on the PATH.');
+  if (!installed) throw new Error('apt-get installed Chromium, but it is not on the PATH. Set CHROME_BIN to its path.');
   return installed;
 }
 
-/** A browser that takes pictures of HTML files until it is closed. */
+/** A browser that takes pictures of HTML files. Close it after use. */
 export class Camera {
   readonly #browser: Browser;
   readonly #profile: string;
@@ -67,7 +68,7 @@ export class Camera {
     const browser = await puppeteer.launch({
       executablePath,
       userDataDir: profile,
-      // Chromium's sandbox does not work for root, nor on every CI machine.
+      // Chromium's sandbox does not work for root, and does not work on every CI machine.
       args: [
         ...(process.getuid?.() === 0 || process.env['CI'] ? ['--no-sandbox'] : []),
         '--disable-gpu',
@@ -80,10 +81,9 @@ export class Camera {
   }
 
   /**
-   * The whole page as a PNG, in which `<details>` are open where `unfold` says so; the text that a reader sees on it; and by how many
-   * pixels it is wider than the window.
+   * Takes a picture of the whole page. With `unfold`, all `<details>` are open.
    *
-   * @throws what went wrong on the page: a script's error, or a diagram that Mermaid cannot draw.
+   * @throws if a script on the page fails, or Mermaid cannot draw a diagram.
    */
   async picture(path: string, { width, scheme }: View, { unfold = false } = {}): Promise<Picture> {
     const page = await this.#browser.newPage();

@@ -1,4 +1,4 @@
-/** A job summary, or a page of the docs, as GitHub shows it: GitHub-flavoured Markdown, GitHub's sanitizing, its stylesheet, Mermaid. */
+/** Renders a job summary or a page of the docs as GitHub does: GitHub Flavored Markdown, sanitized, with GitHub's stylesheet and Mermaid. */
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { common } from '@wooorm/starry-night';
@@ -13,7 +13,7 @@ import { unified } from 'unified';
 
 const file = (specifier: string): URL => new URL(import.meta.resolve(specifier));
 
-// What is kept of HTML in Markdown is what GitHub keeps: the schema is made after GitHub's own (hast-util-sanitize).
+// The schema is modeled on GitHub's (hast-util-sanitize), so it keeps the HTML in Markdown that GitHub keeps.
 const processor = unified()
   .use(rehypeParse, { fragment: true })
   .use(rehypeSanitize, defaultSchema)
@@ -21,13 +21,13 @@ const processor = unified()
   .use(starryNight, { grammars: common, allowMissingScopes: true })
   .use(rehypeStringify);
 
-/** GitHub-flavoured Markdown as the HTML that GitHub puts into its page. */
+/** Renders GitHub Flavored Markdown to the HTML that GitHub inserts into its page. */
 export async function renderMarkdown(markdown: string): Promise<string> {
   const html = micromark(markdown, { allowDangerousHtml: true, extensions: [gfm()], htmlExtensions: [gfmHtml()] });
   return String(await processor.process(html));
 }
 
-/** A whole HTML page around it, light or dark as the reader's system is, in a box with a title like that of a job summary. */
+/** Renders a whole HTML page, light or dark as set in the reader's system, in a box with a title as for a job summary. */
 export async function renderPage(markdown: string, title: string): Promise<string> {
   const content = await renderMarkdown(markdown);
   const mermaid = content.includes('class="language-mermaid"') ? diagrams() : '';

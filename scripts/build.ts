@@ -1,10 +1,11 @@
 /**
- * Makes the bundle: src/index.ts → build/index.js (one file, only what is used) → dist/index.js (by ncc). Beside it are dist/post.js,
- * dist/socks.cjs, which is loaded only where a kubeconfig names a SOCKS proxy, the licences and the bill of materials.
+ * Builds dist/: esbuild bundles src/index.ts into one file that contains only what is used, and ncc makes dist/index.js from it. The build
+ * also writes dist/post.js, dist/socks.cjs (loaded only if a kubeconfig names a SOCKS proxy), the licences and the bill of materials.
  *
- * ncc cannot prune the Kubernetes client library, which says nothing of side effects and drags in every generated
- * model; so esbuild, told that it has none, resolves and prunes first. `--check` compares with the committed
- * dist/ and writes nothing.
+ * ncc alone cannot prune the Kubernetes client library: the library does not declare that it has no side effects, and imports every
+ * generated model. Therefore esbuild, with side effects switched off for it, prunes first.
+ *
+ * `--check` compares the result with the committed dist/, and writes nothing.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +17,7 @@ import { bundled, licenses, sbom } from './bundled.ts';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
 
-/** Packages of which only the parts that are imported shall be kept. */
+/** Packages of which the bundle keeps only the imported parts. */
 const PRUNED = /node_modules\/(@kubernetes\/client-node|@actions\/(core|github|http-client))\//;
 
 const prune: Plugin = {
@@ -25,9 +26,9 @@ const prune: Plugin = {
     onLoad({ filter: /./, namespace: 'absent' }, () => ({ contents: 'module.exports = undefined;' }));
     onResolve({ filter: /./ }, async ({ path, pluginData, ...rest }) => {
       if (pluginData === 'resolved') return undefined;
-      // "debug" takes it where it is installed, as it is here for the tests' runner; what is bundled must not depend on that.
+      // "debug" uses it if it is installed, as it is here because of the test runner. The bundle must not depend on that.
       if (path === 'supports-color') return { path, namespace: 'absent' };
-      // Optional native parts of a WebSocket library that is not used.
+      // Optional native parts of an unused WebSocket library.
       if (path === 'bufferutil' || path === 'utf-8-validate') return { path, external: true };
       const resolved = await resolve(path, { ...rest, pluginData: 'resolved' });
       return PRUNED.test(resolved.path) ? { ...resolved, sideEffects: false } : resolved;
@@ -35,7 +36,7 @@ const prune: Plugin = {
   },
 };
 
-/** Parts of the client library that it always imports: left out, or loaded late. Undici is left out whoever imports it. */
+/** Leaves out parts that the client library always imports, or loads them late. `alias` leaves out undici for every importer. */
 const trim: Plugin = {
   name: 'trim',
   setup({ onResolve }) {
@@ -43,12 +44,14 @@ const trim: Plugin = {
       onResolve({ filter }, ({ importer }) =>
         importer.includes('/@kubernetes/client-node/') ? { path: join(root, path), sideEffects: false } : undefined,
       );
-    instead(/^(socks|node:child_process|\.\/(azure|exec|gcp|oidc)_auth\.js)$/, 'scripts/unused.ts');
-    instead(/^socks-proxy-agent$/, 'scripts/late-socks.ts');
+    instead(/^(socks|socks-proxy-agent|node:child_process|\.\/(azure|exec|gcp|oidc)_auth\.js)$/, 'scripts/unused.ts');
+    onResolve({ filter: /^socks$/ }, ({ importer }) =>
+      importer.startsWith(join(root, 'src')) ? { path: join(root, 'scripts/late-socks.ts'), sideEffects: false } : undefined,
+    );
   },
 };
 
-/** The post step takes the bundle as it is. */
+/** Makes the post step import the finished bundle instead of bundling it again. */
 const besideBundle: Plugin = {
   name: 'beside the bundle',
   setup({ onResolve }) {
@@ -74,15 +77,15 @@ async function bundle(into: string): Promise<void> {
   });
   writeFileSync(join(into, 'pruned', 'package.json'), '{"type":"module"}\n');
   const ncc = join(root, 'node_modules', '@vercel', 'ncc', 'dist', 'ncc', 'cli.js');
-  // ncc numbers modules by their paths and its own, seen from here; so both are inside of the checkout, wherever that is.
+  // ncc numbers modules by their paths and its own, relative to `cwd`. All are inside the checkout, so its location does not matter.
   const options = ['--out', 'dist', '--minify', '--no-cache', '--quiet', '--target', 'es2022'];
   execFileSync(process.execPath, [ncc, 'build', 'pruned/index.js', ...options], { cwd: into, stdio: ['ignore', 'ignore', 'inherit'] });
-  // In ASCII it is read as one byte a character, which takes V8 less time.
+  // V8 reads ASCII faster, because it needs only one byte per character.
   const main = join(into, 'dist', 'index.js');
   writeFileSync(main, (await transform(readFileSync(main, 'utf8'), { charset: 'ascii', minify: true, target: 'node24' })).code);
   const socks = await build({
     absWorkingDir: root,
-    entryPoints: ['socks-proxy-agent'],
+    entryPoints: ['socks'],
     outfile: join(into, 'dist', 'socks.cjs'),
     bundle: true,
     platform: 'node',
@@ -126,9 +129,9 @@ try {
   if (process.argv.includes('--check')) {
     const different = differences(made);
     if (different.length > 0) {
-      console.error(`dist/ is not what the sources give: ${different.join(', ')} differ. Run "npm run build" and commit dist/.`);
+      console.error(`dist/ does not match the sources. These files differ: ${different.join(', ')}. Run "npm run build" and commit dist/.`);
       process.exitCode = 1;
-    } else console.log('dist/ is what the sources give.');
+    } else console.log('dist/ matches the sources.');
   } else {
     rmSync(dist, { recursive: true, force: true });
     cpSync(made, dist, { recursive: true });

@@ -1,22 +1,22 @@
-/** What is told of the packages that have code in the bundle: their licences, and a software bill of materials. */
+/** Lists the packages in the bundle: their licences, and a software bill of materials. */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Metafile } from 'esbuild';
 
-/** A package that has code in the bundle. */
+/** A package with code in the bundle. */
 export interface Bundled {
   name: string;
   version: string;
   /** An SPDX identifier. */
   license: string;
-  /** Of its licence. */
+  /** The text of its licence. */
   text: string;
-  /** The SHA-512 of what the registry has, as package-lock.json pins it; hexadecimal. */
+  /** The SHA-512 of the package in the registry, from package-lock.json, in hexadecimal. */
   sha512: string;
 }
 
-/** @throws where a package says no licence, or package-lock.json does not pin it. */
+/** @throws if a package does not name its licence, or package-lock.json does not pin it. */
 export function bundled(root: string, ...metafiles: Metafile[]): Bundled[] {
   const outputs = metafiles.flatMap((metafile) => Object.values(metafile.outputs));
   const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as { packages: Record<string, { integrity?: string }> };
@@ -28,7 +28,8 @@ export function bundled(root: string, ...metafiles: Metafile[]): Bundled[] {
   return [...paths].sort().map((path) => {
     const { name, version, license } = JSON.parse(readFileSync(join(root, path, 'package.json'), 'utf8')) as Record<string, string>;
     const [algorithm, digest = ''] = (lock.packages[path]?.integrity ?? '').split('-');
-    if (!name || !version || !license || algorithm !== 'sha512') throw new Error(`${path} says no licence, or is not in package-lock.json`);
+    if (!name || !version || !license || algorithm !== 'sha512')
+      throw new Error(`${path} does not name its licence, or package-lock.json does not pin it by SHA-512.`);
     const file = readdirSync(join(root, path)).find((entry) => /^(licen[cs]e|copying)/i.test(entry));
     const text = file ? readFileSync(join(root, path, file), 'utf8').trim() : 'No licence text is in the package.';
     return { name, version, license, text, sha512: Buffer.from(digest, 'base64').toString('hex') };
@@ -39,7 +40,7 @@ export function licenses(packages: Bundled[]): string {
   return packages.map(({ name, version, license, text }) => `${name} ${version} (${license})\n\n${text}\n`).join(`\n${'-'.repeat(80)}\n\n`);
 }
 
-/** CycloneDX 1.6. Its serial number is of what it holds, so that the same bundle has the same bill. */
+/** CycloneDX 1.6. Its serial number is derived from its content, so that the same bundle has the same bill. */
 export function sbom(root: string, packages: Bundled[]): string {
   const own = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { name: string; version: string; license: string };
   const component = (type: string, { name, version, license }: { name: string; version: string; license: string }): object => ({
@@ -64,7 +65,7 @@ function purl(name: string, version: string): string {
   return `pkg:npm/${name.replace('@', '%40')}@${version}`;
 }
 
-/** RFC 9562, version 8: the bits are ours to choose. */
+/** An RFC 9562 UUID of version 8, whose bits the application can choose. */
 function uuidOf(content: object): string {
   const hex = createHash('sha256').update(JSON.stringify(content)).digest('hex');
   return `urn:uuid:${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;

@@ -1,8 +1,6 @@
-/** Stands in for socks-proxy-agent in the bundle: it has a file of its own, which is loaded only where a kubeconfig names such a proxy. */
-import type * as socks from 'socks-proxy-agent';
+/** Replaces socks in the bundle. The real one is in a separate file, loaded only if a kubeconfig names a SOCKS proxy. */
+import type * as socks from 'socks';
 
-/** Called with `new`, it gives the real one. */
-export function SocksProxyAgent(...parameters: ConstructorParameters<typeof socks.SocksProxyAgent>): socks.SocksProxyAgent {
-  const { SocksProxyAgent } = require('./socks.cjs') as typeof socks;
-  return new SocksProxyAgent(...parameters);
-}
+export const SocksClient: Pick<typeof socks.SocksClient, 'createConnection'> = {
+  createConnection: (options) => (require('./socks.cjs') as typeof socks).SocksClient.createConnection(options),
+};

@@ -1,14 +1,19 @@
-/** Takes the pictures of the docs on a test bed: `npm run pictures`. They go to docs/pictures/. */
+/**
+ * Takes the pictures of the docs on a test bed, and writes them to docs/pictures/: `npm run pictures`. With `npm run pictures -- FOLDER`, it
+ * also writes pictures of every outcome to the folder for review: light, dark and narrow.
+ */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Camera, ensureBrowser } from '../preview/browser.ts';
 import { renderPage } from '../preview/page.ts';
-import { startStep } from '../testbed/step.ts';
+import { type RunningStep, type Step, startStep } from '../testbed/step.ts';
 import { startTestbed } from '../testbed/testbed.ts';
 
 const FOLDER = 'docs/pictures';
+/** The folder for the pictures to review, if one is given. */
+const [review] = process.argv.slice(2);
 const browser = ensureBrowser(console.log);
 const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-pictures-'));
 const testbed = await startTestbed({ nodes: 10, log: console.log });
@@ -23,7 +28,7 @@ try {
   await untilStuck();
   await take('dry-run', ['light'], { 'dry-run': 'true' });
   await take('rolled-back', ['light', 'dark'], {});
-  // Gates: what a version has that cannot start, one that never gets ready, and one that takes longer.
+  // Gates: on a version that cannot start, on one that never becomes ready, and on one that takes longer than the timeout.
   deploy('v4-crash');
   await take('failed', ['light', 'dark'], { command: 'status', 'log-lines': '20' });
   await take('gate', ['light', 'dark'], { command: 'status', 'rollback-on-failure': 'true', 'failure-grace': '5s', 'log-lines': '20' });
@@ -32,29 +37,98 @@ try {
   rollOut('v6');
   deploy('v7-slow', 1);
   await take('timed-out', ['light', 'dark'], { command: 'status', timeout: '30s' });
+  if (review) await takeOthers(review);
 } finally {
   await camera.close();
   await testbed.stop();
   rmSync(directory, { recursive: true, force: true });
 }
 
-/** Runs a step, and takes a picture of its summary in each scheme: `NAME-SCHEME.png`. */
+/** Runs a step, and takes a picture of its summary for each color scheme: `NAME-SCHEME.png`. */
 async function take(name: string, schemes: ('light' | 'dark')[], inputs: Record<string, string>): Promise<void> {
-  const { summary } = await startStep(
+  const { summary } = await start(inputs).done;
+  const page = join(directory, `${name}.html`);
+  writeFileSync(page, await renderPage(summary, 'rollback summary'));
+  for (const scheme of schemes) await picture(page, FOLDER, name, scheme, 800);
+  if (review) await pictureForReview(page, review, name);
+}
+
+function start(inputs: Record<string, string>, left?: Step['state']): RunningStep {
+  return startStep(
     { daemonset: 'logging/log-agent', kubeconfig: testbed.kubeconfig, ...inputs },
     {
       GITHUB_SERVER_URL: 'https://github.com',
       GITHUB_ACTION_REPOSITORY: 'OWNER/rollback-daemonset',
       GITHUB_ACTION_REF: 'v1',
     },
-  ).done;
-  const page = join(directory, `${name}.html`);
-  writeFileSync(page, await renderPage(summary, 'rollback summary'));
-  for (const scheme of schemes) {
-    const path = join(FOLDER, `${name}-${scheme}.png`);
-    writeFileSync(path, (await camera.picture(page, { width: 800, scheme })).png);
-    console.log(path);
-  }
+    () => {},
+    left,
+  );
+}
+
+async function picture(page: string, folder: string, name: string, scheme: 'light' | 'dark', width: number): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${name}-${scheme}.png`);
+  writeFileSync(path, (await camera.picture(page, { width, scheme })).png);
+  console.log(path);
+}
+
+async function pictureForReview(page: string, folder: string, name: string): Promise<void> {
+  for (const scheme of ['light', 'dark'] as const) await picture(page, folder, name, scheme, 800);
+  await picture(page, folder, `${name}-narrow`, 'light', 390);
+}
+
+/** Takes pictures of the outcomes that the docs do not show. */
+async function takeOthers(folder: string): Promise<void> {
+  const review = async (
+    name: string,
+    inputs: Record<string, string>,
+    during?: (running: RunningStep) => void,
+    left?: Step['state'],
+  ): Promise<Step> => {
+    const running = start(inputs, left);
+    if (during) {
+      while (!running.log().includes('rollout to finish')) await new Promise((next) => setTimeout(next, 100));
+      during(running);
+    }
+    const step = await running.done;
+    const page = join(directory, `${name}.html`);
+    writeFileSync(page, await renderPage(step.summary, 'rollback summary'));
+    writeFileSync(join(folder, `${name}.log`), step.log);
+    await pictureForReview(page, folder, name);
+    return step;
+  };
+  const post = { command: 'guard', 'job-status': 'failure' };
+  mkdirSync(folder, { recursive: true });
+  rollOut('v8');
+  await review('complete', { command: 'status' });
+  await review('listed', { command: 'history' });
+  await review('listed-one', { command: 'history', revision: '1' });
+  await review('refused', { 'to-revision': '99' });
+  await review('error', { timeout: 'soon', daemonset: '' });
+  await review('not-found', { daemonset: 'logging/log-agnet' });
+  await review('unchanged', {
+    'to-revision': kubectl([
+      'get',
+      'controllerrevisions',
+      '--namespace=logging',
+      '--sort-by=.revision',
+      '--output=jsonpath={.items[-1:].revision}',
+    ]),
+  });
+  const { state } = await review('recorded', { command: 'guard' });
+  deploy('v9-crash');
+  await review('guard-restored', post, undefined, state);
+  const { state: again } = await start({ command: 'guard' }).done;
+  for (const tag of ['v10', 'v11']) rollOut(tag);
+  await review('guard-ambiguous', post, undefined, again);
+  deploy('v12-missing');
+  await review('superseded', { command: 'status' }, () => deploy('v13-missing'));
+  await review('cancelled', { command: 'status' }, (running) => void running.process.kill('SIGINT'));
+  await review('pending', { wait: 'false' });
+  await review('already-rolled-back', {});
+  deploy('v14-missing');
+  await review('deleted', { command: 'status' }, () => void kubectl(['delete', 'daemonset/log-agent', '--namespace=logging']));
 }
 
 function deploy(tag: string, maxUnavailable = 4): void {

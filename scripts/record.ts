@@ -1,6 +1,6 @@
 /**
- * Records what an API server sends about the pods of a rollout, for each kind of trouble: `npm run record`. The streams go to
- * __tests__/fixtures/streams/, a JSON object a line: the DaemonSet and its nodes, then what the watch of its pods says, then warnings.
+ * Records what an API server sends about the pods of a rollout, for each kind of failure: `npm run record`. It writes the streams to
+ * __tests__/fixtures/streams/, one JSON object per line: the DaemonSet and its nodes, the events of the watch on its pods, then warnings.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,14 +9,14 @@ import { Api } from '../testbed/api.ts';
 import { startTestbed } from '../testbed/testbed.ts';
 
 const FOLDER = '__tests__/fixtures/streams';
-/** Long enough for three restarts of a container that crashes, and for all nodes to get a slow one, in seconds. */
+/** In seconds: long enough for three restarts of a crashing container, and for a slow container to become ready on all nodes. */
 const LENGTH = 18;
 const NODES = 5;
 
 const agent = (tag: string): JsonObject => ({ name: 'agent', image: `registry.example/agent:${tag}` });
 const tagged = (tag: string): JsonObject => ({ containers: [agent(`v2-${tag}`)] });
 
-/** What the pods of the second version are. */
+/** The pod specs of the second version. */
 const kinds: Record<string, JsonObject> = {
   ...Object.fromEntries(
     ['missing', 'invalid-name', 'config-error', 'run-error', 'crash', 'oom', 'unhealthy', 'unmounted', 'hang'].map((tag) => [
@@ -28,7 +28,7 @@ const kinds: Record<string, JsonObject> = {
   unschedulable: { containers: [{ ...agent('v2'), resources: { requests: { cpu: '1000' } } }] },
   'init-crash': { initContainers: [{ name: 'setup', image: 'registry.example/setup:v2-crash' }], containers: [agent('v2')] },
 };
-/** Kinds that only events tell from others. */
+/** Kinds that can be recognized only by their events. */
 const WITH_WARNINGS = new Set(['unmounted', 'unhealthy']);
 
 interface Watched {
@@ -41,7 +41,7 @@ const api = new Api(testbed.directory);
 try {
   mkdirSync(FOLDER, { recursive: true });
   const all = Object.entries(kinds);
-  // A few at a time, so that what is recorded is not the machine's haste.
+  // A few at a time, so that an overloaded machine does not distort the streams.
   for (let first = 0; first < all.length; first += 5) {
     await Promise.all(
       all.slice(first, first + 5).map(async ([kind, podSpec]) => {
@@ -57,7 +57,7 @@ try {
   await testbed.stop();
 }
 
-/** The lines of a stream, while a rollout from v1 to the kind runs in a namespace of its own. */
+/** Rolls out the kind after v1 in its own namespace, and returns the lines of the stream. */
 async function record(kind: string, podSpec: JsonObject): Promise<object[]> {
   const namespace = `/namespaces/${kind}`;
   const daemonSets = `/apis/apps/v1${namespace}/daemonsets`;
@@ -113,7 +113,7 @@ async function untilRolledOut(path: string): Promise<void> {
   }
 }
 
-/** The fields that a diagnosis looks at. */
+/** Keeps the fields that a diagnosis reads. */
 function slimPod({ metadata, spec = {}, status = {} }: Pod): Pod {
   return {
     metadata: slimMeta(metadata),

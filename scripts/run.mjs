@@ -1,5 +1,5 @@
-// Runs a TypeScript program of this project under Node 24, on a machine that may have an older Node, and
-// installs the dependencies first where they are missing: node scripts/run.mjs PROGRAM.ts [ARGUMENT …]
+// Runs a TypeScript program of this project under Node 24, also on a machine with an older Node. If the dependencies are missing, it
+// installs them first: node scripts/run.mjs PROGRAM.ts [ARGUMENT …]
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
@@ -20,13 +20,13 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
   writeFileSync(stamp, lock);
 }
 
-/** This Node if it is 24 or newer, else the one that came with the dependencies. */
+/** The path of this Node if it is 24 or newer, or else of the one in the dependencies. */
 function node() {
   if (Number(process.versions.node.split('.')[0]) >= 24) return process.execPath;
   const bundled = join(root, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node');
   if (existsSync(bundled)) return bundled;
   process.stderr.write(
-    `Node 24 or newer is needed; this is ${process.version}, and there is no npm package with Node 24 for ${process.platform} ${process.arch}. Install it, then try again.\n`,
+    `This project needs Node 24 or newer; this is ${process.version}, and no npm package provides Node 24 for ${process.platform} ${process.arch}. Install Node 24, then try again.\n`,
   );
   process.exit(1);
 }
@@ -35,7 +35,7 @@ const program = process.argv.slice(2);
 const executable = node();
 const child = spawn(executable, ['--disable-warning=ExperimentalWarning', ...program], {
   stdio: 'inherit',
-  // Programs that these start, such as the tests' runner, find the same Node.
+  // Programs that the child starts, such as the test runner, find the same Node.
   env: { ...process.env, PATH: `${dirname(executable)}${delimiter}${process.env.PATH ?? ''}` },
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

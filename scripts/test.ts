@@ -1,6 +1,6 @@
 /**
- * Runs the tests: `test.ts [unit|e2e|long] [arguments for jest]`, by default unit and e2e; `long` without arguments also the
- * end-to-end tests on each older Kubernetes. Its last line is `N passed, N failed`.
+ * Runs the tests: `test.ts [unit|e2e|long] [arguments for jest]`. The default is unit and e2e. `long` without arguments also runs the
+ * end-to-end tests on each older Kubernetes. The last line of the output is `N passed, N failed`.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -18,7 +18,7 @@ const [project, ...rest] = process.argv.slice(2);
 const isProject = project === 'unit' || project === 'e2e' || project === 'long';
 const arguments_ = isProject || project === undefined ? rest : [project, ...rest];
 
-// The end-to-end tests run dist/, so it must be made from these sources.
+// The end-to-end tests run dist/, so it must match the sources.
 if (project !== 'unit' && node(['scripts/build.ts', '--check']) !== 0) process.exit(1);
 
 let passed = 0;
@@ -28,7 +28,7 @@ if (project === 'long' && rest.length === 0) for (const kubernetes of OLDER) jes
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 && passed > 0 ? 0 : 1);
 
-/** @param kubernetes what the test beds run, if not the newest. */
+/** @param kubernetes the version of the test beds; by default, the newest. */
 function jest(projects: string[], kubernetes?: string): void {
   const work = mkdtempSync(join(tmpdir(), 'rollback-daemonset-test-'));
   const report = join(work, 'report.json');

@@ -1,7 +1,12 @@
 /**
- * Stands in for what the client library imports and this action never gets to: its second HTTP stack, undici, as requests go through
- * node:https; SOCKS under that; the auth-providers that Kubernetes removed, which are refused before; its way to start credential
- * plugins, in whose place is cluster/exec-plugin.ts; and WSL. A name that an upgrade adds fails the build.
+ * Replaces what the client library imports and this action never uses:
+ *
+ * - undici, its second HTTP stack, and SOCKS for it: requests use node:https.
+ * - The auth providers that Kubernetes removed: the action refuses them before.
+ * - Its way to start credential plugins: cluster/exec-plugin.ts starts them.
+ * - Support for WSL.
+ *
+ * If an upgrade of the library imports another name, the build fails.
  */
 function unused(): never {
   throw new Error('this is not part of the bundle');
@@ -13,7 +18,7 @@ class Unused {
   }
 }
 
-/** The library has one of each in its list, and asks each of them whether it is meant. */
+/** The library creates one of each provider, and asks each whether it is responsible. */
 class NoProvider {
   isAuthProvider(): boolean {
     return false;
@@ -29,6 +34,7 @@ export {
   Unused as EnvHttpProxyAgent,
   Unused as ProxyAgent,
   Unused as SocksClient,
+  Unused as SocksProxyAgent,
   unused as fetch,
 };
 /** node:child_process */

@@ -136,18 +136,30 @@ async function post(request: Request, step: Step): Promise<Result[]> {
   const what = cancelled ? `was cancelled, which leaves at most ${formatDuration(timeout)}` : 'failed';
   const why = `the job ${what}: restore what was recorded, if this job changed it`;
   try {
-    return await connected({ ...request, daemonSets: named, timeout }, why, step, (world) => restoreRecorded(request, records, world));
+    // The guard reached this API server before the deploy.
+    return await connected(
+      { ...request, daemonSets: named, timeout },
+      why,
+      step,
+      (world) => restoreRecorded(request, records, world),
+      true,
+    );
   } catch (error) {
     return records.map((recorded) => ({ ...nothingYet(), ...ofRecord(recorded), ...failureOf(error, false) }));
   }
 }
 
-/** Connects to the cluster, and runs the work with a timeout. */
+/**
+ * Connects to the cluster, and runs the work with a timeout.
+ *
+ * @param isKnown whether an earlier step reached the API server.
+ */
 async function connected(
   request: Request,
   purpose: string,
   { environment, cancel, writer, report, lastResort, partial }: Step,
   work: (world: World, renew: () => Term) => Promise<Result[]>,
+  isKnown = false,
 ): Promise<Result[]> {
   const connection = connectionFrom({ source: request.kubeconfig, context: request.context, plugins: request.execPlugins, environment });
   connection.secrets.tell((forms) => writer.mask(forms));
@@ -160,6 +172,7 @@ async function connected(
   const cluster = clusterOver(connection, {
     onWarning: (text) => writer.warning(text),
     onAnswer: (text) => writer.debug(text),
+    isKnown,
   });
   const timers: NodeJS.Timeout[] = [];
   const renew = (): Term => {

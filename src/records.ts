@@ -2,6 +2,8 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Recorded } from './daemonset/guard.ts';
+import { parseJson, stringify } from './daemonset/json.ts';
+import type { Json } from './daemonset/types.ts';
 
 /** Where a guard keeps its records for its post step. Templates may contain secrets, and debug logs print a step's state. */
 export interface Kept {
@@ -14,7 +16,7 @@ export interface Kept {
 /** Writes records to a new file in a folder that exists as long as the job. */
 export function keep(records: readonly Recorded[], folder: string): Kept {
   const path = join(folder, `rollback-daemonset-${randomUUID()}.json`);
-  const content = JSON.stringify(records);
+  const content = stringify(records as unknown as Json);
   writeFileSync(path, content, { mode: 0o600, flag: 'wx' });
   return { path, sha256: sha256(content) };
 }
@@ -23,7 +25,7 @@ export function keep(records: readonly Recorded[], folder: string): Kept {
 export function recall({ path, sha256: expected }: Kept): Recorded[] | undefined {
   try {
     const content = readFileSync(path, 'utf8');
-    return sha256(content) === expected ? (JSON.parse(content) as Recorded[]) : undefined;
+    return sha256(content) === expected ? (parseJson(content) as unknown as Recorded[]) : undefined;
   } catch {
     return undefined;
   }

@@ -66,8 +66,11 @@ test('the bundle is small, is ASCII, and contains only packages that the action 
     'ip-address',
     'js-yaml',
     'ms',
+    'p-limit',
     'smart-buffer',
     'socks',
     'socks-proxy-agent',
+    'valibot',
+    'yocto-queue',
   ]);
 });

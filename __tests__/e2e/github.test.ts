@@ -32,7 +32,7 @@ async function run(of: Fleet, inputs: Record<string, string>, environment: Recor
 }
 
 /** The warnings about notifications that failed. */
-const warnings = ({ log }: Step): string[] => log.split('\n').filter((line) => /^::warningCould not notify /.test(line));
+const warnings = ({ log }: Step): string[] => log.split('\n').filter((line) => /^::warning::Could not notify /.test(line));
 
 beforeAll(async () => {
   running = await Fleet.create();

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Step } from '../../testbed/step.ts';
+import { FaultyProxy } from './proxy.ts';
 import { type Any, eventually, expectStep, Fleet } from './support.ts';
 
 let fleet: Fleet;
@@ -66,7 +67,7 @@ describe('records', () => {
     const step = await guard();
     expectStep(step, { code: 0, outputs: { outcome: 'absent', reason: 'absent', 'old-revision': '' } });
     expect(step.log).toMatch(
-      /^::warning title=Nothing to go back to.*::absent \(absent\): There is no DaemonSet "agent".*If this job creates it/m,
+      /^::warning title=No version to restore.*::absent \(absent\): There is no DaemonSet "agent".*If this job creates it/m,
     );
   });
 });
@@ -97,13 +98,17 @@ describe('when the job has failed', () => {
   });
 
   test('writes nothing if the job changed nothing, changed only other fields, or only restarted the pods', async () => {
-    expectPost(await fleet.post(before.state).done, /unchanged \(not-changed\): Nothing was written: the DaemonSet has the template/, 0);
+    expectPost(
+      await fleet.post(before.state).done,
+      /unchanged \(not-changed\): Nothing was written: the DaemonSet still has the template/,
+      0,
+    );
     before = await guard();
     await fleet.kubectl(['patch', 'daemonset/agent', '--type=merge', '--patch={"spec":{"minReadySeconds":1}}']);
     expectPost(await fleet.post(before.state).done, /unchanged \(not-changed\)/, 0);
     before = await guard();
     await fleet.kubectl(['rollout', 'restart', 'daemonset/agent']);
-    expectPost(await fleet.post(before.state).done, /unchanged \(not-changed\): Nothing was written: the pods were only restarted/, 0);
+    expectPost(await fleet.post(before.state).done, /unchanged \(not-changed\): Nothing was written: .*the pods were only restarted/, 0);
   });
 
   test('writes nothing after two changes, since one may be from someone else, unless rollback-if-ambiguous is set', async () => {
@@ -112,7 +117,7 @@ describe('when the job has failed', () => {
     const state = before.state;
     const content = readFileSync(kept(before).path);
     const step = await fleet.post(state).done;
-    expectPost(step, /superseded \(ambiguous-change\): .*The template was changed 2 times.*recorded was revision 2/, 0);
+    expectPost(step, /superseded \(ambiguous-change\): .*The template changed 2 times.*guard recorded revision 2/, 0);
     expect(step.code).toBe(1);
     writeFileSync(kept(before).path, content);
     expectPost(await fleet.post(state, { 'rollback-if-ambiguous': 'true' }).done, /rolled-back \(complete\)/, 1);
@@ -174,7 +179,7 @@ describe('when the job has failed', () => {
     const content = readFileSync(kept(before).path);
     const requests = fleet.requests().length;
     const step = await fleet.post(before.state, { 'job-status': 'cancelled', kubeconfig: 'gone' }).done;
-    expectPost(step, /cancelled \(cancelled\): .*rollback-on-cancel is not set.*Recorded was revision 2/, 0);
+    expectPost(step, /cancelled \(cancelled\): .*rollback-on-cancel is not set.*guard recorded revision 2/, 0);
     expect(fleet.requests()).toHaveLength(requests);
     writeFileSync(kept(before).path, content);
     const back = await fleet.post(before.state, { 'job-status': 'cancelled', 'rollback-on-cancel': 'true', timeout: '1h' }).done;
@@ -205,7 +210,7 @@ describe('when the job has failed', () => {
     await fleet.deploy('v3-crash', fast);
     expectPost(
       await fleet.post(before.state, { 'dry-run': 'true' }).done,
-      /dry-run \(validated\): The rollback would go from revision 3 back to revision 2/,
+      /dry-run \(validated\): The rollback would go from revision 3 to revision 2/,
       0,
     );
   });
@@ -250,4 +255,43 @@ test('a step without a guard leaves no state for its post step, which does nothi
   const post = await fleet.post({}, { kubeconfig: 'gone' }).done;
   expectStep(post, { code: 0 });
   expect(post.log).toBe('');
+});
+
+describe('an API server that does not answer when the job has failed', () => {
+  let before: Step;
+  beforeEach(async () => {
+    await fleet.rollOut('v1', fast);
+    before = await guard();
+    await fleet.deploy('v2-crash', fast);
+  });
+  const command =
+    /The guard recorded revision 1 \(agent-\w+\)\. To restore it, .*kubectl rollout undo daemonset\/agent -n t-\S+ --to-revision=1/;
+
+  test('is tried again until the timeout of the guard', async () => {
+    const proxy = await FaultyProxy.inFrontOf(fleet);
+    try {
+      const back = Date.now() + 15_000;
+      proxy.fault = () => (Date.now() < back ? 'drop-request' : 'pass');
+      expectPost(await fleet.post(before.state, { kubeconfig: proxy.kubeconfig, timeout: '90s' }).done, /rolled-back \(complete\)/, 1);
+      expect(Date.now()).toBeGreaterThan(back);
+      expect(await fleet.image()).toBe('v1');
+    } finally {
+      proxy.stop();
+    }
+  });
+
+  test('is given up at the timeout, with the recorded revision and the command to restore it', async () => {
+    const gone = readFileSync(fleet.testbed.kubeconfig, 'utf8').replace(/server: .*/, 'server: https://127.0.0.1:1');
+    const step = await fleet.post(before.state, { kubeconfig: gone, timeout: '6s' }).done;
+    expectStep(step, { code: 1, outputs: {} });
+    expect(step.log).toMatch(/^::error .*timed-out \(timeout\): .*Nothing was written\. /m);
+    expect(step.log).toMatch(command);
+  });
+
+  test('and a kubeconfig that is gone: the same', async () => {
+    const step = await fleet.post(before.state, { kubeconfig: join(temp, 'gone') }).done;
+    expectStep(step, { code: 1, outputs: {} });
+    expect(step.log).toMatch(/^::error .*error \(kubeconfig\): /m);
+    expect(step.log).toMatch(command);
+  });
 });

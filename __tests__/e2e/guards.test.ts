@@ -118,7 +118,7 @@ describe('while waiting', () => {
     const running = fleet.start({ 'to-revision': '3' });
     await eventually('the wait', running.log, (log) => log.includes('new pods have been updated'));
     await merge({ spec: { updateStrategy: { rollingUpdate: { maxUnavailable: 6 } } } });
-    await eventually('the log line about it', running.log, (log) => log.includes('The spec was changed meanwhile, but not the template'));
+    await eventually('the log line about it', running.log, (log) => log.includes('The spec changed in the meantime, but not the template'));
     await fleet.kubectl(['label', 'daemonset/agent', 'team=observability']);
     expect(running.process.exitCode).toBeNull();
     await setImage('v5');

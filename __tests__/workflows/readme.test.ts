@@ -84,7 +84,7 @@ describe('the deploy with a guard and a gate', () => {
       deploy: ['failure', { ...before, Deploy: 'success', 'Wait until every node runs it': 'failure', ...after }],
     });
     expect(stepOf(run, 'deploy', 'Post Guard')?.annotations).toContainEqual(
-      expect.stringMatching(/^warning Nothing to go back to: .*: absent \(created\): The DaemonSet did not exist before this job/),
+      expect.stringMatching(/^warning No version to restore: .*: absent \(created\): The DaemonSet did not exist before this job/),
     );
     expect(await fleet.history()).toEqual({ 1: 'v1-crash' });
     expect(fleet.writes()).toBe(0);

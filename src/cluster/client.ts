@@ -38,11 +38,13 @@ export interface ClientOptions {
   onWarning: (text: string) => void;
   /** Called with a debug line about each answer: method, path, status, time. */
   onAnswer: (text: string) => void;
+  /** An earlier step reached this server: a call is retried until its signal is aborted. */
+  isKnown?: boolean;
 }
 
 /** A cluster over HTTP. `close` releases its connections. */
-export function clusterOver(connection: Connection, { onWarning, onAnswer }: ClientOptions): Cluster & { close(): void } {
-  const http = new Http(connection);
+export function clusterOver(connection: Connection, { onWarning, onAnswer, isKnown = false }: ClientOptions): Cluster & { close(): void } {
+  const http = new Http(connection, isKnown);
   http.onWarning = (text, path) => onWarning(`Warning from the API server${aboutDaemonSet(path)}: ${text}`);
   http.onAnswer = onAnswer;
 

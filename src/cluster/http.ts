@@ -51,6 +51,7 @@ class FailedAttempt extends Error {
 export class Http {
   readonly server: string;
   readonly #connection: Connection;
+  readonly #isKnown: boolean;
   readonly #plainAgent = new Agent({ keepAlive: true });
   readonly #secureAgent = new SecureAgent({ keepAlive: true, keepAliveMsecs: 30_000 });
   readonly #limit = pLimit(MAX_REQUESTS);
@@ -60,8 +61,10 @@ export class Http {
   /** Called with a line about each answer: method, path with query, status, milliseconds until the headers arrived. */
   onAnswer: (text: string) => void = () => {};
 
-  constructor(connection: Connection) {
+  /** @param isKnown an earlier step reached this server: a call is retried until its signal is aborted. */
+  constructor(connection: Connection, isKnown: boolean) {
     this.#connection = connection;
+    this.#isKnown = isKnown;
     this.server = connection.server.replace(/\/+$/, '');
   }
 
@@ -101,7 +104,14 @@ export class Http {
         call.signal.throwIfAborted();
         const { failure, retryAfterMs } = this.#explained(error);
         const { plugins } = this.#connection;
-        const attempt = { index, writes: !isSafe(call), hasAnswered: this.#hasAnswered, canRenew: plugins.used, retryAfterMs };
+        const attempt = {
+          index,
+          writes: !isSafe(call),
+          hasAnswered: this.#hasAnswered,
+          isKnown: this.#isKnown,
+          canRenew: plugins.used,
+          retryAfterMs,
+        };
         const next = nextStep(failure, attempt);
         if (next.kind === 'fail') throw next.error;
         if (next.kind === 'renew-credentials') plugins.forget();

@@ -1,3 +1,4 @@
+import { stringify } from './json.ts';
 import { isOwned } from './pods.ts';
 import { type Cause, isHopeless, mayBeHopeless, type Trouble, troubleOf } from './trouble.ts';
 import type { Condition, DaemonSet, Event, Node, Pod } from './types.ts';
@@ -85,7 +86,7 @@ function isWanted(labels: Readonly<Record<string, string>>, { generation, hash }
 /** Its node, or the one that the controller created it for (DaemonSet controller: ReplaceDaemonSetPodNodeNameNodeAffinity). */
 function nodeOf({ spec = {} }: Pod): string {
   if (typeof spec['nodeName'] === 'string') return spec['nodeName'];
-  const named = /"key":"metadata\.name"[^{}]*"values":\["([^"]+)"\]/.exec(JSON.stringify(spec['affinity'] ?? {}));
+  const named = /"key":"metadata\.name"[^{}]*"values":\["([^"]+)"\]/.exec(stringify(spec['affinity'] ?? {}));
   return named?.[1] ?? '';
 }
 

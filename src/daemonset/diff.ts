@@ -1,3 +1,4 @@
+import { stringify } from './json.ts';
 import { isObject, normalForm } from './template.ts';
 import type { Json, JsonObject, PodTemplate } from './types.ts';
 
@@ -27,7 +28,7 @@ interface Place {
 }
 
 function compare(place: Place, before: Json | undefined, after: Json | undefined, into: TemplateChange[]): void {
-  if (JSON.stringify(before) === JSON.stringify(after)) return;
+  if (stringify(before) === stringify(after)) return;
   if (isObject(before) && isObject(after)) {
     for (const key of [...new Set([...Object.keys(before), ...Object.keys(after)])].sort()) {
       const inside = { path: join(place.path, key), list: key, sensitive: place.sensitive || holdsLiteral(place.list, key) };

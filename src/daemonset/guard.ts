@@ -74,7 +74,7 @@ export function returnTo(daemonSet: DaemonSet, history: History, recorded: Prese
   const changes = changesSince(daemonSet, recorded);
   const isOurs = changes === 1 || (expected !== undefined && isCalled(current, expected));
   if (!isOurs && !ifAmbiguous) {
-    return ended('superseded', 'ambiguous-change', { kind: 'ambiguous-change', changes, expected, current, recorded: revision });
+    return ended('superseded', 'ambiguous-change', { kind: 'ambiguous-change', changes, expected, current });
   }
   const stored = history.revisions.filter(({ digest }) => digest === revision.digest);
   const { number, name, hash } = stored.find(({ name }) => name === revision.name) ?? stored[0] ?? revision;

@@ -1,5 +1,5 @@
 import type { Revision } from './revision.ts';
-import { containersOf, isObject } from './template.ts';
+import { canonical, containersOf } from './template.ts';
 import type { DaemonSet, Json, JsonObject, ObjectMeta, Pod } from './types.ts';
 
 /** The annotation that counts the changes of a DaemonSet's template. Its pods have the number as the label `pod-template-generation`. */
@@ -48,10 +48,9 @@ function runsContainers(template: Json | undefined, pod: JsonObject | undefined,
   const running = new Map(containersOf(pod, key).map(({ name, raw }) => [name, raw]));
   return containersOf(template, key).every(({ name, raw }) => {
     const actual = running.get(name);
-    return actual !== undefined && ['image', 'command', 'args', 'env'].every((field) => sorted(raw[field]) === sorted(actual[field]));
+    return (
+      actual !== undefined &&
+      ['image', 'command', 'args', 'env'].every((field) => canonical(raw[field] ?? null) === canonical(actual[field] ?? null))
+    );
   });
-}
-
-function sorted(value: Json | undefined): string {
-  return JSON.stringify(value ?? null, (_key, child: Json) => (isObject(child) ? Object.fromEntries(Object.entries(child).sort()) : child));
 }

@@ -85,7 +85,6 @@ export type Facts =
       changes: number | undefined;
       expected: NamedRevision | undefined;
       current: RevisionName;
-      recorded: RevisionName;
     }
   | { kind: 'deleted-since'; recorded: RevisionName }
   | { kind: 'still-absent' }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { stringify } from './json.ts';
 import type { Json, JsonObject, PodTemplate } from './types.ts';
 
 /** The annotation that `kubectl rollout restart` adds to a template. */
@@ -34,9 +35,9 @@ function withoutNulls(value: Json): Json {
 }
 
 /** Text with the keys sorted at every level, so that equal values have equal text. Nulls are kept. */
-function canonical(value: Json): string {
+export function canonical(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (!isObject(value)) return JSON.stringify(value);
+  if (!isObject(value)) return stringify(value);
   const fields = Object.keys(value)
     .filter((key) => value[key] !== undefined)
     .sort()

@@ -1,7 +1,9 @@
 import { dump } from 'js-yaml';
 import { type TemplateChange, withoutLiterals } from '../daemonset/diff.ts';
+import { stringify } from '../daemonset/json.ts';
 import type { Result } from '../daemonset/result.ts';
 import type { Revision } from '../daemonset/revision.ts';
+import { isObject } from '../daemonset/template.ts';
 import type { DaemonSetName, Json } from '../daemonset/types.ts';
 import { formatAge } from '../duration.ts';
 import { largest, oneLine, truncate } from './text.ts';
@@ -33,18 +35,26 @@ export function differences(changes: TemplateChange[]): string {
 
 function valueLines(value: Json | undefined): string[] {
   if (value === undefined) return [];
-  const lines = typeof value === 'object' && value !== null ? JSON.stringify(value, null, 2).split('\n') : [String(value)];
+  const lines = typeof value === 'object' && value !== null ? stringify(value, 2).split('\n') : [String(value)];
   const shown = lines.slice(0, MOST_LINES).map((line) => truncate(oneLine(line), LONGEST_VALUE));
   return lines.length > MOST_LINES ? [...shown, `… and ${lines.length - MOST_LINES} more lines`] : shown;
 }
 
 /** A template in full, as YAML. Values that may be secret are hidden, unless `showValues`. */
 export function templateLines({ template }: Revision, showValues: boolean): string[] {
-  const text = dump(showValues ? template : withoutLiterals(template), { lineWidth: -1, noRefs: true });
+  const text = dump(withoutBigints(showValues ? template : withoutLiterals(template)), { lineWidth: -1, noRefs: true });
   return text
     .trimEnd()
     .split('\n')
     .map((line) => truncate(oneLine(line), LONGEST_TEMPLATE_LINE));
+}
+
+/** The YAML library cannot write a bigint: such an integer is shown as text. */
+function withoutBigints(value: Json): Json {
+  if (typeof value === 'bigint') return String(value);
+  if (Array.isArray(value)) return value.map(withoutBigints);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, withoutBigints(child ?? null)]));
 }
 
 /** A column of a history: its heading, and its cell for a revision. */

@@ -3,7 +3,7 @@ import { ClusterError } from '../../../src/cluster/cluster.ts';
 import type { Failure } from '../../../src/cluster/errors.ts';
 import { type Attempt, nextStep } from '../../../src/cluster/retry.ts';
 
-const read: Attempt = { index: 0, writes: false, hasAnswered: false, canRenew: false, retryAfterMs: 0 };
+const read: Attempt = { index: 0, writes: false, hasAnswered: false, isKnown: false, canRenew: false, retryAfterMs: 0 };
 const write = { ...read, writes: true };
 const known = { ...read, hasAnswered: true };
 
@@ -20,7 +20,21 @@ const ROWS: Row[] = [
   ['time helps: no retries are left, the server has answered before', 'none', 'wait', { ...known, index: 7 }, 'fail'],
   ['time helps: Retry-After is longer', 'none', 'wait', { ...read, retryAfterMs: 9_000 }, 9_000],
   ['time helps: Retry-After is shorter', 'none', 'wait', { ...read, retryAfterMs: 1 }, 250],
+  [
+    'time helps: a server that an earlier step reached is tried until the timeout',
+    'none',
+    'wait',
+    { ...read, isKnown: true, index: 99 },
+    15_000,
+  ],
   ['a short time helps', 'none', 'wait-briefly', known, 250],
+  [
+    'a short time helps: also with a server that an earlier step reached',
+    'none',
+    'wait-briefly',
+    { ...read, isKnown: true, index: 4 },
+    'fail',
+  ],
   ['a short time helps: no retries are left', 'none', 'wait-briefly', { ...known, index: 4 }, 'fail'],
   ['forbidden by a server that has not failed before', 'none', 'wait-if-starting', known, 'fail'],
   ['forbidden by a server that is starting', 'none', 'wait-if-starting', { ...known, index: 1 }, 500],

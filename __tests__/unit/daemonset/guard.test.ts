@@ -98,8 +98,8 @@ describe('after a job that failed', () => {
   test('names both revisions and the next step if the change may be someone else’s', () => {
     const now = at(v3, 7);
     const answer = returnTo(now, past(now, v1, v2, v3), recorded, named('agent-2'));
-    const text = answer.kind === 'ended' ? messageOf(resultWith(answer.end)) : '';
-    expect(text).toMatch(/changed 2 times .*"agent-2".*revision 3 .*agent-3.*recorded revision 1/);
+    const text = answer.kind === 'ended' ? messageOf(resultWith(answer.end, undefined, { recorded: recorded.revision })) : '';
+    expect(text).toMatch(/changed 2 times .*"agent-2".*revision 3 .*agent-3.*guard recorded revision 1/);
   });
 
   test('restores only what was recorded, and only if the change is certainly the job’s', () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { diffTemplates } from '../../../src/daemonset/diff.ts';
 import { digest, identicalTemplate, sameButForRestart, sameTemplate, storedTemplate } from '../../../src/daemonset/template.ts';
-import type { JsonObject } from '../../../src/daemonset/types.ts';
+import type { JsonObject, PodTemplate } from '../../../src/daemonset/types.ts';
 import { template } from '../builders.ts';
 
 const older = { ...template('a:1'), metadata: { creationTimestamp: null, labels: { app: 'agent' } } };
@@ -105,4 +105,12 @@ describe('diffTemplates', () => {
       }),
     );
   });
+});
+
+test('integers above 2^53 count to the letter', () => {
+  const with_ = (seconds: bigint): PodTemplate => ({ ...template('agent:v1'), spec: { tolerations: [{ tolerationSeconds: seconds }] } });
+  const [one, other] = [with_(9007199254740993n), with_(9007199254740992n)];
+  expect(sameTemplate(one, with_(9007199254740993n))).toBe(true);
+  expect(sameTemplate(one, other)).toBe(false);
+  expect(digest(one)).not.toBe(digest(other));
 });

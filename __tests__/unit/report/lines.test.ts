@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { TemplateChange } from '../../../src/daemonset/diff.ts';
+import { diffTemplates, type TemplateChange } from '../../../src/daemonset/diff.ts';
 import type { Revision } from '../../../src/daemonset/revision.ts';
 import { changeLines, differences, historyLines, templateLines } from '../../../src/report/lines.ts';
 import { template } from '../builders.ts';
@@ -113,4 +113,12 @@ test('templateLines are YAML, with sensitive values only on request', () => {
       for (const line of lines) expect(line).not.toMatch(/[\r\n\u2028]/);
     }),
   );
+});
+
+test('integers above 2^53 are shown to the letter, in a template and in a difference', () => {
+  const large = { spec: { tolerations: [{ tolerationSeconds: 9007199254740993n }] } };
+  const revision = { template: large } as unknown as Revision;
+  for (const showValues of [true, false]) expect(templateLines(revision, showValues).join('\n')).toContain("'9007199254740993'");
+  const changes = diffTemplates(large, { spec: { tolerations: [{ tolerationSeconds: 9007199254740995n }] } });
+  expect(changeLines(changes, true).join('\n')).toMatch(/9007199254740993[\s\S]*9007199254740995/);
 });

@@ -41,7 +41,7 @@ export function notChangedText({ kind, recorded }: Extract<Facts, { kind: 'not-c
 }
 
 export function ambiguousChangeText(facts: Extract<Facts, { kind: 'ambiguous-change' }>): string {
-  const { changes, expected, current, recorded } = facts;
+  const { changes, expected, current } = facts;
   const times =
     changes === undefined
       ? 'It is not known how many times the template changed since the guard recorded it'
@@ -52,7 +52,7 @@ export function ambiguousChangeText(facts: Extract<Facts, { kind: 'ambiguous-cha
       : `, and the current revision is not ${askedText(expected)}, which expected-revision says this job deployed`;
   return [
     `Nothing was written, because it is not certain that this job made the last change. ${times}${not}.`,
-    `The current one is ${revisionText(current)}; the guard recorded ${revisionText(recorded)}.`,
+    `The current one is ${revisionText(current)}.`,
     'To be certain next time, pass expected-revision from a history step after the deploy.',
   ].join(' ');
 }
