@@ -35,6 +35,15 @@ export function quoteName(name: string): string {
 /** A JSON web token, a PEM block, a bootstrap token of Kubernetes, or a long run of random characters as in base64. */
 export function looksLikeSecret(value: string): boolean {
   if (/eyJ[\w-]{10}|-----BEGIN|^[a-z0-9]{6}\.[a-z0-9]{16}$/.test(value)) return true;
-  const isRandom = (run: string): boolean => run.length >= RANDOM_RUN && /[a-z]/.test(run) && /[A-Z]/.test(run) && /\d/.test(run);
-  return value.split(/[^A-Za-z0-9+=]/).some(isRandom);
+  const isMixed = (run: string): boolean => run.length >= RANDOM_RUN && /[a-z]/.test(run) && /[A-Z]/.test(run) && /\d/.test(run);
+  // Base64 can contain slashes, as a path does. In a path, few letters follow one of the other case or a digit.
+  return (
+    value.split(/[^A-Za-z0-9+=]/).some(isMixed) ||
+    value.split(/[^A-Za-z0-9+=/]/).some((run) => isMixed(run) && changes(run) > 0.4 * run.length)
+  );
+}
+
+/** How often the kind of a character changes: small letter, capital letter, digit. */
+function changes(text: string): number {
+  return text.match(/[a-z](?=[A-Z\d])|[A-Z](?=[a-z\d])|\d(?=[A-Za-z])/g)?.length ?? 0;
 }
