@@ -1,4 +1,5 @@
-import type { PluginPolicy } from './cluster/exec-plugin.ts';
+import { KNOWN, type PluginPolicy } from './cluster/exec-policy.ts';
+import { quoteName } from './cluster/quote.ts';
 import type { GuardRequest } from './commands/guard.ts';
 import type { HistoryRequest } from './commands/history.ts';
 import type { RollbackRequest } from './commands/rollback.ts';
@@ -36,9 +37,9 @@ export const DEFAULTS = {
   command: 'rollback',
   daemonset: '',
   selector: '',
-  namespace: '',
+  namespace: 'auto',
   kubeconfig: 'auto',
-  context: '',
+  context: 'auto',
   'to-revision': 'auto',
   'expected-revision': 'any',
   'change-cause': '',
@@ -56,7 +57,7 @@ export const DEFAULTS = {
   'dry-run': 'false',
   'show-values': 'false',
   'log-lines': 'auto',
-  'exec-plugins': 'aws, aws-iam-authenticator, gke-gcloud-auth-plugin, kubelogin, kubectl-oidc_login, doctl, oci, tsh',
+  'exec-plugins': KNOWN,
   'github-token': '',
   comment: 'false',
   'deployment-status': 'false',
@@ -81,8 +82,8 @@ export class InputError extends Error {
 
 /**
  * Reads the inputs from the environment as the runner sets them: input `a-b` is `INPUT_A-B`, and an absent input has its default. An empty
- * string counts as absent, except for three inputs: an unset secret, or an output of a step that did not run, arrives as an empty string and
- * must lead neither to another cluster nor to another revision, nor disable a guard.
+ * string counts as absent, except for five inputs: an unset secret, or an output of a step that did not run, arrives as an empty string and
+ * must lead neither to another cluster or namespace nor to another revision, nor disable a guard.
  *
  * @param isPrivate whether the repository, and with it the job's log, is private.
  * @throws InputError with all mistakes at once, each with the name of the input.
@@ -102,20 +103,23 @@ export function readInputs(environment: Readonly<Record<string, string | undefin
 
   const command = COMMANDS.find((name) => name === get('command'));
   if (!command) wrong('command', `"${get('command')}" is not a command. Use one of: ${COMMANDS.join(', ')}.`);
-  const daemonSets = readDaemonSets(get('daemonset'), get('selector'), get('namespace'), wrong);
-  const kubeconfig = get('kubeconfig');
+  const namespace = get('namespace') === 'auto' ? '' : get('namespace');
+  const daemonSets = readDaemonSets(get('daemonset'), get('selector'), namespace, wrong);
+  const kubeconfig = kubeconfigIn(environment['INPUT_KUBECONFIG'] ?? '') || DEFAULTS.kubeconfig;
   if (raw('kubeconfig') === '')
     wrong(
       'kubeconfig',
       'it is given but empty. Is the secret missing, or not available to this workflow (a fork, an environment)? To use $KUBECONFIG or ~/.kube/config, omit the input.',
     );
   for (const [name, otherwise] of [
+    ['context', 'To use the kubeconfig\'s current context, use "auto" or omit the input.'],
+    ['namespace', 'To use the namespace of the context, use "auto" or omit the input.'],
     ['to-revision', 'To restore the newest other version, use "previous"; for the newest known-good one, "last-good".'],
     ['expected-revision', 'To accept any current revision, use "any".'],
   ] as const) {
     // A guard runs before the step that sets the output.
     if (raw(name) === '' && !(name === 'expected-revision' && command === 'guard'))
-      wrong(name, `it is given but empty. Did the step whose output it is run, and set that output? ${otherwise}`);
+      wrong(name, `it is given but empty. Is the secret, the variable or the output that it comes from set? ${otherwise}`);
   }
   const timeout = readTimeout(get('timeout'), wrong);
   const limits: Limits = {
@@ -128,10 +132,10 @@ export function readInputs(environment: Readonly<Record<string, string | undefin
   const common = {
     daemonSets,
     kubeconfig,
-    context: get('context') || undefined,
+    context: get('context') === 'auto' ? undefined : get('context'),
     timeout,
     showValues: boolean('show-values'),
-    execPlugins: readPlugins(get('exec-plugins')),
+    execPlugins: readPlugins(get('exec-plugins'), wrong),
     notifications: readNotifications(
       { token: get('github-token'), comment: boolean('comment'), deploymentStatus: boolean('deployment-status') },
       wrong,
@@ -203,27 +207,36 @@ function readDaemonSets(text: string, selector: string, namespace: string, wrong
       'daemonset',
       'it is missing. Set it to the name of the DaemonSet or to namespace/name. For several, use one line each, or a selector.',
     );
-  if (namespace !== '' && !isName(namespace) && !(everywhere && selector !== ''))
+  if (namespace !== '' && !isNamespace(namespace) && !(everywhere && selector !== ''))
     wrong(
       'namespace',
       everywhere
         ? '"*" means all namespaces, and only together with a selector.'
-        : `"${namespace}" is not a valid namespace. Use lower-case letters, digits and "-".`,
+        : `${quoteName(namespace)} is not a valid namespace. Use lower-case letters, digits and "-".`,
     );
   if (selector !== '') return { kind: 'selected', selector, namespace: namespace || undefined };
   return { kind: 'named', daemonSets: names.map((name) => readName(name, namespace, wrong)) };
 }
 
+/** The kinds that kubectl accepts before a name, as in `ds/agent`. */
+const KIND = /^(ds|daemonsets?)(\.(v1\.)?apps)?$/;
+
+/**
+ * A DaemonSet: `name`, `namespace/name`, or as in kubectl `ds/name`. A namespace that has the name of a kind can only be given by the
+ * input `namespace`.
+ */
 function readName(text: string, namespace: string, wrong: Wrong): { namespace: string | undefined; name: string } {
   const parts = text.split('/');
-  const [before, name] = parts.length === 2 ? parts : [namespace, text];
-  if (parts.length > 2 || !isName(name ?? '') || (parts.length === 2 && !isName(before ?? ''))) {
+  const [first = '', second] = parts;
+  const isQualified = second !== undefined && !KIND.test(first);
+  const [before, name] = isQualified ? [first, second] : [namespace, second ?? first];
+  if (parts.length > 2 || !isName(name) || (isQualified && !isNamespace(before))) {
     wrong(
       'daemonset',
-      `"${text}" is not a valid DaemonSet name. Use name or namespace/name, with lower-case letters, digits, "-" and ".".`,
+      `${quoteName(text)} is not a valid DaemonSet name. Use name, namespace/name or ds/name, with lower-case letters, digits, "-" and ".".`,
     );
   }
-  return { namespace: before || undefined, name: name ?? '' };
+  return { namespace: before || undefined, name };
 }
 
 /** The entries of a list, separated by commas or line breaks. */
@@ -237,6 +250,11 @@ function listed(text: string): string[] {
 /** A DNS subdomain name (RFC 1123), as Kubernetes requires for names. */
 function isName(text: string): boolean {
   return text.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(text);
+}
+
+/** A DNS label (RFC 1123), as Kubernetes requires for namespaces. */
+function isNamespace(text: string): boolean {
+  return text.length <= 63 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(text);
 }
 
 /** @param auto the meaning of `auto`. */
@@ -309,7 +327,15 @@ function readNotifications(notifications: Notifications, wrong: Wrong): Notifica
   return notifications;
 }
 
-function readPlugins(text: string): PluginPolicy {
+function readPlugins(text: string, wrong: Wrong): PluginPolicy {
   const plugins = listed(text);
-  return plugins.includes('any') ? 'any' : plugins;
+  if (plugins.length > 1 && (plugins.includes('any') || plugins.includes('none')))
+    wrong('exec-plugins', '"any" and "none" cannot be combined with other entries.');
+  if (plugins.includes('any')) return 'any';
+  return plugins.includes('none') ? [] : plugins;
+}
+
+/** The kubeconfig without blank lines around it. The indentation of its first line matters in YAML. */
+function kubeconfigIn(text: string): string {
+  return text.trim().includes('\n') ? text.replace(/^(?:[ \t]*\r?\n)+/, '').trimEnd() : text.trim();
 }

@@ -38,7 +38,7 @@ describe('readInputs', () => {
         tolerateUnavailable: { nodes: 0 },
         logLines: 0,
       },
-      execPlugins: ['aws', 'aws-iam-authenticator', 'gke-gcloud-auth-plugin', 'kubelogin', 'kubectl-oidc_login', 'doctl', 'oci', 'tsh'],
+      execPlugins: ['known'],
     });
   });
 
@@ -88,6 +88,23 @@ describe('readInputs', () => {
     [{ timeout: '90' }, { timeout: 90_000 }],
     [{ wait: 'FALSE' }, { wait: false }],
     [{ 'exec-plugins': 'any' }, { execPlugins: 'any' }],
+    [{ 'exec-plugins': 'none' }, { execPlugins: [] }],
+    [{ 'exec-plugins': 'known, my-login' }, { execPlugins: ['known', 'my-login'] }],
+    [{ context: 'auto' }, { context: undefined }],
+    [{ context: 'production' }, { context: 'production' }],
+    [{ namespace: 'auto' }, { daemonSets: named({ namespace: undefined, name: 'agent' }) }],
+    [
+      { daemonset: '', selector: 'tier=node', namespace: 'auto' },
+      { daemonSets: { kind: 'selected', selector: 'tier=node', namespace: undefined } },
+    ],
+    ...['ds', 'daemonset', 'daemonsets', 'daemonset.apps', 'daemonsets.apps', 'daemonsets.v1.apps'].map(
+      (kind) =>
+        [{ daemonset: `${kind}/agent`, namespace: 'logging' }, { daemonSets: named({ namespace: 'logging', name: 'agent' }) }] as const,
+    ),
+    [{ daemonset: 'ds/agent' }, { daemonSets: named({ namespace: undefined, name: 'agent' }) }],
+    [{ daemonset: 'agent', namespace: 'ds' }, { daemonSets: named({ namespace: 'ds', name: 'agent' }) }],
+    [{ kubeconfig: '\n  a: 1\n  b: 2\n\n' }, { kubeconfig: '  a: 1\n  b: 2' }],
+    [{ kubeconfig: ' ~/.kube/config \n' }, { kubeconfig: '~/.kube/config' }],
     [{ 'exec-plugins': '/opt/bin/login\naws' }, { execPlugins: ['/opt/bin/login', 'aws'] }],
   ])('%j', (inputs, expected) => {
     expect(readInputs(environment(inputs as Record<string, string>), false)).toMatchObject(expected);
@@ -106,6 +123,17 @@ describe('readInputs', () => {
     ['revision', { revision: '3' }],
     ['revision', { command: 'history', revision: 'No Such' }],
     ['namespace', { namespace: 'no_underscores' }],
+    ['namespace', { namespace: '' }],
+    ['namespace', { namespace: ' ' }],
+    ['namespace', { namespace: '..' }],
+    ['namespace', { namespace: 'a.b' }],
+    ['context', { context: '' }],
+    ['context', { context: '\n' }],
+    ['daemonset', { daemonset: 'logging/ds/agent' }],
+    ['daemonset', { daemonset: 'pod/Agent' }],
+    ['daemonset', { daemonset: '../agent' }],
+    ['exec-plugins', { 'exec-plugins': 'any, aws' }],
+    ['exec-plugins', { 'exec-plugins': 'none, aws' }],
     ['kubeconfig', { kubeconfig: '' }],
     ['kubeconfig', { kubeconfig: '  \n' }],
     ['to-revision', { 'to-revision': '' }],
@@ -143,6 +171,16 @@ describe('readInputs', () => {
         mistakesOf(inputs);
       }),
     );
+  });
+
+  test.each(['namespace', 'daemonset'])('does not quote a secret that was passed as %s', (name) => {
+    const secret = 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjaSJ9.c2lnbmF0dXJl';
+    const text = `apiVersion: v1 token: ${secret}`;
+    for (const value of [secret, text]) {
+      const mistakes = mistakesOf({ [name]: value }).join();
+      expect(mistakes).toMatch(new RegExp(`^Input ${name}: .*not shown`));
+      expect(mistakes).not.toContain('eyJ');
+    }
   });
 
   test('an empty kubeconfig never counts as auto', () => {

@@ -1,11 +1,16 @@
-import { readFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import type { RequestOptions } from 'node:https';
+import { createSecureContext } from 'node:tls';
 import { KubeConfig } from '@kubernetes/client-node';
 import { ClusterError } from './cluster.ts';
-import { type Entry, file, flag, isRecord, text, wrong } from './entry.ts';
-import { type ExecConfig, ExecPlugins, type PluginPolicy } from './exec-plugin.ts';
+import { dataContent, type Entry, fileContent, flag, isRecord, text, wrong } from './entry.ts';
+import { type ExecConfig, ExecPlugins } from './exec-plugin.ts';
+import type { PluginPolicy } from './exec-policy.ts';
 import { impersonationOf } from './impersonation.ts';
-import { proxyFor } from './proxy.ts';
-import { passwordIn, Secrets, secretsOf } from './secrets.ts';
+import { credentialsIn, secretsOf } from './kubeconfig-secrets.ts';
+import { isProxy, proxyFor } from './proxy.ts';
+import { quoteName } from './quote.ts';
+import type { Secrets } from './secrets.ts';
 import { TokenFile } from './token-file.ts';
 
 /** The selected context with its credentials. */
@@ -28,52 +33,60 @@ export interface Connection {
 /** The parts of a context. */
 export interface ContextParts {
   cluster: Entry;
-  /** An http or https URL. */
-  server: string;
   user: Entry;
   context: string;
-  namespace: string | undefined;
+  /** The entry that sets the namespace. */
+  namespace: Entry;
   policy: PluginPolicy;
   environment: Readonly<Record<string, string | undefined>>;
+  secrets: Secrets;
 }
 
 /** The cluster extension that is passed to credential plugins (client-go: clusterExtensionKey). */
 const FOR_PLUGINS = 'client.authentication.k8s.io/exec';
 
+/** The library leaves this to NODE_TLS_REJECT_UNAUTHORIZED unless the kubeconfig disables the verification. */
+class VerifyingKubeConfig extends KubeConfig {
+  override async applyToHTTPSOptions(options: RequestOptions): Promise<void> {
+    await super.applyToHTTPSOptions(options);
+    options.rejectUnauthorized = this.getCurrentCluster()?.skipTLSVerify !== true;
+  }
+}
+
 /**
  * The connection that a context describes. Contradictory settings are rejected as in kubectl (client-go: validateClusterInfo,
- * validateAuthInfo).
+ * validateAuthInfo), and files that are missing or invalid are found here, before the first request.
  *
- * @throws ClusterError `kubeconfig`, or `credentials` if the plugin is not allowed.
+ * @throws ClusterError `kubeconfig`, or `credentials` if the plugin is not allowed. Its message can contain secrets.
  */
-export function connect({ cluster, server, user, context, namespace, policy, environment }: ContextParts): Connection {
+export function connect({ cluster, user, context, namespace, policy, environment, secrets }: ContextParts): Connection {
+  secrets.add(secretsOf(user));
   if (user['auth-provider'])
     throw wrong(
       user,
       'auth-provider is set, which Kubernetes removed. Generate a kubeconfig with an exec plugin (gke-gcloud-auth-plugin, kubelogin, kubectl oidc-login), or use a service account token.',
     );
-  checkCluster(cluster, server);
+  const server = serverOf(cluster);
+  const authority = authorityOf(cluster);
   checkUser(user);
   const insecure = flag(cluster, 'insecure-skip-tls-verify');
   const plain = server.startsWith('http:');
-  const warnings: string[] = [];
-  if (insecure)
-    warnings.push(
-      `The kubeconfig disables TLS certificate verification (insecure-skip-tls-verify). Anyone on the network path to ${server} can steal the credentials. Set certificate-authority-data instead.`,
-    );
-  if (plain)
-    warnings.push(
-      `The connection to the API server is not encrypted (${server}). Anyone on the network path can read and change the traffic. The credentials in the kubeconfig are not sent. Use an https URL.`,
-    );
-
   const proxyUrl = text(cluster, 'proxy-url') ?? proxyFor(server, environment);
-  const secrets = new Secrets();
-  secrets.add([...secretsOf(user), ...passwordIn(proxyUrl ?? '')]);
+  secrets.add(credentialsIn(proxyUrl ?? ''));
+  if (proxyUrl !== undefined && !isProxy(proxyUrl))
+    throw new ClusterError(
+      'kubeconfig',
+      `The proxy of the environment (${plain ? 'HTTP_PROXY' : 'HTTPS_PROXY'}) is not a URL with the scheme http, https or socks5. Correct the variable, or add the API server to NO_PROXY.`,
+    );
   const credentials = plain ? { name: user.name } : user;
-  const plugins = new ExecPlugins(execOf(credentials), clusterForPlugins(cluster, server), policy, environment, secrets);
-  const kubeConfig = new KubeConfig();
+  const token = fileContent(credentials, 'tokenFile');
+  const key = fileContent(credentials, 'client-key');
+  secrets.add([token, key].filter((content) => content !== undefined).map(String));
+  checkCertificate(credentials, key);
+  const plugins = new ExecPlugins(execOf(credentials), clusterForPlugins(cluster, server, authority), policy, environment, secrets);
+  const kubeConfig = new VerifyingKubeConfig();
   kubeConfig.addAuthenticator(plugins);
-  const tokenFile = file(credentials, 'tokenFile');
+  const tokenFile = text(credentials, 'tokenFile');
   if (tokenFile !== undefined) kubeConfig.addAuthenticator(new TokenFile(tokenFile, secrets));
   const provider = tokenFile !== undefined ? TokenFile.PROVIDER : plugins.used ? ExecPlugins.PROVIDER : undefined;
   const username = text(credentials, 'username');
@@ -82,10 +95,10 @@ export function connect({ cluster, server, user, context, namespace, policy, env
       {
         name: cluster.name,
         server: server.replace(/\/+$/, ''),
-        // The library allows plain http only with this setting; the warning above covers it.
+        // The library allows plain http only with this setting; the warning covers it.
         skipTLSVerify: insecure || plain,
         caData: text(cluster, 'certificate-authority-data'),
-        caFile: file(cluster, 'certificate-authority'),
+        caFile: text(cluster, 'certificate-authority'),
         tlsServerName: text(cluster, 'tls-server-name'),
       },
     ],
@@ -94,9 +107,9 @@ export function connect({ cluster, server, user, context, namespace, policy, env
         // The library ignores the certificate authority if there is no user.
         name: user.name,
         certData: text(credentials, 'client-certificate-data'),
-        certFile: file(credentials, 'client-certificate'),
+        certFile: text(credentials, 'client-certificate'),
         keyData: text(credentials, 'client-key-data'),
-        keyFile: file(credentials, 'client-key'),
+        keyFile: text(credentials, 'client-key'),
         ...(username !== undefined && { username, password: text(credentials, 'password') ?? '' }),
         // A token file takes precedence over a token (client-go: NewBearerAuthWithRefreshRoundTripper).
         ...(provider ? { authProvider: { name: provider, config: {} } } : { token: text(credentials, 'token') }),
@@ -105,19 +118,74 @@ export function connect({ cluster, server, user, context, namespace, policy, env
     contexts: [{ name: context, cluster: cluster.name, user: user.name }],
     currentContext: context,
   });
-  const headers = impersonationOf(credentials);
-  return { kubeConfig, server, proxyUrl, context, namespace: namespace ?? 'default', headers, plugins, secrets, warnings };
+  return {
+    kubeConfig,
+    server,
+    proxyUrl,
+    context,
+    namespace: namespaceOf(namespace),
+    headers: impersonationOf(credentials),
+    plugins,
+    secrets,
+    warnings: warningsAbout(server, insecure, environment),
+  };
 }
 
-function checkCluster(cluster: Entry, server: string): void {
-  const { username, password } = new URL(server);
+function warningsAbout(server: string, insecure: boolean, environment: ContextParts['environment']): string[] {
+  const warnings: string[] = [];
+  if (insecure)
+    warnings.push(
+      `The kubeconfig disables TLS certificate verification (insecure-skip-tls-verify). Anyone on the network path to ${server} can steal the credentials. Set certificate-authority-data instead.`,
+    );
+  if (server.startsWith('http:'))
+    warnings.push(
+      `The connection to the API server is not encrypted (${server}). Anyone on the network path can read and change the traffic. The credentials in the kubeconfig are not sent. Use an https URL.`,
+    );
+  if (environment['NODE_TLS_REJECT_UNAUTHORIZED'] === '0')
+    warnings.push(
+      'NODE_TLS_REJECT_UNAUTHORIZED is 0, which disables TLS certificate verification for other programs of this job. This action ignores it for the API server, and verifies as the kubeconfig says. Remove the variable.',
+    );
+  return warnings;
+}
+
+/** The URL of a cluster's server. */
+function serverOf(cluster: Entry): string {
+  const server = text(cluster, 'server');
+  if (!server || !URL.canParse(server) || !/^https?:\/\//i.test(server) || /\s/.test(server))
+    throw wrong(cluster, 'there is no valid server URL. Set server to https://HOST:PORT.');
+  const { username, password, search, hash } = new URL(server);
   if (username !== '' || password !== '') throw wrong(cluster, 'the server URL contains credentials. Move them to the user entry.');
+  if (search !== '' || hash !== '' || /[?#]/.test(server)) throw wrong(cluster, 'the server URL has a query or a fragment. Remove it.');
+  return server;
+}
+
+/** The certificate authority of a cluster. */
+function authorityOf(cluster: Entry): Buffer | undefined {
   onlyOne(cluster, 'certificate-authority', 'certificate-authority-data');
-  if (flag(cluster, 'insecure-skip-tls-verify') && (text(cluster, 'certificate-authority') ?? text(cluster, 'certificate-authority-data')))
+  const authority = fileContent(cluster, 'certificate-authority') ?? dataContent(cluster, 'certificate-authority-data');
+  if (flag(cluster, 'insecure-skip-tls-verify') && authority)
     throw wrong(cluster, 'both a certificate authority and insecure-skip-tls-verify are set. Remove one of them.');
+  if (authority && !hasCertificate(authority.toString()))
+    throw wrong(cluster, 'the certificate authority contains no certificate in PEM format. Copy it again from the cluster.');
   const proxy = text(cluster, 'proxy-url');
-  if (proxy !== undefined && !(URL.canParse(proxy) && /^(https?|socks5):$/.test(new URL(proxy).protocol)))
-    throw wrong(cluster, 'proxy-url must be a URL with the scheme http, https or socks5.');
+  if (proxy !== undefined && !isProxy(proxy)) throw wrong(cluster, 'proxy-url must be a URL with the scheme http, https or socks5.');
+  return authority;
+}
+
+function hasCertificate(pem: string): boolean {
+  const [begin, end] = ['-----BEGIN CERTIFICATE-----', '-----END CERTIFICATE-----'];
+  return pem
+    .split(begin)
+    .slice(1)
+    .some((block) => block.includes(end) && isCertificate(`${begin}${block}`));
+}
+
+function isCertificate(pem: string | Buffer): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false;
+  }
 }
 
 function checkUser(user: Entry): void {
@@ -132,6 +200,33 @@ function checkUser(user: Entry): void {
     throw wrong(user, 'both a token and a username or password are set. Remove one of them.');
   if (token !== undefined && /[^\x21-\x7e]/.test(token))
     throw wrong(user, 'the token contains white space or other invalid characters. Check whether it was pasted with a line break.');
+}
+
+/** Checks a client certificate and its key. TLS would report a mistake only while it connects. */
+function checkCertificate(user: Entry, keyFile: Buffer | undefined): void {
+  const cert = fileContent(user, 'client-certificate') ?? dataContent(user, 'client-certificate-data');
+  const key = keyFile ?? dataContent(user, 'client-key-data');
+  if (!cert || !key) return;
+  if (!isCertificate(cert)) throw wrong(user, 'the client certificate is not a certificate in PEM format. Copy it again.');
+  try {
+    createSecureContext({ cert, key });
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    throw wrong(
+      user,
+      code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'
+        ? 'the client key belongs to another certificate than the client certificate. Copy both again.'
+        : 'the client key is not an unencrypted private key in PEM format. Copy it again.',
+    );
+  }
+}
+
+/** The namespace that an entry sets; `default` if it sets none. */
+function namespaceOf(entry: Entry): string {
+  const namespace = text(entry, 'namespace') ?? 'default';
+  if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(namespace))
+    throw wrong(entry, `the namespace ${quoteName(namespace)} is not valid. Use lower-case letters, digits and "-", at most 63.`);
+  return namespace;
 }
 
 function onlyOne(entry: Entry, one: string, other: string): void {
@@ -149,32 +244,16 @@ function execOf(user: Entry): ExecConfig | undefined {
 }
 
 /** The cluster information that a plugin can receive (client-go: ConfigToExecCluster). */
-function clusterForPlugins(cluster: Entry, server: string): object {
-  const path = file(cluster, 'certificate-authority');
-  const authority = path === undefined ? text(cluster, 'certificate-authority-data') : readBase64(path);
+function clusterForPlugins(cluster: Entry, server: string, authority: Buffer | undefined): object {
   const extensions = Array.isArray(cluster['extensions']) ? cluster['extensions'].filter(isRecord) : [];
   const extension = extensions.find(({ name }) => name === FOR_PLUGINS)?.['extension'];
   const known = {
     server,
     'tls-server-name': text(cluster, 'tls-server-name'),
     'insecure-skip-tls-verify': flag(cluster, 'insecure-skip-tls-verify') || undefined,
-    'certificate-authority-data': authority,
+    'certificate-authority-data': authority?.toString('base64'),
     'proxy-url': text(cluster, 'proxy-url'),
     config: extension,
   };
   return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined));
-}
-
-function readBase64(path: string): string {
-  try {
-    return readFileSync(path).toString('base64');
-  } catch (cause) {
-    throw new ClusterError(
-      'kubeconfig',
-      `Could not read the certificate authority ${path} (${(cause as NodeJS.ErrnoException).code}). Check the path and its permissions.`,
-      {
-        cause,
-      },
-    );
-  }
 }

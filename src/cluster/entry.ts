@@ -1,5 +1,11 @@
-import { existsSync } from 'node:fs';
 import { ClusterError } from './cluster.ts';
+import { FileError, readRegularFile } from './files.ts';
+import { looksLikePath, quoteName } from './quote.ts';
+
+/** The largest file that a kubeconfig refers to: a certificate, a key or a token. */
+const MAX_BYTES = 1024 * 1024;
+/** Fields in which white space at the start or the end is a mistake. */
+const TRIMMED = /^(server|tls-server-name|proxy-url|namespace|certificate-authority|client-certificate|client-key|tokenFile)$/;
 
 /** An entry of a kubeconfig's clusters, users or contexts (client-go's v1 Config), not validated yet. */
 export interface Entry {
@@ -16,6 +22,7 @@ export interface Entry {
 export function text(entry: Entry, key: string): string | undefined {
   const value = entry[key] ?? '';
   if (typeof value !== 'string') throw wrong(entry, `${key} must be a string. Put quotes around it.`);
+  if (TRIMMED.test(key) && value !== value.trim()) throw wrong(entry, `${key} starts or ends with white space. Remove it.`);
   return value === '' ? undefined : value;
 }
 
@@ -33,20 +40,49 @@ export function texts(entry: Entry, key: string): string[] {
   return value as string[];
 }
 
-/** The path of a file in an entry. It is checked here, so that the message can name the field. @throws ClusterError `kubeconfig` */
-export function file(entry: Entry, key: string): string | undefined {
+/**
+ * The content of a file that an entry refers to. It is read here although some files are read again later, so that a mistake is found before
+ * the first request, and the message can name the field.
+ *
+ * @throws ClusterError `kubeconfig`. A value that does not look like a path can be the content itself, so it is not quoted.
+ */
+export function fileContent(entry: Entry, key: string): Buffer | undefined {
   const path = text(entry, key);
-  if (path !== undefined && !existsSync(path))
-    throw wrong(
-      entry,
-      `the file ${path} (${key}) does not exist. For a CI runner, embed its content: kubectl config view --flatten --minify.`,
-    );
-  return path;
+  if (path === undefined) return undefined;
+  try {
+    return readRegularFile(path, MAX_BYTES);
+  } catch (error) {
+    if (!(error instanceof FileError)) throw error;
+    if (!looksLikePath(path))
+      throw wrong(
+        entry,
+        `${key} must be the path of a file, but its value does not look like one and is not shown. Content belongs into ${key === 'tokenFile' ? 'token' : `${key}-data, as base64`}.`,
+      );
+    if (error.message === 'it does not exist')
+      throw wrong(
+        entry,
+        `the file ${path} (${key}) does not exist. For a CI runner, embed its content: kubectl config view --flatten --minify.`,
+      );
+    throw wrong(entry, `could not read the file ${path} (${key}): ${error.message}. Check the path and its permissions.`);
+  }
+}
+
+/**
+ * The content of a field in base64, which can have line breaks.
+ *
+ * @throws ClusterError `kubeconfig`
+ */
+export function dataContent(entry: Entry, key: string): Buffer | undefined {
+  const data = text(entry, key)?.replace(/[\r\n]/g, '');
+  if (data === undefined) return undefined;
+  if (data.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(data))
+    throw wrong(entry, `${key} is not valid base64. Check whether it is complete, or whether it is the content itself.`);
+  return Buffer.from(data, 'base64');
 }
 
 /** The error for an invalid entry. */
 export function wrong(entry: Entry, what: string): ClusterError {
-  return new ClusterError('kubeconfig', `The kubeconfig is invalid: in the entry "${entry.name}", ${what}`);
+  return new ClusterError('kubeconfig', `The kubeconfig is invalid: in the entry ${quoteName(entry.name)}, ${what}`);
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,11 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { basename, delimiter, isAbsolute, join } from 'node:path';
+import { basename } from 'node:path';
 import { ClusterError } from './cluster.ts';
+import { allowedProgram, type PluginPolicy } from './exec-policy.ts';
+import { quoteName } from './quote.ts';
 import type { Secrets } from './secrets.ts';
-
-/** The programs that a kubeconfig is allowed to run: names in PATH, or exact paths; `any` allows all. */
-export type PluginPolicy = 'any' | readonly string[];
 
 /** `users[].user.exec` of a kubeconfig. */
 export interface ExecConfig {
@@ -32,13 +30,20 @@ interface Credentials {
   key?: unknown;
 }
 
-/** Environment variables that control which code runs. A kubeconfig is not allowed to set them. */
-const FORBIDDEN_VARIABLES =
-  /^(PATH|LD_.*|DYLD_.*|NODE_.*|PYTHON.*|PERL5.*|RUBY.*|BASH_ENV|ENV|IFS|SHELLOPTS|GCONV_PATH|JAVA_TOOL_OPTIONS)$/i;
+/**
+ * Variables that a plugin does not inherit: the inputs, which contain the kubeconfig and the GitHub token; the state of steps; and the
+ * runner's own tokens, addresses and command files. It keeps ACTIONS_ID_TOKEN_REQUEST_URL and its token, by which a plugin logs in.
+ */
+const NOT_INHERITED = /^(INPUT_.*|STATE_.*|ACTIONS_(RUNTIME|RESULTS|CACHE)_.*|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY))$/i;
 
 const V1 = 'client.authentication.k8s.io/v1';
 const API_VERSIONS = [V1, 'client.authentication.k8s.io/v1beta1'];
 
+/** A credential is much smaller. In bytes. */
+const MAX_OUTPUT = 1024 * 1024;
+/** How much of the error output is kept, in bytes, and how much of it a message contains, in characters. */
+const MAX_ERRORS = 64 * 1024;
+const MAX_MESSAGE = 2_000;
 /** The time limit for a plugin, in milliseconds. */
 const TIME_LIMIT = 60_000;
 /** A credential is renewed this long before it expires, in milliseconds. */
@@ -51,6 +56,7 @@ const EARLY = 10_000;
 export class ExecPlugins {
   static readonly PROVIDER = 'exec-plugin';
   readonly #exec: ExecConfig | undefined;
+  readonly #program: string;
   readonly #cluster: object;
   readonly #environment: Readonly<Record<string, string | undefined>>;
   readonly #secrets: Secrets;
@@ -69,7 +75,8 @@ export class ExecPlugins {
     this.#cluster = cluster;
     this.#environment = environment;
     this.#secrets = secrets;
-    if (exec) check(exec, policy, environment);
+    if (exec) checkShape(exec);
+    this.#program = exec ? allowedProgram(exec, policy, environment) : '';
   }
 
   /** Whether the kubeconfig uses a plugin. */
@@ -96,7 +103,7 @@ export class ExecPlugins {
 
   /** Stops a plugin that is still running. */
   stop(): void {
-    if (this.#child) end(this.#child);
+    if (this.#child) kill(this.#child);
   }
 
   async #current(): Promise<ExecCredentialStatus> {
@@ -113,55 +120,104 @@ export class ExecPlugins {
   }
 
   async #run(): Promise<ExecCredentialStatus> {
-    try {
-      const status = await run(this.#exec ?? {}, this.#cluster, this.#environment, (child) => {
-        this.#child = child;
-      });
-      this.#secrets.add([status.token, status.clientKeyData].filter((secret) => secret !== undefined));
-      return status;
-    } catch (error) {
-      // A plugin can echo what it was given.
-      throw error instanceof ClusterError
-        ? new ClusterError(error.failure, this.#secrets.hide(error.message), { cause: error.cause })
-        : error;
+    const exec = this.#exec ?? {};
+    const { apiVersion = V1 } = exec;
+    const name = quoteName(basename(this.#program));
+    const fail = (what: string): ClusterError =>
+      new ClusterError('credentials', this.#secrets.hide(`The exec plugin ${name} in the kubeconfig ${what}`));
+    const end = await this.#output(exec);
+    switch (end.kind) {
+      case 'not-started':
+        throw fail(`could not be started (${end.code}).`);
+      case 'killed':
+        throw fail(`did not finish within ${TIME_LIMIT / 1000} s. Run it before this step to find out why.`);
+      case 'too-large':
+        throw fail(`printed more than ${MAX_OUTPUT / 1024 / 1024} MiB. Check its arguments.`);
+      case 'exited': {
+        // A plugin can print what it was given. A secret that is cut in half is not found any more, so cut at last.
+        const errors = this.#secrets.hideEnd(end.errors, MAX_MESSAGE, end.errorsAreCut).trim();
+        if (end.code !== 0) throw fail(`failed (exit code ${end.code}): ${errors || 'no error output'}`);
+        const status = parseStatus(end.output, apiVersion);
+        if (!status)
+          throw fail(
+            `did not print an ExecCredential of ${apiVersion} with a token, or with a client certificate and its key. Check its version and arguments.`,
+          );
+        this.#secrets.add([status.token, status.clientKeyData].filter((secret) => secret !== undefined));
+        return status;
+      }
     }
   }
+
+  /** Runs the program once. */
+  #output({ args, env, apiVersion, provideClusterInfo }: ExecConfig): Promise<End> {
+    const info = {
+      apiVersion,
+      kind: 'ExecCredential',
+      spec: { interactive: false, ...(provideClusterInfo && { cluster: this.#cluster }) },
+    };
+    const inherited = Object.fromEntries(Object.entries(this.#environment).filter(([name]) => !NOT_INHERITED.test(name)));
+    const variables = Object.fromEntries((env ?? []).map(({ name, value }) => [name, value ?? '']));
+    // Most runs start no plugin, so this module is loaded only when it is needed.
+    const { spawn } = process.getBuiltinModule('node:child_process');
+    return new Promise((resolve) => {
+      const notStarted = (error: unknown): void =>
+        resolve({ kind: 'not-started', code: (error as NodeJS.ErrnoException).code ?? 'unknown error' });
+      try {
+        const child = spawn(this.#program, args ?? [], {
+          env: { ...inherited, ...variables, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
+          stdio: ['ignore', 'pipe', 'pipe'],
+          // A process group of its own, so that its child processes end with it.
+          detached: process.platform !== 'win32',
+        });
+        this.#child = child;
+        const timer = setTimeout(() => kill(child), TIME_LIMIT);
+        let output = Buffer.alloc(0);
+        let errors = Buffer.alloc(0);
+        let errorsAreCut = false;
+        child.stdout.on('data', (chunk: Buffer) => {
+          output = Buffer.concat([output, chunk]);
+          if (output.length > MAX_OUTPUT) kill(child);
+        });
+        child.stderr.on('data', (chunk: Buffer) => {
+          errors = Buffer.concat([errors, chunk]);
+          errorsAreCut ||= errors.length > MAX_ERRORS;
+          errors = errors.subarray(-MAX_ERRORS);
+        });
+        child.on('error', (error) => {
+          clearTimeout(timer);
+          notStarted(error);
+        });
+        child.on('close', (code, signal) => {
+          clearTimeout(timer);
+          if (output.length > MAX_OUTPUT) resolve({ kind: 'too-large' });
+          else if (signal) resolve({ kind: 'killed' });
+          else resolve({ kind: 'exited', code, output: output.toString('utf8'), errors: errors.toString('utf8'), errorsAreCut });
+        });
+      } catch (error) {
+        // An argument or a variable that the system does not accept. The message of the exception quotes it.
+        notStarted(error);
+      }
+    });
+  }
 }
+
+/** How a run of a plugin ended. */
+type End =
+  | { kind: 'not-started'; code: string }
+  | { kind: 'killed' }
+  | { kind: 'too-large' }
+  | { kind: 'exited'; code: number | null; output: string; errors: string; errorsAreCut: boolean };
 
 function isFresh({ expirationTimestamp }: ExecCredentialStatus): boolean {
   return !expirationTimestamp || Date.now() < Date.parse(expirationTimestamp) - EARLY;
 }
 
-function check(exec: ExecConfig, policy: PluginPolicy, environment: Readonly<Record<string, string | undefined>>): void {
-  const { command, env } = exec;
-  if (typeof command !== 'string' || command === '')
-    throw new ClusterError('credentials', 'The exec plugin in the kubeconfig has no command. Generate the kubeconfig again.');
-  if (policy !== 'any' && !policy.includes(command)) {
-    throw new ClusterError(
-      'credentials',
-      `The kubeconfig runs the program "${command}", which the input exec-plugins does not allow (allowed: ${policy.join(', ') || 'none'}). A kubeconfig from an untrusted source can run any program with the permissions of this job. If you trust it, add "${command}" to exec-plugins.`,
-    );
-  }
-  checkShape(exec);
-  const bad = (env ?? []).find(({ name }) => FORBIDDEN_VARIABLES.test(name));
-  if (bad)
-    throw new ClusterError(
-      'credentials',
-      `The exec plugin in the kubeconfig sets the environment variable ${bad.name}, which controls what code runs. Remove it from the kubeconfig.`,
-    );
-  if (!isAbsolute(command) && !command.includes('/') && !onPath(command, environment)) {
-    throw new ClusterError(
-      'credentials',
-      `The exec plugin "${command}" in the kubeconfig is not installed on this runner (not found in PATH). Install it before this step.${exec.installHint ? ` ${exec.installHint.trim()}` : ''}`,
-    );
-  }
-}
-
 /** Checks the fields as client-go does (validateAuthInfo), and rejects interactive plugins. */
-function checkShape({ apiVersion = '', interactiveMode, args, env }: ExecConfig): void {
+function checkShape({ command, apiVersion = '', interactiveMode, args, env }: ExecConfig): void {
   const refuse = (what: string): never => {
     throw new ClusterError('credentials', `The exec plugin in the kubeconfig is invalid: ${what}`);
   };
+  if (typeof command !== 'string' || command === '') refuse('it has no command. Generate the kubeconfig again.');
   if (!API_VERSIONS.includes(apiVersion)) refuse(`apiVersion must be one of ${API_VERSIONS.join(', ')}.`);
   if (interactiveMode === 'Always')
     refuse('interactiveMode is Always, but a CI runner is not interactive. Use a plugin that needs no input.');
@@ -180,79 +236,17 @@ function isListOf(list: unknown, isOne: (one: unknown) => boolean): boolean {
   return list === undefined || list === null || (Array.isArray(list) && list.every(isOne));
 }
 
-function onPath(command: string, environment: Readonly<Record<string, string | undefined>>): boolean {
-  const suffixes = process.platform === 'win32' ? ['.exe', '.cmd', '.bat', ''] : [''];
-  return (environment['PATH'] ?? '')
-    .split(delimiter)
-    .some((directory) => suffixes.some((suffix) => existsSync(join(directory, command + suffix))));
-}
-
-function run(
-  exec: ExecConfig,
-  cluster: object,
-  environment: Readonly<Record<string, string | undefined>>,
-  onStart: (child: ChildProcess) => void,
-): Promise<ExecCredentialStatus> {
-  const { apiVersion = V1, command = '', args, env, provideClusterInfo } = exec;
-  const info = { apiVersion, kind: 'ExecCredential', spec: { interactive: false, ...(provideClusterInfo && { cluster }) } };
-  const variables = Object.fromEntries((env ?? []).map(({ name, value }) => [name, value]));
-  // The inputs contain secrets that a plugin does not need: the kubeconfig and the GitHub token.
-  const inherited = Object.fromEntries(Object.entries(environment).filter(([name]) => !/^INPUT_/i.test(name)));
-  const name = basename(command);
-  // Most runs start no plugin, so this module is loaded only when it is needed.
-  const { spawn } = process.getBuiltinModule('node:child_process');
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args ?? [], {
-      env: { ...inherited, ...variables, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      // A process group of its own, so that its child processes end with it.
-      detached: process.platform !== 'win32',
-    });
-    onStart(child);
-    const timer = setTimeout(() => end(child), TIME_LIMIT);
-    const output: Buffer[] = [];
-    let errors = '';
-    child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => {
-      errors = (errors + chunk.toString('utf8')).slice(-2000);
-    });
-    child.on('error', (cause) => {
-      clearTimeout(timer);
-      reject(new ClusterError('credentials', `Could not start the exec plugin "${name}": ${cause.message}`, { cause }));
-    });
-    child.on('close', (code, signal) => {
-      clearTimeout(timer);
-      if (signal)
-        return reject(
-          new ClusterError(
-            'credentials',
-            `The exec plugin "${name}" did not finish within ${TIME_LIMIT / 1000} s. Run it before this step to find out why.`,
-          ),
-        );
-      if (code !== 0)
-        return reject(
-          new ClusterError('credentials', `The exec plugin "${name}" failed (exit code ${code}): ${errors.trim() || 'no error output'}`),
-        );
-      const status = parseStatus(Buffer.concat(output).toString('utf8'), apiVersion);
-      if (!status)
-        return reject(
-          new ClusterError(
-            'credentials',
-            `The exec plugin "${name}" did not print an ExecCredential of ${apiVersion} with a token, or with a client certificate and its key. Check its version and arguments.`,
-          ),
-        );
-      resolve(status);
-    });
-  });
-}
-
-/** Kills a plugin with its child processes, and closes its pipes, which a remaining process could keep open. */
-function end(child: ChildProcess): void {
+/**
+ * Kills a plugin with its child processes, and closes its pipes, which a remaining process could keep open. Once it has ended, its process
+ * id can belong to another process.
+ */
+function kill(child: ChildProcess): void {
+  const isRunning = child.pid !== undefined && child.exitCode === null && child.signalCode === null;
   try {
-    if (child.pid !== undefined && process.platform !== 'win32') process.kill(-child.pid, 'SIGKILL');
-    else child.kill('SIGKILL');
+    if (isRunning && process.platform !== 'win32') process.kill(-(child.pid ?? 0), 'SIGKILL');
+    else if (isRunning) child.kill('SIGKILL');
   } catch {
-    // It has already ended.
+    // It has just ended.
   }
   child.stdout?.destroy();
   child.stderr?.destroy();

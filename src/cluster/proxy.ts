@@ -20,6 +20,11 @@ export function proxyFor(server: string, environment: Readonly<Record<string, st
   return /^[a-z0-9]+:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
 }
 
+/** Whether a value is the URL of a proxy. */
+export function isProxy(url: string): boolean {
+  return URL.canParse(url) && /^(https?|socks5h?):$/.test(new URL(url).protocol) && new URL(url).hostname !== '';
+}
+
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }

@@ -1,6 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { ClusterError } from './cluster.ts';
+import { FileError, readRegularFile } from './files.ts';
+import { quotePath } from './quote.ts';
 import type { Secrets } from './secrets.ts';
+
+/** In bytes. */
+const MAX_BYTES = 1024 * 1024;
 
 /**
  * Authenticates with a bearer token from a file, as an authenticator of the client library. The file is read for each request, because
@@ -27,15 +31,23 @@ export class TokenFile {
   }
 
   #read(): string {
+    let token: string;
     try {
-      const token = readFileSync(this.#path, 'utf8').trim();
-      if (token !== '') return token;
-    } catch (cause) {
-      const { code } = cause as NodeJS.ErrnoException;
-      throw new ClusterError('credentials', `Could not read the token file ${this.#path} (${code}). Check the path and its permissions.`, {
-        cause,
-      });
+      token = readRegularFile(this.#path, MAX_BYTES).toString('utf8').trim();
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      throw new ClusterError(
+        'credentials',
+        `Could not read the token file ${quotePath(this.#path)}: ${error.message}. Check the path and its permissions.`,
+      );
     }
-    throw new ClusterError('credentials', `The token file ${this.#path} is empty. Log in again, or check what writes it.`);
+    if (token === '')
+      throw new ClusterError('credentials', `The token file ${quotePath(this.#path)} is empty. Log in again, or check what writes it.`);
+    if (/[^\x21-\x7e]/.test(token))
+      throw new ClusterError(
+        'credentials',
+        `The token in the file ${quotePath(this.#path)} contains white space or other invalid characters. Check what writes it.`,
+      );
+    return token;
   }
 }

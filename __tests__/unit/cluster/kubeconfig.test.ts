@@ -1,13 +1,15 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { selectorText } from '../../../src/cluster/client.ts';
 import { ClusterError } from '../../../src/cluster/cluster.ts';
 import { connectionFrom } from '../../../src/cluster/kubeconfig.ts';
+import { credentialsIn, secretsOf } from '../../../src/cluster/kubeconfig-secrets.ts';
 import { proxyFor } from '../../../src/cluster/proxy.ts';
-import { masksFor, passwordIn, Secrets, secretsOf } from '../../../src/cluster/secrets.ts';
+import { masksFor, Secrets } from '../../../src/cluster/secrets.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-unit-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -113,6 +115,8 @@ describe('where it comes from', () => {
 });
 
 describe('what is in it', () => {
+  const plugin = { apiVersion: 'client.authentication.k8s.io/v1', command: 'aws', interactiveMode: 'Never' };
+
   test.each([
     [config({ current: '' }), undefined, /does not set current-context.*one of: prod/],
     [config(), 'stage', /no context "stage".*Available contexts: prod/],
@@ -124,29 +128,43 @@ describe('what is in it', () => {
       /the file \/nonexistent\/ca\.crt \(certificate-authority\) does not exist/,
     ],
     [config({ user: { 'auth-provider': { name: 'gcp' } } }), undefined, /auth-provider is set, which Kubernetes removed/],
-    [config({ user: { token: null, exec: { command: 'curl' } } }), undefined, /runs the program "curl"/],
+    [
+      config({ user: { token: null, exec: { ...plugin, command: 'curl' } } }),
+      undefined,
+      /runs the program "curl", which the input exec-plugins does not allow/,
+    ],
   ])('is refused where it cannot work: %#', (source, context, message) => {
     expect(failure(() => connect(source, context === undefined ? {} : { context })).message).toMatch(message);
   });
 
-  const plugin = { apiVersion: 'client.authentication.k8s.io/v1', command: 'aws', interactiveMode: 'Never' };
-
-  test.each(['PATH', 'LD_PRELOAD', 'NODE_OPTIONS', 'ld_library_path'])('a plugin may not set %s', (name) => {
+  test.each([
+    'PATH',
+    'LD_PRELOAD',
+    'NODE_OPTIONS',
+    'ld_library_path',
+    'BASH_FUNC_aws%%',
+    'PYTHONSTARTUP',
+    'CLOUDSDK_PYTHON',
+    'GIT_SSH_COMMAND',
+  ])('a plugin may not set %s', (name) => {
     const source = config({ user: { token: null, exec: { ...plugin, env: [{ name, value: 'x' }] } } });
-    expect(failure(() => connect(source, { plugins: 'any' })).message).toContain(`environment variable ${name}`);
+    expect(failure(() => connect(source, { plugins: 'any' })).message).toContain(`environment variable "${name}"`);
   });
 
   test('the authority counts without a user too', async () => {
     const source = JSON.stringify({
       clusters: [
-        { name: 'c', cluster: { server: 'https://c.example', 'certificate-authority-data': Buffer.from('CA').toString('base64') } },
+        {
+          name: 'c',
+          cluster: { server: 'https://c.example', 'certificate-authority-data': Buffer.from(rootCertificates[0] ?? '').toString('base64') },
+        },
       ],
       contexts: [{ name: 'c', context: { cluster: 'c' } }],
       'current-context': 'c',
     });
     const options: { ca?: Buffer } = {};
     await connect(source).kubeConfig.applyToHTTPSOptions(options as never);
-    expect(String(options.ca)).toBe('CA');
+    expect(String(options.ca)).toBe(rootCertificates[0]);
   });
 
   test('what is dangerous is warned of', () => {
@@ -202,23 +220,27 @@ describe('secrets', () => {
 });
 
 describe('what is hidden', () => {
-  test('is found in a text in every form, whenever it was added, and told to whoever masks', () => {
+  test('is found in a text in every form, whenever it was added, and passed to a subscriber that masks it', () => {
     const secrets = new Secrets();
-    const told: string[] = [];
+    const masked: string[] = [];
     secrets.add(['first/secret+value']);
-    secrets.tell((forms) => void told.push(...forms));
+    secrets.subscribe((forms) => void masked.push(...forms));
     secrets.add(['second-secret-value', 'second-secret']);
     const forms = ['first/secret+value', encodeURIComponent('first/secret+value'), Buffer.from('second-secret-value').toString('base64')];
     expect(secrets.hide(`a ${forms.join(' b ')} second-secret-value.`)).toBe('a *** b *** b *** ***.');
-    expect(told).toEqual(expect.arrayContaining(forms));
+    expect(masked).toEqual(expect.arrayContaining(forms));
   });
 
   test.each([
-    ['http://me:p%40ss-word@proxy.example', ['p%40ss-word', 'p@ss-word']],
+    ['http://me:p%40ss-word@proxy.example', ['p%40ss-word', 'p@ss-word', 'me:p@ss-word']],
+    ['http://some-token@proxy.example:8080', ['some-token', 'some-token:']],
+    ['http://me:pa#ss/word@proxy.example', ['pa#ss/word', 'me:pa#ss/word']],
+    ['http://proxy.example/path@x', []],
     ['http://proxy.example', []],
     ['', []],
-  ])('the password in %j', (url, passwords) => {
-    expect(passwordIn(url)).toEqual(passwords);
+  ])('the credentials in %j', (url, credentials) => {
+    expect(credentialsIn(url)).toEqual(expect.arrayContaining(credentials));
+    expect(credentialsIn(url).length === 0).toBe(credentials.length === 0);
   });
 });
 
