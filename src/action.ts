@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os';
 import { clusterOver } from './cluster/client.ts';
 import { sleep } from './cluster/http.ts';
 import { connectionFrom } from './cluster/kubeconfig.ts';
-import { masksFor } from './cluster/secrets.ts';
+import { masksFor, Secrets } from './cluster/secrets.ts';
 import { guard, ofRecord, restoreRecorded } from './commands/guard.ts';
 import { history } from './commands/history.ts';
 import { rollback } from './commands/rollback.ts';
@@ -169,8 +169,19 @@ async function connected(
   work: (world: World, renew: () => Term) => Promise<Result[]>,
   isKnown = false,
 ): Promise<Result[]> {
-  const connection = connectionFrom({ source: request.kubeconfig, context: request.context, plugins: request.execPlugins, environment });
-  connection.secrets.tell((forms) => writer.mask(forms));
+  const timers: NodeJS.Timeout[] = [];
+  const renew = (): Term => {
+    const deadline = new AbortController();
+    lastResort.deadlineIn(request.timeout);
+    timers.push(setTimeout(() => deadline.abort(new Interruption('timeout')), request.timeout).unref());
+    return { signal: AbortSignal.any([cancel, deadline.signal]), deadline: clock.now() + request.timeout };
+  };
+  // The time runs while the kubeconfig is read, and its secrets are masked before anything else in it is used.
+  const term = renew();
+  const secrets = new Secrets();
+  secrets.subscribe((forms) => writer.mask(forms));
+  const { kubeconfig: source, context: asked, execPlugins: plugins } = request;
+  const connection = connectionFrom({ source, context: asked, plugins, environment, secrets });
   const { server, context } = connection;
   report.cluster = { server, context };
   report.results[0].daemonSet = nameOf(request.daemonSets, connection.namespace) ?? nothingYet().daemonSet;
@@ -182,15 +193,8 @@ async function connected(
     onAnswer: (text) => writer.debug(text),
     isKnown,
   });
-  const timers: NodeJS.Timeout[] = [];
-  const renew = (): Term => {
-    const deadline = new AbortController();
-    lastResort.deadlineIn(request.timeout);
-    timers.push(setTimeout(() => deadline.abort(new Interruption('timeout')), request.timeout).unref());
-    return { signal: AbortSignal.any([cancel, deadline.signal]), deadline: clock.now() + request.timeout };
-  };
   try {
-    return await work({ cluster, clock, log: writer, run: currentRun(), partial, ...renew() }, renew);
+    return await work({ cluster, clock, log: writer, run: currentRun(), partial, ...term }, renew);
   } finally {
     for (const timer of timers) clearTimeout(timer);
     cluster.close();
