@@ -29,7 +29,7 @@ export function causes({ causes: all = [], daemonSet, rollback }: Result): strin
   const items = all.slice(0, MOST_CAUSES).map((group) => {
     const sentence = prose(truncate(causeText(group), LONGEST_SENTENCE));
     const command = nextCommand(group, daemonSet.namespace);
-    return `<li>${group.stuck ? '❌' : '⏳'} <b>${sentence}</b>${command === undefined ? '' : `<br>Next: ${code(command)}`}</li>`;
+    return `<li>${group.stuck ? '❌' : '⏳'} <strong>${sentence}</strong>${command === undefined ? '' : `<br>Next: ${code(command)}`}</li>`;
   });
   const more = all.length > MOST_CAUSES ? [`<li>and ${all.length - MOST_CAUSES} more</li>`] : [];
   const heading = `### ${rollback?.result ? 'What failed' : 'What is blocking the rollout'}`;

@@ -223,10 +223,10 @@ function versions({ showValues }: Report, { outcome: end, rollback, old, target,
     cause(changeCause, showValues),
   ];
   const restored = newRevision === undefined ? 'Asked for' : outcome === 'rolled-back' ? 'Runs now' : 'Restored';
-  const number = newRevision === undefined ? `<b>${target.number}</b>` : `<b>${newRevision}</b> (was ${target.number})`;
+  const number = newRevision === undefined ? `<strong>${target.number}</strong>` : `<strong>${newRevision}</strong> (was ${target.number})`;
   return htmlTable(
     ['', 'Revision', 'Images', 'Change-cause'],
-    [row(newRevision === undefined ? 'Current' : 'Was running', `<b>${old.number}</b>`, old), row(restored, number, target)],
+    [row(newRevision === undefined ? 'Current' : 'Was running', `<strong>${old.number}</strong>`, old), row(restored, number, target)],
   );
 }
 
@@ -277,7 +277,7 @@ function history({ showValues }: Report, { history: all, outcome, reason, daemon
   const current = (number: number, is: boolean): string => `${number}${is ? ' (current)' : ''}`;
   const numberNow = (name: string): string => {
     const entry = now.get(name);
-    return !entry ? 'deleted' : entry.current ? `<b>${entry.number}</b> (current)` : String(entry.number);
+    return !entry ? 'deleted' : entry.current ? `<strong>${entry.number}</strong> (current)` : String(entry.number);
   };
   const columns: Cells[] = [
     [

@@ -73,8 +73,8 @@ describe('the findings in the summary', () => {
     const all = [group(2), group(1, { cause: 'not-replaced' }, { stuck: false })];
     const lines = causes({ ...failed, causes: all }).split('\n');
     expect(lines[0]).toBe('### What is blocking the rollout');
-    expect(lines[3]).toMatch(/^<li>❌ <b>2 pods crash.*<\/b><br>Next: <code>kubectl logs .*--previous<\/code><\/li>$/);
-    expect(lines[4]).toMatch(/^<li>⏳ <b>1 pod of the other version[^<]*<\/b><\/li>$/);
+    expect(lines[3]).toMatch(/^<li>❌ <strong>2 pods crash.*<\/strong><br>Next: <code>kubectl logs .*--previous<\/code><\/li>$/);
+    expect(lines[4]).toMatch(/^<li>⏳ <strong>1 pod of the other version[^<]*<\/strong><\/li>$/);
     expect(causes({ ...failed, causes: [] })).toBe('');
     const many = Array.from({ length: 12 }, () => group(1));
     expect(
@@ -170,7 +170,7 @@ describe('the findings in the summary', () => {
     expect(summary).toMatch(/^## ❌ Pods cannot start: /);
     expect(summary).toContain('Some details are left out');
     expect(count(summary, /### What is blocking the rollout/g)).toBe(one.results.length);
-    expect(count(summary, /<b>500 pods crash/g)).toBe(4 * one.results.length);
+    expect(count(summary, /<strong>500 pods crash/g)).toBe(4 * one.results.length);
     expect(count(summary, /<details/g)).toBe(count(summary, /<\/details>/g));
   });
 

@@ -63,8 +63,8 @@ describe('the summary', () => {
       ['10&nbsp;of&nbsp;10', 'nodes available'],
       ['7.4&nbsp;s', 'took'],
     ]);
-    expect(lines).toContainEqual(expect.stringContaining('<tr><td>Was running</td><td><b>3</b></td>'));
-    expect(lines).toContainEqual(expect.stringContaining('<tr><td>Runs now</td><td><b>4</b> (was 2)</td>'));
+    expect(lines).toContainEqual(expect.stringContaining('<tr><td>Was running</td><td><strong>3</strong></td>'));
+    expect(lines).toContainEqual(expect.stringContaining('<tr><td>Runs now</td><td><strong>4</strong> (was 2)</td>'));
   });
 
   test.each<[Outcome, string, string]>([
@@ -76,7 +76,7 @@ describe('the summary', () => {
     const rollback = { decision: { rollBack: true, because: 'timed-out' }, result: { ...rolledBack, outcome }, gate } as const;
     const text = summaryOf(report({ outcome: 'failed', reason: 'crash-loop', rollback }, { command: 'status' }));
     expect(text).toMatch(new RegExp(`^## ❌ Pods cannot start${verdict}: DaemonSet `));
-    expect(text).toContain(`<tr><td>${row}</td><td><b>4</b> (was 2)</td>`);
+    expect(text).toContain(`<tr><td>${row}</td><td><strong>4</strong> (was 2)</td>`);
   });
 
   test.each<[Outcome, string, Command?]>([
