@@ -26,7 +26,7 @@ const NO_OUTPUT: ReadonlySet<string> = new Set(['StartError', 'ContainerCannotRu
 
 function messageOf({ cause, reason, message }: Trouble, showOutput: boolean): string {
   const shown = textOf(message, showOutput);
-  if (showOutput || shown !== message || NO_OUTPUT.has(reason)) return shown;
+  if (showOutput || shown !== message || PROBE.test(message) || NO_OUTPUT.has(reason)) return shown;
   switch (cause) {
     case 'crash-loop':
     case 'oom-killed':
