@@ -27,16 +27,16 @@ describe('through a faulty network', () => {
     });
   };
 
-  test('the answer to the patch is lost: found in the object, written once', async () => {
+  test('the answer to the patch is lost: it is found in the object, and written once', async () => {
     proxy.fault = (kind) => (kind === 'patch' ? 'drop-answer' : 'pass');
     expectRolledBack(await rollback());
     expect(fleet.writes()).toBe(1);
   });
 
-  test('the answer is lost and somebody deploys right away: superseded, never taken for ours', async () => {
+  test('the answer is lost, and someone deploys right away: superseded, and not mistaken for our write', async () => {
     let deployed: Promise<unknown> = Promise.resolve();
     proxy.fault = (kind, count) => {
-      // The read that looks for the lost answer comes after the other's deploy.
+      // The read that checks for the lost write comes after the other deploy.
       if (kind === 'get' && count === 2) {
         deployed = fleet.kubectl(['set', 'image', 'daemonset/agent', 'agent=registry.example/agent:v3']);
         return { status: 503, headers: { 'Retry-After': '3' } };
@@ -45,7 +45,7 @@ describe('through a faulty network', () => {
     };
     const running = fleet.start({ kubeconfig: proxy.kubeconfig });
     await eventually(
-      'the look for the answer',
+      'the read after the lost answer',
       () => proxy.seen.filter((kind) => kind === 'get').length,
       (gets) => gets >= 2,
     );
@@ -56,7 +56,7 @@ describe('through a faulty network', () => {
     expect(await fleet.image()).toBe('v3');
   });
 
-  test('the patch is lost on its way: sent again, written once', async () => {
+  test('the patch is lost: it is sent again, and written once', async () => {
     proxy.fault = (kind, count) => (kind === 'patch' && count === 1 ? 'drop-request' : 'pass');
     expectRolledBack(await rollback());
     expect(fleet.writes()).toBe(1);
@@ -69,13 +69,13 @@ describe('through a faulty network', () => {
     expect(fleet.writes()).toBe(1);
   });
 
-  test('watches are closed again and again', async () => {
+  test('watches are closed repeatedly', async () => {
     proxy.fault = (kind, count) => (kind === 'watch' && count < 4 ? { cutAfter: 100 } : 'pass');
     expectRolledBack(await rollback());
   });
 
   test('410 as a status and as an event: the DaemonSet is read again', async () => {
-    const gone = { kind: 'Status', status: 'Failure', code: 410, reason: 'Expired', message: 'too old resource version' };
+    const gone = { kind: 'Status', apiVersion: 'v1', status: 'Failure', code: 410, reason: 'Expired', message: 'too old resource version' };
     proxy.fault = (kind, count) => {
       if (kind !== 'watch' || count > 2) return 'pass';
       return count === 1 ? { status: 410, body: gone } : { status: 200, body: { type: 'ERROR', object: gone } };
@@ -84,11 +84,36 @@ describe('through a faulty network', () => {
     expect(proxy.seen.filter((kind) => kind === 'get').length).toBeGreaterThan(1);
   });
 
-  test('a watch that says nothing for 35 seconds', async () => {
-    proxy.fault = (kind) => (kind === 'watch' ? { holdFor: 35_000 } : 'pass');
-    expectRolledBack(await rollback());
-    // One of the DaemonSet, and as nothing seems to move one of its pods.
+  test('a proxy that buffers watches: the DaemonSet is read while its watch is silent', async () => {
+    proxy.fault = (kind) => (kind === 'watch' ? { holdFor: 300_000 } : 'pass');
+    expectRolledBack(await fleet.rollback({ kubeconfig: proxy.kubeconfig, timeout: '40s' }));
+    expect(proxy.seen.filter((kind) => kind === 'get').length).toBeLessThanOrEqual(3);
+    // One watch of the DaemonSet, and one of its pods, because nothing seems to change.
     expect(proxy.seen.filter((kind) => kind === 'watch')).toHaveLength(2);
+  });
+
+  test('an answer of 404 that is not from the API server does not mean that the DaemonSet is deleted', async () => {
+    const page = { status: 404, body: '404 page not found' };
+    proxy.fault = (kind, count) => ((kind === 'watch' && count < 4) || (kind === 'get' && count > 1 && count < 4) ? page : 'pass');
+    expectRolledBack(await rollback());
+  });
+
+  test('a webhook that fails for a moment is called again', async () => {
+    const message = 'Internal error occurred: failed calling webhook "w.example.com": failed to call webhook: EOF';
+    proxy.fault = (kind, count) => (kind === 'patch' && count < 3 ? { status: 500, body: { reason: 'InternalError', message } } : 'pass');
+    expectRolledBack(await rollback());
+    expect(fleet.writes()).toBe(1);
+  });
+
+  test('a ControllerRevision that is nested too deep is left out, with a warning', async () => {
+    const [first] = (await fleet.json('get', 'controllerrevisions')).items;
+    await fleet.storeRevision('too-deep', first, (copy) => {
+      copy.revision = 9;
+      copy.data = JSON.parse(`${'{"a":'.repeat(3_000)}1${'}'.repeat(3_000)}`);
+    });
+    const step = await rollback();
+    expectStep(step, { code: 0, outputs: { outcome: 'rolled-back', images: 'registry.example/agent:v1' } });
+    expect(step.log).toMatch(/^::warning::ControllerRevision too-deep is ignored, because its data is nested more than 100 levels deep/m);
   });
 });
 

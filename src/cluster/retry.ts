@@ -24,11 +24,10 @@ export type NextStep = { kind: 'retry'; afterMs: number } | { kind: 'renew-crede
 
 /** What to do after a failed attempt. */
 export function nextStep({ error, effect, remedy }: Failure, { index, writes, hasAnswered, canRenew, retryAfterMs }: Attempt): NextStep {
-  const isDone = writes && effect === 'unknown';
-  if (isDone) return { kind: 'fail', error: new ClusterError('answer-lost', error.message, { cause: error }) };
-  if (remedy === 'renew-credentials' && index === 0 && canRenew) return { kind: 'renew-credentials' };
-  const helps = remedy === 'wait' || remedy === 'wait-briefly' || (remedy === 'wait-if-starting' && index > 0);
+  if (writes && effect === 'unknown') return { kind: 'fail', error: new ClusterError('answer-lost', error.message, { cause: error }) };
+  if (remedy.startsWith('renew') && index === 0 && canRenew) return { kind: 'renew-credentials' };
+  const waitHelps = ['wait', 'wait-briefly', 'renew-or-wait'].includes(remedy) || (remedy === 'wait-if-starting' && index > 0);
   const delayMs = (hasAnswered && remedy !== 'wait-briefly' ? PATIENT_DELAYS_MS : DELAYS_MS)[index];
-  if (!helps || delayMs === undefined) return { kind: 'fail', error };
+  if (!waitHelps || delayMs === undefined) return { kind: 'fail', error };
   return { kind: 'retry', afterMs: Math.max(delayMs, retryAfterMs) };
 }
