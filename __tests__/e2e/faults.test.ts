@@ -27,16 +27,16 @@ describe('through a faulty network', () => {
     });
   };
 
-  test('finds the result in the object when the answer to the patch is lost, and writes once', async () => {
+  test('the answer to the patch is lost: it is found in the object, and written once', async () => {
     proxy.fault = (kind) => (kind === 'patch' ? 'drop-answer' : 'pass');
     expectRolledBack(await rollback());
     expect(fleet.writes()).toBe(1);
   });
 
-  test('is superseded when the answer is lost and a deploy follows at once; the deploy is not mistaken for its own write', async () => {
+  test('the answer is lost, and someone deploys right away: superseded, and not mistaken for our write', async () => {
     let deployed: Promise<unknown> = Promise.resolve();
     proxy.fault = (kind, count) => {
-      // The read that looks for the result comes after the other deploy.
+      // The read that checks for the lost write comes after the other deploy.
       if (kind === 'get' && count === 2) {
         deployed = fleet.kubectl(['set', 'image', 'daemonset/agent', 'agent=registry.example/agent:v3']);
         return { status: 503, headers: { 'Retry-After': '3' } };
@@ -45,7 +45,7 @@ describe('through a faulty network', () => {
     };
     const running = fleet.start({ kubeconfig: proxy.kubeconfig });
     await eventually(
-      'the read that looks for the result',
+      'the read after the lost answer',
       () => proxy.seen.filter((kind) => kind === 'get').length,
       (gets) => gets >= 2,
     );
@@ -56,26 +56,26 @@ describe('through a faulty network', () => {
     expect(await fleet.image()).toBe('v3');
   });
 
-  test('sends the patch again when it is lost before the server, and writes once', async () => {
+  test('the patch is lost: it is sent again, and written once', async () => {
     proxy.fault = (kind, count) => (kind === 'patch' && count === 1 ? 'drop-request' : 'pass');
     expectRolledBack(await rollback());
     expect(fleet.writes()).toBe(1);
   });
 
-  test('retries when every first answer is 503, and 429 for the patch', async () => {
+  test('every first answer is 503, and 429 for the patch', async () => {
     proxy.fault = (kind, count) =>
       count > 1 ? 'pass' : kind === 'patch' ? { status: 429, headers: { 'Retry-After': '1' } } : { status: 503 };
     expectRolledBack(await rollback());
     expect(fleet.writes()).toBe(1);
   });
 
-  test('opens the watch again each time it is closed', async () => {
+  test('watches are closed repeatedly', async () => {
     proxy.fault = (kind, count) => (kind === 'watch' && count < 4 ? { cutAfter: 100 } : 'pass');
     expectRolledBack(await rollback());
   });
 
-  test('reads the DaemonSet again after 410 as a status and as an event', async () => {
-    const gone = { kind: 'Status', status: 'Failure', code: 410, reason: 'Expired', message: 'too old resource version' };
+  test('410 as a status and as an event: the DaemonSet is read again', async () => {
+    const gone = { kind: 'Status', apiVersion: 'v1', status: 'Failure', code: 410, reason: 'Expired', message: 'too old resource version' };
     proxy.fault = (kind, count) => {
       if (kind !== 'watch' || count > 2) return 'pass';
       return count === 1 ? { status: 410, body: gone } : { status: 200, body: { type: 'ERROR', object: gone } };
@@ -84,11 +84,36 @@ describe('through a faulty network', () => {
     expect(proxy.seen.filter((kind) => kind === 'get').length).toBeGreaterThan(1);
   });
 
-  test('tolerates a watch that sends nothing for 35 seconds', async () => {
-    proxy.fault = (kind) => (kind === 'watch' ? { holdFor: 35_000 } : 'pass');
-    expectRolledBack(await rollback());
-    // One watch of the DaemonSet and, since there is no visible progress, one of its pods.
+  test('a proxy that buffers watches: the DaemonSet is read while its watch is silent', async () => {
+    proxy.fault = (kind) => (kind === 'watch' ? { holdFor: 300_000 } : 'pass');
+    expectRolledBack(await fleet.rollback({ kubeconfig: proxy.kubeconfig, timeout: '40s' }));
+    expect(proxy.seen.filter((kind) => kind === 'get').length).toBeLessThanOrEqual(3);
+    // One watch of the DaemonSet, and one of its pods, because nothing seems to change.
     expect(proxy.seen.filter((kind) => kind === 'watch')).toHaveLength(2);
+  });
+
+  test('an answer of 404 that is not from the API server does not mean that the DaemonSet is deleted', async () => {
+    const page = { status: 404, body: '404 page not found' };
+    proxy.fault = (kind, count) => ((kind === 'watch' && count < 4) || (kind === 'get' && count > 1 && count < 4) ? page : 'pass');
+    expectRolledBack(await rollback());
+  });
+
+  test('a webhook that fails for a moment is called again', async () => {
+    const message = 'Internal error occurred: failed calling webhook "w.example.com": failed to call webhook: EOF';
+    proxy.fault = (kind, count) => (kind === 'patch' && count < 3 ? { status: 500, body: { reason: 'InternalError', message } } : 'pass');
+    expectRolledBack(await rollback());
+    expect(fleet.writes()).toBe(1);
+  });
+
+  test('a ControllerRevision that is nested too deep is left out, with a warning', async () => {
+    const [first] = (await fleet.json('get', 'controllerrevisions')).items;
+    await fleet.storeRevision('too-deep', first, (copy) => {
+      copy.revision = 9;
+      copy.data = JSON.parse(`${'{"a":'.repeat(3_000)}1${'}'.repeat(3_000)}`);
+    });
+    const step = await rollback();
+    expectStep(step, { code: 0, outputs: { outcome: 'rolled-back', images: 'registry.example/agent:v1' } });
+    expect(step.log).toMatch(/^::warning::ControllerRevision too-deep is ignored, because its data is nested more than 100 levels deep/m);
   });
 });
 
@@ -105,7 +130,7 @@ describe('on a test bed of its own', () => {
   });
   afterEach(() => fleet.remove());
 
-  test('rolls back v3 that is stuck halfway through 300 nodes, while the status keeps changing', async () => {
+  test('while v3 is stuck half-way over 300 nodes, and the status changes all the time', async () => {
     await fleet.rollOut('v1', { maxUnavailable: '50%' });
     await fleet.rollOut('v2', { maxUnavailable: '50%' });
     await fleet.deploy('v3-crash', { maxUnavailable: '50%' });
@@ -130,7 +155,7 @@ describe('on a test bed of its own', () => {
     expect(await fleet.history()).toEqual({ 1: 'v1', 3: 'v3-crash', 4: 'v2' });
   });
 
-  test('is refused after 30 s without a write when the controller does not observe the last change', async () => {
+  test('the controller does not see the last change: refused after 30 s, nothing written', async () => {
     await fleet.rollOut('v1');
     await fleet.rollOut('v2');
     await testbed.pause('kube-controller-manager');
@@ -139,7 +164,7 @@ describe('on a test bed of its own', () => {
       const step = await fleet.rollback();
       expectStep(step, { code: 1, outputs: { outcome: 'refused', reason: 'not-observed', changed: 'false' } });
       expect(fleet.writes()).toBe(0);
-      // Observed in time, "previous" is the version before the change.
+      // Seen in time, "previous" is the one before the change.
       const running = fleet.start();
       await eventually('the wait', running.log, (log) => log.includes('Waiting for daemon set spec update to be observed'));
       await testbed.resume('kube-controller-manager');
@@ -149,7 +174,7 @@ describe('on a test bed of its own', () => {
     }
   });
 
-  test('continues when the API server is killed and restarted during the rollout', async () => {
+  test('the API server is killed and started again in the middle of the rollout', async () => {
     await fleet.rollOut('v1');
     await fleet.deploy('v2-hang');
     await fleet.deploy('v3');

@@ -1,54 +1,72 @@
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server, request as secureRequest } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { dump, load } from 'js-yaml';
 import { type Any, type Fleet, servingCertificate } from './support.ts';
 
-export type Kind = 'get' | 'list' | 'dry-run' | 'patch' | 'mark' | 'watch';
+export type Kind = 'get' | 'list' | 'pods' | 'dry-run' | 'patch' | 'mark' | 'watch';
 
-/** What the proxy does with a request instead of forwarding it, or with its answer. `count` is 1 for the first of its kind. */
+/** An answer of the proxy. An object is a `Status` of the API unless it has a kind; a text is not from an API server. */
+export interface Reply {
+  status: number;
+  body?: object | string;
+  headers?: Record<string, string>;
+}
+
+/** What the proxy does with a request instead of passing it on, or with its answer. `count` is 1 for the first of its kind. */
 export type Fault = (
   kind: Kind,
   count: number,
 ) =>
   | 'pass'
+  | 'refuse'
+  | 'reset'
   | 'drop-answer'
   | 'drop-request'
+  | 'switch-protocols'
   | 'swallow-request'
   | 'swallow-answer'
+  | 'truncate'
   | 'cut-in-half'
   | 'drip'
-  | { status: number; body?: object; headers?: Record<string, string> }
+  | Reply
   | { cutAfter: number }
   | { holdFor: number };
 
-/** A proxy in front of the real API server. It has the server's own certificate; clients use a bearer token. */
+/** A proxy in front of the real API server. It has the certificate of the server; clients authenticate with a bearer token. */
 export class FaultyProxy {
   readonly #server: Server;
+  /** TCP connections by their remote port: TLS connections cannot be reset. */
+  readonly #connections = new Map<number | undefined, Socket>();
   readonly seen: Kind[] = [];
-  /** Connects through the proxy. */
+  /** A kubeconfig for the server behind the proxy. */
   kubeconfig = '';
   fault: Fault = () => 'pass';
-  /** What happens while a request is on its way to the server. */
+  /** Called before a request is passed on. */
   before: (kind: Kind, count: number) => Promise<void> = async () => {};
 
   private constructor(server: Server) {
     this.#server = server;
   }
 
-  /** Opens a proxy in front of a fleet's test bed. Its kubeconfig is for a service account with all rights in the fleet's namespace. */
+  /** A proxy for a fleet's test bed. Its kubeconfig has a service account with all permissions in the fleet's namespace. */
   static async inFrontOf(fleet: Fleet): Promise<FaultyProxy> {
     const { testbed, namespace } = fleet;
     await fleet.kubectl(['create', 'serviceaccount', 'ci']);
     await fleet.kubectl(['create', 'rolebinding', 'ci', '--clusterrole=admin', `--serviceaccount=${namespace}:ci`]);
-    // Not even the role admin is allowed to write ControllerRevisions.
+    // The role admin does not allow to write ControllerRevisions.
     await fleet.kubectl(['create', 'role', 'marks', '--verb=patch', '--resource=controllerrevisions.apps']);
     await fleet.kubectl(['create', 'rolebinding', 'marks', '--role=marks', `--serviceaccount=${namespace}:ci`]);
     const token = (await fleet.kubectl(['create', 'token', 'ci'])).trim();
     const upstream = new URL(testbed.server);
     const ca = readFileSync(testbed.caFile);
     const proxy = new FaultyProxy(createServer(servingCertificate(testbed)));
+    proxy.#server.on('connection', (socket: Socket) => {
+      const { remotePort } = socket;
+      proxy.#connections.set(remotePort, socket);
+      socket.on('close', () => proxy.#connections.delete(remotePort));
+    });
     proxy.#server.on('request', async (from: IncomingMessage, to: ServerResponse) => {
       const kind = kindOf(from);
       proxy.seen.push(kind);
@@ -56,13 +74,12 @@ export class FaultyProxy {
       await proxy.before(kind, count);
       const fault = proxy.fault(kind, count);
       if (fault === 'swallow-request') return;
+      if (fault === 'refuse') return proxy.#refuse();
+      if (fault === 'reset') return void proxy.#connections.get(from.socket.remotePort)?.resetAndDestroy();
       if (fault === 'drop-request') return void from.socket.destroy();
-      if (typeof fault === 'object' && 'status' in fault) {
-        to.writeHead(fault.status, { 'Content-Type': 'application/json', ...fault.headers });
-        return void to.end(
-          JSON.stringify(fault.body ?? { kind: 'Status', status: 'Failure', code: fault.status, message: 'by the proxy' }),
-        );
-      }
+      if (fault === 'switch-protocols')
+        return void from.socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+      if (typeof fault === 'object' && 'status' in fault) return reply(to, fault);
       const through = secureRequest(
         {
           host: upstream.hostname,
@@ -79,14 +96,15 @@ export class FaultyProxy {
             return;
           }
           if (fault === 'swallow-answer') return void answer.resume();
-          if (fault === 'cut-in-half' || fault === 'drip') {
+          if (fault === 'cut-in-half' || fault === 'drip' || fault === 'truncate') {
             const { 'content-length': _length, ...headers } = answer.headers;
             to.writeHead(answer.statusCode ?? 502, headers);
-            return void (fault === 'drip' ? drip(answer, to).catch(() => to.destroy()) : cutInHalf(answer, to));
+            if (fault === 'drip') return void drip(answer, to).catch(() => to.destroy());
+            return cutInHalf(answer, to, fault === 'truncate');
           }
           to.writeHead(answer.statusCode ?? 502, answer.headers);
           if (typeof fault === 'object' && 'holdFor' in fault) {
-            // The headers now, and nothing else for a while.
+            // The headers at once, and the body later.
             to.flushHeaders();
             answer.pause();
             setTimeout(() => answer.pipe(to), fault.holdFor);
@@ -109,18 +127,35 @@ export class FaultyProxy {
     return proxy;
   }
 
+  /** Refuses connections for a second. */
+  #refuse(): void {
+    const { port } = this.#server.address() as AddressInfo;
+    this.#server.close();
+    this.#server.closeAllConnections();
+    setTimeout(() => this.#server.listen(port, '127.0.0.1'), 1_000);
+  }
+
   stop(): void {
     this.#server.close();
     this.#server.closeAllConnections();
   }
 }
 
-/** Sends the first half of the first chunk, and ends. */
-function cutInHalf(answer: IncomingMessage, to: ServerResponse): void {
-  answer.once('data', (chunk: Buffer) => to.end(chunk.subarray(0, chunk.length / 2)));
+function reply(to: ServerResponse, { status, body = {}, headers }: Reply): void {
+  const isText = typeof body === 'string';
+  const failure = { kind: 'Status', apiVersion: 'v1', status: 'Failure', code: status, message: 'by the proxy', ...(body as object) };
+  to.writeHead(status, { 'Content-Type': isText ? 'text/html' : 'application/json', ...headers });
+  to.end(isText ? body : JSON.stringify('kind' in body || 'type' in body ? body : failure));
 }
 
-/** Sends each chunk in twenty small ones over one second. */
+/** The first half of the answer, and the end; or the end of the connection. */
+function cutInHalf(answer: IncomingMessage, to: ServerResponse, abruptly: boolean): void {
+  answer.once('data', (chunk: Buffer) => {
+    to.write(chunk.subarray(0, chunk.length / 2), () => (abruptly ? to.destroy() : to.end()));
+  });
+}
+
+/** Each chunk in twenty small ones, within a second. */
 async function drip(answer: IncomingMessage, to: ServerResponse): Promise<void> {
   for await (const chunk of answer) {
     const size = Math.ceil((chunk as Buffer).length / 20);
@@ -136,5 +171,6 @@ function kindOf({ method, url = '' }: IncomingMessage): Kind {
   if (method === 'PATCH' && url.includes('controllerrevisions')) return 'mark';
   if (method === 'PATCH') return url.includes('dryRun=All') ? 'dry-run' : 'patch';
   if (url.includes('watch=true')) return 'watch';
-  return url.includes('controllerrevisions') || url.includes('/pods') ? 'list' : 'get';
+  if (url.includes('/pods')) return 'pods';
+  return url.includes('controllerrevisions') ? 'list' : 'get';
 }

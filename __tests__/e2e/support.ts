@@ -39,9 +39,8 @@ export function execute(program: string, parameters: string[], input = ''): Prom
     const child = execFile(program, parameters, { maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
       done({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr });
     });
-    // A program that ends without reading its input closes it.
-    child.stdin?.on('error', () => {});
-    child.stdin?.end(input);
+    // A program can end without reading its input.
+    child.stdin?.on('error', () => {}).end(input);
   });
 }
 

@@ -23,8 +23,8 @@ export interface Failure {
   error: ClusterError;
   /** Whether the server may have processed the request. */
   effect: 'none' | 'unknown';
-  /** What helps: nothing; time; a short time, because the server works; time, if the server is starting; new credentials. */
-  remedy: 'none' | 'wait' | 'wait-briefly' | 'wait-if-starting' | 'renew-credentials';
+  /** What helps: nothing; time; a short time, because the server works; time, if the server is starting; new credentials, or also time. */
+  remedy: 'none' | 'wait' | 'wait-briefly' | 'wait-if-starting' | 'renew-credentials' | 'renew-or-wait';
 }
 
 /** The longest part of an unexpected answer that a message quotes, in characters. */
@@ -34,8 +34,13 @@ const LONGEST_QUOTE = 200;
 export function explainAnswer(answer: Answer, asked: Asked, server: string): Failure {
   const status = statusIn(answer.text);
   const { status: code } = answer;
-  // The API server sends plain text if it is overloaded. Every server sends 429 instead of processing the request.
-  if (!status) return code === 429 ? overloaded(answer, server) : explainUnexpected(answer, server);
+  if (!status) {
+    // The API server sends plain text if it is overloaded. Every server sends 429 instead of processing the request.
+    if (code === 429) return overloaded(answer, server);
+    const failure = explainUnexpected(answer, server);
+    // A gateway that authenticates does not pass the request on.
+    return code === 401 ? { ...failure, effect: 'none', remedy: 'renew-or-wait' } : failure;
+  }
   const { message = '', reason } = status;
   const detail = message ? `: ${message}` : '';
   const fail = (failure: ClusterFailure, text: string, remedy: Failure['remedy'] = 'none'): Failure => ({

@@ -135,7 +135,7 @@ export class Http {
     } catch (error) {
       call.signal.throwIfAborted();
       const { failure } = this.#explained(error);
-      if (failure.remedy === 'renew-credentials') this.#connection.plugins.forget();
+      if (failure.remedy.startsWith('renew')) this.#connection.plugins.forget();
       throw failure.error;
     } finally {
       response?.destroy();
@@ -144,6 +144,7 @@ export class Http {
 
   /** Certificates and headers. This can run a credential plugin, which has its own time limit. */
   async #credentials(signal: AbortSignal): Promise<RequestOptions> {
+    signal.throwIfAborted();
     const options: RequestOptions = {};
     await abortable(this.#connection.kubeConfig.applyToHTTPSOptions(options), signal);
     return options;

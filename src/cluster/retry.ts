@@ -31,12 +31,11 @@ export function nextStep(
   { error, effect, remedy }: Failure,
   { index, writes, hasAnswered, isKnown, canRenew, retryAfterMs }: Attempt,
 ): NextStep {
-  const isDone = writes && effect === 'unknown';
-  if (isDone) return { kind: 'fail', error: new ClusterError('answer-lost', error.message, { cause: error }) };
-  if (remedy === 'renew-credentials' && index === 0 && canRenew) return { kind: 'renew-credentials' };
-  const helps = remedy === 'wait' || remedy === 'wait-briefly' || (remedy === 'wait-if-starting' && index > 0);
+  if (writes && effect === 'unknown') return { kind: 'fail', error: new ClusterError('answer-lost', error.message, { cause: error }) };
+  if (remedy.startsWith('renew') && index === 0 && canRenew) return { kind: 'renew-credentials' };
+  const waitHelps = ['wait', 'wait-briefly', 'renew-or-wait'].includes(remedy) || (remedy === 'wait-if-starting' && index > 0);
   const delayMs = delayAfter(index, remedy === 'wait-briefly' ? 'brief' : isKnown ? 'known' : hasAnswered ? 'patient' : 'brief');
-  if (!helps || delayMs === undefined) return { kind: 'fail', error };
+  if (!waitHelps || delayMs === undefined) return { kind: 'fail', error };
   return { kind: 'retry', afterMs: Math.max(delayMs, retryAfterMs) };
 }
 

@@ -47,7 +47,7 @@ export async function* watch<T extends WatchedObject>(http: Http, options: Watch
   const { list, signal, onPolling } = options;
   let { version } = options;
   let waitMs = FIRST_WAIT_MS;
-  const silence: Silence = { known: version, quietUntil: 0, lastRead: Number.NEGATIVE_INFINITY };
+  const silence: Silence = { known: version, quietUntil: Date.now() + QUIET_MS, lastRead: Number.NEGATIVE_INFINITY };
   for (;;) {
     const started = Date.now();
     try {
@@ -55,6 +55,7 @@ export async function* watch<T extends WatchedObject>(http: Http, options: Watch
         const { objects, version: read } = await list(signal);
         version = read;
         silence.known = objects[0]?.metadata.resourceVersion;
+        silence.lastRead = Date.now();
         yield { kind: 'all', objects };
       }
       for await (const event of connect<T>(http, options, version, silence)) {
@@ -85,7 +86,8 @@ export async function* watch<T extends WatchedObject>(http: Http, options: Watch
       if (isFailure(error, 'not-found', 'certificate', 'credentials')) throw error;
       // A second 401 is final; the first can be an expired token, which is renewed.
       if (isFailure(error, 'unauthorized') && waitMs > FIRST_WAIT_MS) throw error;
-      if (isFailure(error, 'expired')) version = undefined;
+      // A watch that fails again and again is silent, too.
+      if (isFailure(error, 'expired') || (options.readIfSilent && Date.now() >= nextRead(silence))) version = undefined;
     }
     if (Date.now() - started > LONGEST_WAIT_MS) waitMs = FIRST_WAIT_MS;
     await sleep(waitMs * (0.75 + Math.random() / 2), signal);
@@ -120,7 +122,6 @@ async function* connect<T extends WatchedObject>(
     signal: AbortSignal.any([signal, stop.signal]),
   };
   const timer = setTimeout(() => stop.abort(), SILENCE_MS);
-  silence.quietUntil = Date.now() + QUIET_MS;
   let missed: { object: T } | { error: unknown } | undefined;
   const found = (end: typeof missed): void => {
     missed ??= end;
@@ -156,6 +157,10 @@ function decoded<T>(line: Json, decode: (object: Json) => T | undefined): Change
   return 'object' in event ? { ...event, object: decode(event.object) } : event;
 }
 
+function nextRead({ quietUntil, lastRead }: Silence): number {
+  return Math.max(quietUntil, lastRead + BETWEEN_READS_MS);
+}
+
 /** Reads the object whenever its watch is silent. Its state, once it has changed. */
 async function missedState<T extends WatchedObject>(
   read: (signal: AbortSignal) => Promise<T>,
@@ -163,16 +168,16 @@ async function missedState<T extends WatchedObject>(
   signal: AbortSignal,
 ): Promise<T> {
   for (;;) {
-    const due = Math.max(silence.quietUntil, silence.lastRead + BETWEEN_READS_MS);
+    const due = nextRead(silence);
     if (Date.now() < due) {
       await sleep(due - Date.now(), signal);
       continue;
     }
-    silence.lastRead = Date.now();
     // A failure proves nothing, unless the object does not exist or is invalid.
     const object = await read(signal).catch((error: unknown) => {
       if (signal.aborted || isFailure(error, 'not-found') || error instanceof InvalidObject) throw error;
     });
+    silence.lastRead = Date.now();
     if (object && object.metadata.resourceVersion !== silence.known) return object;
   }
 }

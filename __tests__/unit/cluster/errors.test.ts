@@ -84,7 +84,6 @@ describe('an answer that is not from a Kubernetes API server', () => {
     [404, 'text/plain', '404 page not found\n'],
     [404, 'application/json', '{"message":"Not Found"}'],
     [404, 'application/json', JSON.stringify({ kind: 'Status', message: 'no apiVersion', reason: 'NotFound' })],
-    [401, 'text/html', '<html>log in</html>'],
     [403, 'text/html', '<html>blocked</html>'],
     [403, 'application/json', JSON.stringify({ message: RBAC })],
     [302, 'text/html', ''],
@@ -100,6 +99,14 @@ describe('an answer that is not from a Kubernetes API server', () => {
     expect(explained).toMatchObject({ effect: 'unknown', remedy: 'wait', error: { failure: 'unreachable' } });
     const what = type === '' ? `(${code})` : `(${code}, ${type})`;
     expect(explained.error.message).toContain(`is not from a Kubernetes API server ${what}`);
+  });
+
+  test('401 of a gateway that authenticates: new credentials can help, and a write was not processed', () => {
+    expect(explain(401, '<html>log in</html>')).toMatchObject({
+      effect: 'none',
+      remedy: 'renew-or-wait',
+      error: { failure: 'unreachable' },
+    });
   });
 
   test('is quoted without markup and control characters, and not in full', () => {

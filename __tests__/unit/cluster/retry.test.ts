@@ -42,6 +42,8 @@ const ROWS: Row[] = [
   ['rejected credentials of a plugin', 'none', 'renew-credentials', { ...read, canRenew: true }, 'renew'],
   ['rejected credentials of a plugin, again', 'none', 'renew-credentials', { ...read, canRenew: true, index: 1 }, 'fail'],
   ['rejected credentials without a plugin', 'none', 'renew-credentials', read, 'fail'],
+  ['rejected credentials of a plugin, by a gateway', 'none', 'renew-or-wait', { ...read, canRenew: true }, 'renew'],
+  ['rejected credentials without a plugin, by a gateway', 'none', 'renew-or-wait', write, 250],
   // reads and writes
   ['a read that was processed, perhaps', 'unknown', 'wait', read, 250],
   ['a write that was not processed', 'none', 'wait', write, 250],

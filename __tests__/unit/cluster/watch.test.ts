@@ -163,7 +163,7 @@ describe('an end of a connection', () => {
       ],
       ['1', '900'],
     ],
-    ['by an error: so does it', [{ after: 1, send: new ClusterError('unreachable', 'x') }], ['1', '1']],
+    ['by an error: it continues, too', [{ after: 1, send: new ClusterError('unreachable', 'x') }], ['1', '1']],
     ['by an expired version: everything is read', [{ after: 1, send: { type: 'ERROR', object: {} } }], ['1', '500']],
     ['by an expired version, as a status', [{ after: 1, send: new ClusterError('expired', 'x') }], ['1', '500']],
   ])('%s', async (_name, script, versions) => {
@@ -181,6 +181,15 @@ describe('an end of a connection', () => {
     const failing: Script[] = Array.from({ length: 200 }, () => [{ after: 1, send: { type: 'ERROR', object: {} } }]);
     const played = await new Played(failing, () => thing('1')).runs(60_000);
     expect(played.connections.length).toBeLessThan(15);
+    await played.stop();
+  });
+
+  test('a server that does not support watches: the object is read instead', async () => {
+    const failing: Script[] = Array.from({ length: 200 }, () => [{ after: 1, send: new ClusterError('unreachable', 'x') }]);
+    const played = await new Played(failing, (at) => thing(at < 50_000 ? '1' : '7')).runs(120_000);
+    expect(played.reads.length).toBeGreaterThanOrEqual(3);
+    expect(played.reads.length).toBeLessThanOrEqual(4);
+    expect(played.seen).toEqual([expect.stringMatching(/ one 7$/)]);
     await played.stop();
   });
 
