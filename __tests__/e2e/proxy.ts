@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { dump, load } from 'js-yaml';
 import { type Any, type Fleet, servingCertificate } from './support.ts';
 
-export type Kind = 'get' | 'list' | 'pods' | 'dry-run' | 'patch' | 'mark' | 'watch';
+export type Kind = 'get' | 'list' | 'pods' | 'nodes' | 'events' | 'dry-run' | 'patch' | 'mark' | 'watch';
 
 /** An answer of the proxy. An object is a `Status` of the API unless it has a kind; a text is not from an API server. */
 export interface Reply {
@@ -172,5 +172,7 @@ function kindOf({ method, url = '' }: IncomingMessage): Kind {
   if (method === 'PATCH') return url.includes('dryRun=All') ? 'dry-run' : 'patch';
   if (url.includes('watch=true')) return 'watch';
   if (url.includes('/pods')) return 'pods';
+  if (url.includes('/nodes')) return 'nodes';
+  if (url.includes('/events')) return 'events';
   return url.includes('controllerrevisions') ? 'list' : 'get';
 }
