@@ -2,21 +2,21 @@ import { tmpdir } from 'node:os';
 import { clusterOver } from './cluster/client.ts';
 import { sleep } from './cluster/http.ts';
 import { connectionFrom } from './cluster/kubeconfig.ts';
-import { masksFor } from './cluster/secrets.ts';
+import { masksFor, Secrets } from './cluster/secrets.ts';
 import { guard, ofRecord, restoreRecorded } from './commands/guard.ts';
 import { history } from './commands/history.ts';
 import { rollback } from './commands/rollback.ts';
 import { status } from './commands/status.ts';
 import type { Recorded } from './daemonset/guard.ts';
 import { isSuccess, worstOf } from './daemonset/outcome.ts';
-import type { Conclusion, Facts, Result } from './daemonset/result.ts';
+import type { Conclusion, Facts, RecordProblem, Result } from './daemonset/result.ts';
 import { formatDuration } from './duration.ts';
 import { currentRun, documentation, isPrivateRepository } from './github/run.ts';
 import { InputError, type Request, readInputs } from './inputs.ts';
 import { isStuck, LastResort, type Stuck } from './last-resort.ts';
 import { notify } from './notify.ts';
 import { nameOf, placeOf, purposeOf } from './opening.ts';
-import { forget, keep, keptFrom, recall } from './records.ts';
+import { forget, keep, keptFrom, recall, recordedBy } from './records.ts';
 import type { Report } from './report/report.ts';
 import type { Writer } from './report/write.ts';
 import { failureOf } from './rollback/failure.ts';
@@ -54,6 +54,7 @@ export async function run(stage: Stage, environment: Environment, cancel: AbortS
     results: [nothingYet()],
     cluster: undefined,
     showValues: false,
+    hide: (text) => writer.hide(text),
     duration: 0,
     warnings: writer.warnings,
     help: undefined,
@@ -108,11 +109,13 @@ function main(request: Request, step: Step): Promise<Result[]> {
         return history(request, world);
       case 'guard':
         return guard(request, world, (records) => {
-          const kept = keep(records, environment['RUNNER_TEMP'] || tmpdir());
+          const folder = temporaryFolder(environment);
+          const by = recordedBy(environment);
+          const kept = keep(records, folder, by, clusterOf(step));
           try {
             writer.save('guard', kept);
           } catch (error) {
-            forget(kept);
+            forget(kept, folder, by);
             throw error;
           }
         });
@@ -125,10 +128,15 @@ const LIMIT_AFTER_CANCEL = 240_000;
 
 /** Restores what a guard recorded, after its job has failed. */
 async function post(request: Request, step: Step): Promise<Result[]> {
+  // Only a guard leaves a state; for another command, some other step has set it.
+  if (request.command !== 'guard') return [{ ...nothingYet(), ...recordLost('not-ours') }];
   const kept = keptFrom(step.environment['STATE_guard']);
-  const records = kept && recall(kept);
-  if (kept) forget(kept);
-  if (request.command !== 'guard' || !records) return [{ ...nothingYet(), ...RECORD_LOST }];
+  const folder = temporaryFolder(step.environment);
+  const by = recordedBy(step.environment);
+  const recalled = recall(kept, folder, by);
+  if (kept) forget(kept, folder, by);
+  if (recalled.kind === 'lost') return [{ ...nothingYet(), ...recordLost(recalled.why) }];
+  const { records } = recalled;
   const cancelled = request.jobStatus === 'cancelled';
   if (cancelled && !request.onCancel) return records.map(leftAfterCancel);
   const named = { kind: 'named', daemonSets: records.map(({ daemonSet }) => daemonSet) } as const;
@@ -136,14 +144,14 @@ async function post(request: Request, step: Step): Promise<Result[]> {
   const what = cancelled ? `was cancelled, which leaves at most ${formatDuration(timeout)}` : 'failed';
   const why = `the job ${what}: restore what was recorded, if this job changed it`;
   try {
+    const restore = async (world: World): Promise<Result[]> => {
+      const { server, context } = clusterOf(step);
+      return server === recalled.in.server && context === recalled.in.context
+        ? restoreRecorded(request, records, world)
+        : records.map((recorded) => ({ ...nothingYet(), ...ofRecord(recorded), ...recordLost('other-cluster') }));
+    };
     // The guard reached this API server before the deploy.
-    return await connected(
-      { ...request, daemonSets: named, timeout },
-      why,
-      step,
-      (world) => restoreRecorded(request, records, world),
-      true,
-    );
+    return await connected({ ...request, daemonSets: named, timeout }, why, step, restore, true);
   } catch (error) {
     return records.map((recorded) => ({ ...nothingYet(), ...ofRecord(recorded), ...failureOf(error, false) }));
   }
@@ -161,8 +169,19 @@ async function connected(
   work: (world: World, renew: () => Term) => Promise<Result[]>,
   isKnown = false,
 ): Promise<Result[]> {
-  const connection = connectionFrom({ source: request.kubeconfig, context: request.context, plugins: request.execPlugins, environment });
-  connection.secrets.tell((forms) => writer.mask(forms));
+  const timers: NodeJS.Timeout[] = [];
+  const renew = (): Term => {
+    const deadline = new AbortController();
+    lastResort.deadlineIn(request.timeout);
+    timers.push(setTimeout(() => deadline.abort(new Interruption('timeout')), request.timeout).unref());
+    return { signal: AbortSignal.any([cancel, deadline.signal]), deadline: clock.now() + request.timeout };
+  };
+  // The time runs while the kubeconfig is read, and its secrets are masked before anything else in it is used.
+  const term = renew();
+  const secrets = new Secrets();
+  secrets.subscribe((forms) => writer.mask(forms));
+  const { kubeconfig: source, context: asked, execPlugins: plugins } = request;
+  const connection = connectionFrom({ source, context: asked, plugins, environment, secrets });
   const { server, context } = connection;
   report.cluster = { server, context };
   report.results[0].daemonSet = nameOf(request.daemonSets, connection.namespace) ?? nothingYet().daemonSet;
@@ -174,15 +193,8 @@ async function connected(
     onAnswer: (text) => writer.debug(text),
     isKnown,
   });
-  const timers: NodeJS.Timeout[] = [];
-  const renew = (): Term => {
-    const deadline = new AbortController();
-    lastResort.deadlineIn(request.timeout);
-    timers.push(setTimeout(() => deadline.abort(new Interruption('timeout')), request.timeout).unref());
-    return { signal: AbortSignal.any([cancel, deadline.signal]), deadline: clock.now() + request.timeout };
-  };
   try {
-    return await work({ cluster, clock, log: writer, run: currentRun(), partial, ...renew() }, renew);
+    return await work({ cluster, clock, log: writer, run: currentRun(), partial, ...term }, renew);
   } finally {
     for (const timer of timers) clearTimeout(timer);
     cluster.close();
@@ -194,7 +206,20 @@ function nothingYet(): Result {
   return { daemonSet: { namespace: '', name: '' }, outcome: 'error', reason: 'internal', facts, changed: false, notes: [] };
 }
 
-const RECORD_LOST: Conclusion = { outcome: 'refused', reason: 'record-lost', facts: { kind: 'record-lost' } };
+function recordLost(why: RecordProblem): Conclusion {
+  return { outcome: 'refused', reason: 'record-lost', facts: { kind: 'record-lost', why } };
+}
+
+/** A folder that exists as long as the job. */
+function temporaryFolder(environment: Environment): string {
+  return environment['RUNNER_TEMP'] || tmpdir();
+}
+
+/** The cluster of a step that is connected. */
+function clusterOf({ report: { cluster } }: Step): NonNullable<Report['cluster']> {
+  if (!cluster) throw new Error('the step is not connected');
+  return cluster;
+}
 
 function leftAfterCancel(recorded: Recorded): Result {
   return { ...nothingYet(), ...ofRecord(recorded), outcome: 'cancelled', reason: 'cancelled', facts: { kind: 'left-after-cancel' } };

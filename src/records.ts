@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, constants, fstatSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import type { Recorded } from './daemonset/guard.ts';
 import { parseJson, stringify } from './daemonset/json.ts';
+import type { RecordProblem } from './daemonset/result.ts';
 import type { Json } from './daemonset/types.ts';
 
 /** Where a guard keeps its records for its post step. Templates may contain secrets, and debug logs print a step's state. */
@@ -13,27 +14,79 @@ export interface Kept {
   sha256: string;
 }
 
+/** The job that a record belongs to: this attempt of this run. Outside of GitHub Actions, its fields are empty. */
+export interface RecordedBy {
+  /** The address of the GitHub server. */
+  server: string;
+  repository: string;
+  run: string;
+  attempt: string;
+  job: string;
+}
+
+/** The cluster that a record is about. */
+export interface RecordedIn {
+  server: string;
+  context: string;
+}
+
+/** The content of the file. */
+interface Content {
+  by: RecordedBy;
+  in: RecordedIn;
+  records: readonly Recorded[];
+}
+
+/** What was found of a record: the records and their cluster, or why they are not used. */
+export type Recall = { kind: 'records'; records: readonly Recorded[]; in: RecordedIn } | { kind: 'lost'; why: RecordProblem };
+
+/** A larger file is not ours, in bytes. An object of Kubernetes has at most 1.5 MiB. */
+const LARGEST = 64 * 1024 * 1024;
+
+const NAME = /^rollback-daemonset-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.json$/;
+
+/** The job of this step, by its environment. */
+export function recordedBy(environment: Readonly<Record<string, string | undefined>>): RecordedBy {
+  const of = (name: string): string => environment[name] ?? '';
+  return {
+    server: of('GITHUB_SERVER_URL'),
+    repository: of('GITHUB_REPOSITORY'),
+    run: of('GITHUB_RUN_ID'),
+    attempt: of('GITHUB_RUN_ATTEMPT'),
+    job: of('GITHUB_JOB'),
+  };
+}
+
 /** Writes records to a new file in a folder that exists as long as the job. */
-export function keep(records: readonly Recorded[], folder: string): Kept {
+export function keep(records: readonly Recorded[], folder: string, by: RecordedBy, cluster: RecordedIn): Kept {
   const path = join(folder, `rollback-daemonset-${randomUUID()}.json`);
-  const content = stringify(records as unknown as Json);
+  const content = stringify({ by, in: cluster, records } satisfies Content as unknown as Json);
   writeFileSync(path, content, { mode: 0o600, flag: 'wx' });
-  return { path, sha256: sha256(content) };
-}
-
-/** The records; undefined if they are gone or have changed. */
-export function recall({ path, sha256: expected }: Kept): Recorded[] | undefined {
-  try {
-    const content = readFileSync(path, 'utf8');
-    return sha256(content) === expected ? (parseJson(content) as unknown as Recorded[]) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Removes the file once it is no longer needed. */
-export function forget({ path }: Kept): void {
+  const kept = { path, sha256: sha256(content) };
+  // It is found out now, and not once the job has failed.
+  if (recall(kept, folder, by).kind === 'records') return kept;
   rmSync(path, { force: true });
+  throw new Error('the folder does not keep the owner, the mode or the content of a file');
+}
+
+/**
+ * The records of this job. The state of a step comes from its environment, which other steps can set: so only a file that this action can have
+ * written is read, and its content says for which job that was.
+ */
+export function recall(kept: Kept | undefined, folder: string, by: RecordedBy): Recall {
+  if (!kept) return lost('not-ours');
+  const read = readOurs(kept.path, folder);
+  if (typeof read !== 'string') return lost(read.why);
+  if (sha256(read) !== kept.sha256) return lost('changed');
+  const content = parsed(read);
+  if (!content) return lost('not-ours');
+  if (JSON.stringify(content.by) !== JSON.stringify(by)) return lost('other-job');
+  return { kind: 'records', records: content.records, in: content.in };
+}
+
+/** Removes the file once it is no longer needed, if it is a record of this job. */
+export function forget(kept: Kept, folder: string, by: RecordedBy): void {
+  if (recall(kept, folder, by).kind === 'records') rmSync(kept.path, { force: true });
 }
 
 /** Where the records are, from the step's state; undefined if the state is not ours. */
@@ -44,6 +97,40 @@ export function keptFrom(state: string | undefined): Kept | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The content of a file of this action: directly in the folder, with a name of ours, a regular file of this user that others cannot read. */
+function readOurs(path: string, folder: string): string | { why: RecordProblem } {
+  if (path !== join(folder, basename(path)) || !NAME.test(basename(path))) return { why: 'not-ours' };
+  let file: number;
+  try {
+    // Windows has neither. There, the name and the digest remain.
+    file = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+  } catch (error) {
+    return { why: (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'gone' : 'not-ours' };
+  }
+  try {
+    const stats = fstatSync(file);
+    const isOwn = process.getuid === undefined || (stats.uid === process.getuid() && (stats.mode & 0o777) === 0o600);
+    return stats.isFile() && isOwn && stats.size <= LARGEST ? readFileSync(file, 'utf8') : { why: 'not-ours' };
+  } catch {
+    return { why: 'gone' };
+  } finally {
+    closeSync(file);
+  }
+}
+
+function parsed(text: string): Content | undefined {
+  try {
+    const content = parseJson(text) as unknown as Partial<Content> | null;
+    return content?.by && content.in && Array.isArray(content.records) ? (content as Content) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function lost(why: RecordProblem): Recall {
+  return { kind: 'lost', why };
 }
 
 function sha256(text: string): string {

@@ -52,6 +52,7 @@ export function startStep(
     env: {
       PATH,
       HOME: directory,
+      GITHUB_ACTIONS: 'true',
       GITHUB_REPOSITORY: 'octo/fleet',
       GITHUB_RUN_ID: '1',
       GITHUB_OUTPUT: output,

@@ -467,7 +467,7 @@ describe('a gate', () => {
     await fleet.deploy('v2', { ...everywhere, maxUnavailable: 2 });
     const step = await fleet.rollback({ command: 'status', 'failure-grace': '3s', 'tolerate-unavailable': '20%' });
     expectStep(step, { code: 0, outputs: { outcome: 'complete' } });
-    expect(step.summary).toContain('Tolerated, by tolerate&#45;unavailable');
+    expect(step.summary).toContain('Tolerated, by tolerate-unavailable');
     expect(step.log).toMatch(/^1 node is not ready.* \(node-3\)\. Next: kubectl describe node node-3$/m);
     expect(step.outputs['results']).toContain('node-3');
   });

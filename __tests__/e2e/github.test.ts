@@ -267,6 +267,8 @@ describe('the step ends with the same outcome when GitHub answers with', () => {
     ['a page of a proxy', { html: 502 }, /GitHub answered 502\.$/],
     ['a redirect', { status: 301, message: 'Moved', headers: { location: 'https://127.0.0.1:1/' } }, /GitHub answered 301 \(Moved\)\.$/],
     ['a closed connection', 'close', /socket hang up\.$/],
+    ['a switch of protocols', 'switch-protocols', /closed without an answer\.$/],
+    ['an answer that does not end', 'endless', /the answer is longer than 10 MB\.$/],
     ['no answer', 'hang', /no answer from GitHub within 10 s\.$/],
   ])('%s', async (_, fault, said) => {
     github.deployments = [{ id: 9, sha: COMMIT, environment: 'production', statuses: [] }];

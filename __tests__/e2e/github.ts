@@ -15,7 +15,13 @@ const REPOSITORY = 'octo/fleet';
 const LONGEST_COMMENT = 65_536;
 
 /** What happens to a request instead of a normal answer. */
-export type Fault = 'hang' | 'close' | { status: number; message: string; headers?: Record<string, string> } | { html: number };
+export type Fault =
+  | 'hang'
+  | 'close'
+  | 'endless'
+  | 'switch-protocols'
+  | { status: number; message: string; headers?: Record<string, string> }
+  | { html: number };
 
 interface User {
   login: string;
@@ -138,6 +144,9 @@ export class GitHub {
     const fault = this.fault(operation.name);
     if (fault === 'hang') return;
     if (fault === 'close') return void request.socket.destroy();
+    if (fault === 'switch-protocols')
+      return void request.socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
+    if (fault === 'endless') return endless(response);
     if (fault && 'html' in fault) return void response.writeHead(fault.html, { 'Content-Type': 'text/html' }).end('<html>Unicorn!</html>');
     if (fault) return this.#answer(response, operation, fault.status, { message: fault.message }, fault.headers);
     const [status, answer] = this.#carryOut(operation, url.searchParams, body);
@@ -277,4 +286,15 @@ export async function startProxy({ hang = false } = {}): Promise<{ url: string; 
       server.closeAllConnections();
     },
   };
+}
+
+/** A body that does not end, as fast as it is read. */
+function endless(response: ServerResponse): void {
+  const chunk = Buffer.alloc(1_000_000, 'x');
+  const more = (): void => {
+    while (!response.destroyed && response.write(chunk));
+  };
+  response.writeHead(200, { 'Content-Type': 'application/json' });
+  response.on('drain', more);
+  more();
 }

@@ -1,8 +1,10 @@
 /** A guard records what runs before a deploy, and restores it when the job fails. It writes nothing unless the change is certainly the job's. */
+import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { load } from 'js-yaml';
 import type { Step } from '../../testbed/step.ts';
 import { FaultyProxy } from './proxy.ts';
 import { type Any, eventually, expectStep, Fleet } from './support.ts';
@@ -12,6 +14,9 @@ let temp: string;
 beforeEach(async () => {
   temp = mkdtempSync(join(tmpdir(), 'rollback-daemonset-guard-'));
   fleet = await Fleet.create();
+  // As on a runner, the post step has the same RUNNER_TEMP.
+  const { post } = fleet;
+  fleet.post = (left, inputs, environment) => post.call(fleet, left, inputs, { RUNNER_TEMP: temp, ...environment });
 });
 afterEach(async () => {
   await fleet.remove();
@@ -49,7 +54,12 @@ describe('records', () => {
     const { path } = kept(step);
     expect(path.startsWith(temp)).toBe(true);
     expect(statSync(path).mode & 0o777).toBe(0o600);
-    const [recorded] = JSON.parse(readFileSync(path, 'utf8')) as Any[];
+    const { records, ...about } = JSON.parse(readFileSync(path, 'utf8')) as Any;
+    expect(about).toEqual({
+      by: { server: '', repository: 'octo/fleet', run: '1', attempt: '', job: '' },
+      in: { server: fleet.testbed.server, context: expect.any(String) },
+    });
+    const [recorded] = records;
     expect(recorded).toMatchObject({ kind: 'recorded', uid: (await fleet.daemonSet()).metadata.uid, templateGeneration: 2 });
     expect(recorded.revision.template).toEqual((await fleet.daemonSet()).spec.template);
     expect(JSON.stringify(step.state)).not.toContain('registry.example');
@@ -119,7 +129,7 @@ describe('when the job has failed', () => {
     const step = await fleet.post(state).done;
     expectPost(step, /superseded \(ambiguous-change\): .*The template changed 2 times.*guard recorded revision 2/, 0);
     expect(step.code).toBe(1);
-    writeFileSync(kept(before).path, content);
+    writeFileSync(kept(before).path, content, { mode: 0o600 });
     expectPost(await fleet.post(state, { 'rollback-if-ambiguous': 'true' }).done, /rolled-back \(complete\)/, 1);
     expect(await fleet.image()).toBe('v2');
   });
@@ -134,7 +144,7 @@ describe('when the job has failed', () => {
       /superseded \(ambiguous-change\): .*expected-revision says/,
       0,
     );
-    writeFileSync(kept(before).path, content);
+    writeFileSync(kept(before).path, content, { mode: 0o600 });
     const { name: current } = (await fleet.revision(4)).metadata;
     expectPost(await fleet.post(before.state, { 'expected-revision': current }).done, /rolled-back \(complete\)/, 1);
   });
@@ -169,7 +179,7 @@ describe('when the job has failed', () => {
     const content = readFileSync(kept(before).path);
     expectPost(await fleet.post(before.state).done, /deleted \(deleted\): The DaemonSet was deleted since/, 0);
     await fleet.rollOut('v3', fast);
-    writeFileSync(kept(before).path, content);
+    writeFileSync(kept(before).path, content, { mode: 0o600 });
     expectPost(await fleet.post(before.state, { 'rollback-if-ambiguous': 'true' }).done, /refused \(recreated\)/, 0);
     expect(await fleet.image()).toBe('v3');
   });
@@ -181,7 +191,7 @@ describe('when the job has failed', () => {
     const step = await fleet.post(before.state, { 'job-status': 'cancelled', kubeconfig: 'gone' }).done;
     expectPost(step, /cancelled \(cancelled\): .*rollback-on-cancel is not set.*guard recorded revision 2/, 0);
     expect(fleet.requests()).toHaveLength(requests);
-    writeFileSync(kept(before).path, content);
+    writeFileSync(kept(before).path, content, { mode: 0o600 });
     const back = await fleet.post(before.state, { 'job-status': 'cancelled', 'rollback-on-cancel': 'true', timeout: '1h' }).done;
     expectPost(back, /rolled-back \(complete\)/, 1);
     // The runner leaves five minutes for everything after a cancellation.
@@ -194,6 +204,53 @@ describe('when the job has failed', () => {
     writeFileSync(path, readFileSync(path, 'utf8').replaceAll('agent:v2', 'agent:evil'));
     expectPost(await fleet.post(before.state).done, /refused \(record-lost\)/, 0);
     expectPost(await fleet.post(before.state).done, /refused \(record-lost\)/, 0);
+  });
+
+  describe('writes nothing, and deletes nothing, if its state', () => {
+    const record = (): string => readFileSync(kept(before).path, 'utf8');
+    /** A state that names a file with a record, whose template is another one. */
+    function forge(path: string, content = record().replaceAll('agent:v2', 'agent:evil')): Step['state'] {
+      writeFileSync(path, content, { mode: 0o600 });
+      return { guard: JSON.stringify({ path, sha256: createHash('sha256').update(content).digest('hex') }) };
+    }
+    const name = 'rollback-daemonset-01234567-89ab-cdef-0123-456789abcdef.json';
+
+    test.each<[string, () => Step['state'], Record<string, string>, RegExp]>([
+      ['names a file in another folder', () => forge(join(tmpdir(), name)), {}, /does not name a record that a guard can have written/],
+      ['names another file', () => forge(join(temp, 'kubeconfig')), {}, /does not name a record that a guard can have written/],
+      ['is not one', () => ({ guard: 'x' }), {}, /does not name a record that a guard can have written/],
+      ['is that of another run', () => before.state, { GITHUB_RUN_ID: '2' }, /is from another job, run or attempt/],
+      ['is that of another attempt', () => before.state, { GITHUB_RUN_ATTEMPT: '2' }, /is from another job, run or attempt/],
+      ['is that of another job', () => before.state, { GITHUB_JOB: 'other' }, /is from another job, run or attempt/],
+    ])('%s', async (_name, stateOf, environment, why) => {
+      await fleet.deploy('v3-crash', fast);
+      const state = stateOf();
+      const { path = kept(before).path } = state['guard'] === 'x' ? {} : (JSON.parse(state['guard'] ?? '') as { path: string });
+      const step = await fleet.post(state, {}, environment).done;
+      expectPost(step, /refused \(record-lost\)/, 0);
+      expect(step.log).toMatch(why);
+      expect(step.code).toBe(1);
+      expect(existsSync(path)).toBe(true);
+      if (path.startsWith(join(tmpdir(), name))) rmSync(path);
+      expect(await fleet.image()).toBe('v3-crash');
+    });
+
+    test('belongs to a step without a guard', async () => {
+      const step = await fleet.post(before.state, { command: 'status' }).done;
+      expect(step.log).toMatch(/refused \(record-lost\): The state of this step does not name a record/);
+      expect(existsSync(kept(before).path)).toBe(true);
+    });
+
+    test('is about another cluster than the kubeconfig selects now', async () => {
+      await fleet.deploy('v3-crash', fast);
+      const config = load(readFileSync(fleet.testbed.kubeconfig, 'utf8')) as Any;
+      config.contexts.push({ ...config.contexts[0], name: 'other' });
+      const step = await fleet.post(before.state, { kubeconfig: JSON.stringify(config), context: 'other' }).done;
+      expectPost(step, /refused \(record-lost\)/, 0);
+      expect(step.log).toMatch(
+        /is about another cluster than the one that the kubeconfig selects now.*To restore it, roll back with to-revision/,
+      );
+    });
   });
 
   test('guards a re-run of a failed job like the first attempt', async () => {

@@ -64,7 +64,7 @@ describe('rolls back', () => {
       'patch controllerrevisions',
     ]);
     expect(step.summary).toContain('Revision 3 → 4, which restores revision 2');
-    expect(step.summary).toContain('| 2 | **4** (current) |');
+    expect(step.summary).toContain('<td>2</td><td><strong>4</strong> (current)</td>');
     expect(step.summary).not.toContain('>v3-crash<');
     expect(step.log).toMatch(
       /^Server https:\/\/127\.0\.0\.1:\d+, context testbed, namespace t-.*, DaemonSet agent: from the current revision to the previous version\n/,

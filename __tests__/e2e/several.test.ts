@@ -44,7 +44,7 @@ test('a selector in all namespaces plans all before the first write, and reports
   expect(patches.slice(0, 6)).toEqual([...Array(3).fill('patch daemonsets dryRun'), ...Array(3).fill('patch daemonsets')]);
   expect(patches.slice(6)).toEqual(Array(3).fill('patch controllerrevisions'));
   expect(step.summary).toMatch(/^## ✅ Rolled back: 3 DaemonSets\n/);
-  expect(step.summary.match(/^\| ✅ <code>/gm)).toHaveLength(3);
+  expect(step.summary.match(/^<tr><td>✅ <code>/gm)).toHaveLength(3);
   expect(step.log.split('\n')[0]).toMatch(
     /, all namespaces, DaemonSets that match set=t-\S+: from the current revision to the previous version$/,
   );

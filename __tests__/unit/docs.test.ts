@@ -36,6 +36,7 @@ const outputs = Object.keys(
     ],
     cluster: undefined,
     showValues: false,
+    hide: (text) => text,
     duration: 0,
     warnings: [],
     help: undefined,

@@ -33,11 +33,6 @@ export class Secrets {
     if (this.#masked.size > 0) onNew([...this.#masked]);
   }
 
-  /** The former name of `subscribe`. */
-  tell(onNew: (forms: string[]) => void): void {
-    this.subscribe(onNew);
-  }
-
   /** The text with all secrets replaced. An API server or a plugin can echo what it was given. Hide before truncating. */
   hide(text: string): string {
     if (this.#forms.size === 0) return text;

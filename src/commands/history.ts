@@ -44,7 +44,7 @@ async function list({ revision: asked, showValues }: HistoryRequest, { found, kn
     known.old = current;
     known.controllerRevision = current.name;
   } else known.notes.push({ kind: 'current-not-in-history' });
-  for (const line of historyLines(known.history, found.name)) world.log.info(line);
+  for (const line of historyLines(known.history, found.name, showValues)) world.log.info(line);
 
   if (asked) {
     const target = chooseTarget(history, asked);

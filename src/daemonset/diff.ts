@@ -1,5 +1,5 @@
 import { stringify } from './json.ts';
-import { isObject, normalForm } from './template.ts';
+import { isObject, normalForm, RESTARTED_AT } from './template.ts';
 import type { Json, JsonObject, PodTemplate } from './types.ts';
 
 /** One difference between two templates. `path` is as `spec.containers[agent].image`. */
@@ -9,7 +9,7 @@ export interface TemplateChange {
   before: Json | undefined;
   /** Undefined: the field is absent now. */
   after: Json | undefined;
-  /** A literal environment value, a command, arguments or a header: it may hold a secret. */
+  /** It may hold a secret: see `holdsLiteral`. */
   sensitive: boolean;
 }
 
@@ -31,8 +31,9 @@ function compare(place: Place, before: Json | undefined, after: Json | undefined
   if (stringify(before) === stringify(after)) return;
   if (isObject(before) && isObject(after)) {
     for (const key of [...new Set([...Object.keys(before), ...Object.keys(after)])].sort()) {
-      const inside = { path: join(place.path, key), list: key, sensitive: place.sensitive || holdsLiteral(place.list, key) };
-      compare(inside, own(before, key), own(after, key), into);
+      const [one, other] = [own(before, key), own(after, key)];
+      const isLiteral = holdsLiteral(place.list, key, one) || holdsLiteral(place.list, key, other);
+      compare({ path: join(place.path, key), list: key, sensitive: place.sensitive || isLiteral }, one, other, into);
     }
     return;
   }
@@ -56,10 +57,34 @@ function join(path: string, key: string): string {
   return path === '' ? key : `${path}.${key}`;
 }
 
-/** Fields that people put secrets into: `command`, `args`, `env[].value`, `httpHeaders[].value`. */
-function holdsLiteral(list: string, key: string): boolean {
-  return key === 'command' || key === 'args' || (key === 'value' && (list === 'env' || list === 'httpHeaders'));
+/** Fields of any keys, whose values are strings: those of a CSI volume go to its driver. */
+const STRINGS: ReadonlySet<string> = new Set(['annotations', 'volumeAttributes']);
+
+/**
+ * Fields that people put secrets into: commands, arguments, literal values of variables and headers, annotations, what is passed to the driver
+ * of a volume, and the path of a probe or a hook if it has a query. The time of a restart is none.
+ *
+ * @param list the key of the object or list that has the field.
+ */
+function holdsLiteral(list: string, key: string, value: Json | undefined): boolean {
+  if (value === undefined) return false;
+  if (STRINGS.has(list)) return !(key === RESTARTED_AT && typeof value === 'string' && TIME.test(value));
+  switch (key) {
+    case 'command':
+    case 'args':
+      return true;
+    case 'value':
+      return list === 'env' || list === 'httpHeaders';
+    case 'path':
+      return list === 'httpGet' && typeof value === 'string' && value.includes('?');
+    case 'options':
+      return list === 'flexVolume';
+    default:
+      return STRINGS.has(key) && !isObject(value);
+  }
 }
+
+const TIME = /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/;
 
 /** The template with a placeholder for every value that may be secret. */
 export function withoutLiterals(template: PodTemplate): PodTemplate {
@@ -69,15 +94,23 @@ export function withoutLiterals(template: PodTemplate): PodTemplate {
 function hide(list: string, value: Json): Json {
   if (Array.isArray(value)) return value.map((item) => hide(list, item));
   if (!isObject(value)) return value;
-  const hidden = Object.entries(value).map(([key, child]) => [key, holdsLiteral(list, key) ? '<hidden>' : hide(key, child ?? null)]);
+  const hidden = Object.entries(value).map(([key, child]) => [
+    key,
+    holdsLiteral(list, key, child) ? placeholder(key, child) : hide(key, child ?? null),
+  ]);
   return Object.fromEntries(hidden) as JsonObject;
+}
+
+/** Of a path, only the query is hidden. */
+function placeholder(key: string, value: Json | undefined): string {
+  return key === 'path' && typeof value === 'string' ? value.replace(/\?.*$/s, '?<hidden>') : '<hidden>';
 }
 
 /** Whether a value that was added or removed as a whole contains such a field. */
 function hasLiteral(list: string, value: Json | undefined): boolean {
   if (Array.isArray(value)) return value.some((item) => hasLiteral(list, item));
   if (!isObject(value)) return false;
-  return Object.keys(value).some((key) => holdsLiteral(list, key) || hasLiteral(key, value[key]));
+  return Object.keys(value).some((key) => holdsLiteral(list, key, value[key]) || hasLiteral(key, value[key]));
 }
 
 /** The keys that identify the items of a Kubernetes list, tried in this order. */

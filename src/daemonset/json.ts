@@ -35,7 +35,7 @@ function parseExactly(text: string): Json {
   return withBigInts(JSON.parse(marked) as Json, prefix, MAX_DEPTH);
 }
 
-/** Values below the maximum depth stay as they are: their object is rejected. */
+/** Values below the maximum depth stay unchanged: their object is rejected. */
 function withBigInts(value: Json, prefix: string, depth: number): Json {
   if (typeof value === 'string') return value.startsWith(prefix) ? BigInt(value.slice(prefix.length)) : value;
   if (typeof value !== 'object' || value === null || depth < 0) return value;

@@ -26,6 +26,12 @@ export type UnfinishedRollout =
 /** Enough of a revision to name it. */
 export type RevisionName = Pick<Revision, 'number' | 'name'>;
 
+/**
+ * Why what a guard recorded is not used: the file is gone or was changed; the step's state names no file that a guard can have written; it is
+ * that of another job or attempt; or it is about another cluster than the one that the kubeconfig selects now.
+ */
+export type RecordProblem = 'gone' | 'changed' | 'not-ours' | 'other-job' | 'other-cluster';
+
 /** What a conclusion is based on. `report/messages/` turns it, together with the rest of the result, into sentences. */
 export type Facts =
   // rollback
@@ -73,7 +79,7 @@ export type Facts =
   // guard
   | { kind: 'recorded' }
   | { kind: 'absent'; message: string }
-  | { kind: 'record-lost' }
+  | { kind: 'record-lost'; why: RecordProblem }
   | { kind: 'record-not-saved'; why: string }
   | { kind: 'left-after-cancel' }
   | { kind: 'recreated' }

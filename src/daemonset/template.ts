@@ -3,7 +3,7 @@ import { stringify } from './json.ts';
 import type { Json, JsonObject, PodTemplate } from './types.ts';
 
 /** The annotation that `kubectl rollout restart` adds to a template. */
-const RESTARTED_AT = 'kubectl.kubernetes.io/restartedAt';
+export const RESTARTED_AT = 'kubectl.kubernetes.io/restartedAt';
 
 export function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

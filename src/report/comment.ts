@@ -1,7 +1,7 @@
 import { isSuccess, worstOf } from '../daemonset/outcome.ts';
 import type { Report } from './report.ts';
 import { sign, table, verdictOf } from './summary.ts';
-import { code } from './text.ts';
+import { code, codeInMarkdown } from './text.ts';
 
 /** The longest comment that GitHub accepts, in characters. */
 const LONGEST = 65_536;
@@ -20,20 +20,20 @@ export interface Author {
  * The verdict for a pull request, with a link to the run. GitHub-flavoured Markdown of at most 65,536 characters.
  *
  * It has no messages, nor other text of the cluster or of a credential plugin: that may include a container's output, and the runner masks
- * secrets in logs but not in comments.
+ * secrets in logs but not in comments. Those that are known are replaced here.
  *
  * @param marker the first line, by which the comment is found again.
  */
 export function commentOf(report: Report, marker: string, author: Author): string {
   const texts = ROWS.map((rows) => compose(report, marker, author, rows));
-  return texts.find((text) => text.length <= LONGEST) ?? `${marker}\n\n${footer(report, author)}\n`;
+  return texts.find((text) => text.length <= LONGEST) ?? `${marker}\n\n${report.hide(footer(report, author))}\n`;
 }
 
 function compose(report: Report, marker: string, author: Author, rows: number): string {
   const { command, results } = report;
-  const head = `### ${sign(worstOf(results).outcome, command)} ${verdictOf(report, code)}`;
+  const head = `### ${sign(worstOf(results).outcome, command)} ${verdictOf(report, codeInMarkdown)}`;
   const parts = [head, rows === 0 || results[0].daemonSet.name === '' ? '' : table(report, rows), footer(report, author)];
-  return `${marker}\n${parts.filter(Boolean).join('\n\n')}\n`;
+  return `${marker}\n${report.hide(parts.filter(Boolean).join('\n\n'))}\n`;
 }
 
 function footer({ command, results, cluster, help }: Report, { workflow, job, link }: Author): string {
@@ -45,5 +45,5 @@ function footer({ command, results, cluster, help }: Report, { workflow, job, li
     ...(cluster ? [`context ${code(cluster.context)}`] : []),
     `reason ${code(reason)}${explained}`,
   ];
-  return `<sub>${parts.join(' · ')}</sub>`;
+  return `<p><sub>${parts.join(' · ')}</sub></p>`;
 }

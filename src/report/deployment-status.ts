@@ -20,9 +20,9 @@ const BROKEN: ReadonlySet<Outcome> = new Set(['failed', 'stalled', 'timed-out'])
  * The status of the deployment: `failure` if a rollback was needed, whether or not it succeeded; `success` if a gate saw the version running
  * on every node. Undefined if the step shows neither.
  */
-export function deploymentStatusOf(report: Pick<Report, 'command' | 'results'>): DeploymentStatus | undefined {
+export function deploymentStatusOf(report: Pick<Report, 'command' | 'results' | 'hide'>): DeploymentStatus | undefined {
   const state = stateOf(report);
-  return state && { state, description: truncate(oneLine(describe(report)), LONGEST) };
+  return state && { state, description: truncate(report.hide(oneLine(describe(report))), LONGEST) };
 }
 
 function stateOf({ command, results }: Pick<Report, 'command' | 'results'>): DeploymentStatus['state'] | undefined {

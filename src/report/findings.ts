@@ -3,7 +3,7 @@ import { type Command, isSuccess } from '../daemonset/outcome.ts';
 import type { Result } from '../daemonset/result.ts';
 import { formatDuration } from '../duration.ts';
 import { causeText, nextCommand } from './messages/causes.ts';
-import { code, details, fence, markdown, truncate } from './text.ts';
+import { code, details, fence, htmlTable, prose, truncate } from './text.ts';
 
 const MOST_CAUSES = 10;
 const MOST_NODES = 50;
@@ -27,12 +27,13 @@ const LOOK = {
 export function causes({ causes: all = [], daemonSet, rollback }: Result): string {
   if (all.length === 0) return '';
   const items = all.slice(0, MOST_CAUSES).map((group) => {
-    const sentence = markdown(truncate(causeText(group), LONGEST_SENTENCE));
+    const sentence = prose(truncate(causeText(group), LONGEST_SENTENCE));
     const command = nextCommand(group, daemonSet.namespace);
-    return `- ${group.stuck ? '❌' : '⏳'} **${sentence}**${command === undefined ? '' : `<br>Next: ${code(command)}`}`;
+    return `<li>${group.stuck ? '❌' : '⏳'} <strong>${sentence}</strong>${command === undefined ? '' : `<br>Next: ${code(command)}`}</li>`;
   });
-  const more = all.length > MOST_CAUSES ? [`- and ${all.length - MOST_CAUSES} more`] : [];
-  return [`### ${rollback?.result ? 'What failed' : 'What is blocking the rollout'}`, '', ...items, ...more].join('\n');
+  const more = all.length > MOST_CAUSES ? [`<li>and ${all.length - MOST_CAUSES} more</li>`] : [];
+  const heading = `### ${rollback?.result ? 'What failed' : 'What is blocking the rollout'}`;
+  return [heading, '', '<ul>', ...items, ...more, '</ul>'].join('\n');
 }
 
 /** The nodes over the time of the wait, if anything changed. */
@@ -64,23 +65,21 @@ export function nodes({ causes: all = [], rollback }: Result): string {
   const rows = troubled.slice(0, MOST_NODES).map(({ node, pod, trouble, marks }) => {
     const { cause, reason, restarts = 0, exitCode, message: said } = trouble;
     const what = reason === '' || reason === cause ? cause : `${cause} (${reason})`;
-    const cells = [
+    return [
       code(node),
       code(pod),
-      markdown(what),
+      prose(what),
       restarts === 0 ? '' : String(restarts),
       exitCode === undefined ? '' : String(exitCode),
+      prose(marks.join(', ')),
+      prose(truncate(said, LONGEST_VALUE)),
     ];
-    return `| ${[...cells, markdown(marks.join(', ')), markdown(truncate(said, LONGEST_VALUE))].join(' | ')} |`;
   });
-  const more = troubled.length > MOST_NODES ? [`| and ${troubled.length - MOST_NODES} more | | | | | | |`] : [];
-  const head = [
-    '| Node | Pod | Problem | Restarts | Exit code | Node state | Message from Kubernetes |',
-    '| :-- | :-- | :-- | --: | --: | :-- | :-- |',
-  ];
+  const more = troubled.length > MOST_NODES ? [[`and ${troubled.length - MOST_NODES} more`]] : [];
+  const headings = ['Node', 'Pod', 'Problem', 'Restarts', 'Exit code', 'Node state', 'Message from Kubernetes'];
   return details(
     `Nodes that ${rollback?.result ? 'did' : 'do'} not run the version: ${troubled.length}`,
-    [...head, ...rows, ...more].join('\n'),
+    htmlTable(headings, [...rows, ...more], ['Restarts', 'Exit code']),
     false,
   );
 }

@@ -6,6 +6,7 @@ import type { Revision } from '../daemonset/revision.ts';
 import { isObject } from '../daemonset/template.ts';
 import type { DaemonSetName, Json } from '../daemonset/types.ts';
 import { formatAge } from '../duration.ts';
+import { changeCauseText } from './messages/change-cause.ts';
 import { largest, oneLine, truncate } from './text.ts';
 
 /** Longer values are truncated, in UTF-16 code units a line. */
@@ -66,7 +67,11 @@ type Column = [heading: string, of: (revision: Revision) => string];
  *
  * @param controller the DaemonSet, if each line names it.
  */
-export function historyLines({ before, currentBefore, pods, asOf }: NonNullable<Result['history']>, controller?: DaemonSetName): string[] {
+export function historyLines(
+  { before, currentBefore, pods, asOf }: NonNullable<Result['history']>,
+  controller?: DaemonSetName,
+  showValues = false,
+): string[] {
   const shown = (text: string): string => truncate(oneLine(text), LONGEST_VALUE);
   const columns: Column[] = [
     ['REVISION', ({ number, name }) => `${number}${name === currentBefore ? ' (current)' : ''}`],
@@ -75,7 +80,7 @@ export function historyLines({ before, currentBefore, pods, asOf }: NonNullable<
     ['AGE', ({ created }) => ageOf(created, asOf)],
     ...(pods ? [['PODS', ({ name }) => `${pods[name]?.ready ?? 0}/${pods[name]?.total ?? 0}`] satisfies Column] : []),
     ...(before.some(({ good }) => good) ? [['KNOWN-GOOD SINCE', ({ good }) => good?.time ?? ''] satisfies Column] : []),
-    ['CHANGE-CAUSE', ({ changeCause }) => shown(changeCause ?? '<none>')],
+    ['CHANGE-CAUSE', ({ changeCause }) => shown(changeCauseText(changeCause ?? '<none>', showValues))],
     ['IMAGES', ({ images }) => shown(images.join(', '))],
   ];
   const table = [columns.map(([heading]) => heading), ...before.map((revision) => columns.map(([, of]) => of(revision)))];

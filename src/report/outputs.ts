@@ -1,6 +1,7 @@
 import type { CauseGroup } from '../daemonset/diagnosis.ts';
 import { worstOf } from '../daemonset/outcome.ts';
 import type { Result } from '../daemonset/result.ts';
+import { changeCauseText } from './messages/change-cause.ts';
 import { messageOf } from './messages/conclusion.ts';
 import { noteText } from './messages/notes.ts';
 import type { Report } from './report.ts';
@@ -9,8 +10,11 @@ import { oneLine } from './text.ts';
 /** The largest output, in bytes; GitHub limits the outputs of a job to 1 MiB together. */
 const LARGEST = 500 * 1024;
 
-/** The outputs of the step, as in action.yml. Empty if unknown, or if there are several DaemonSets and only one could have it. */
-export function outputsOf({ results, duration }: Report): Record<string, string> {
+/**
+ * The outputs of the step, as in action.yml. Empty if unknown, or if there are several DaemonSets and only one could have it. They have no
+ * known secret: later steps print them, and GitHub drops an output of a job that has one.
+ */
+export function outputsOf({ results, duration, showValues, hide }: Report): Record<string, string> {
   const { outcome, reason } = worstOf(results);
   const only: Partial<Result> = results.length === 1 ? results[0] : {};
   const { old, target, newRevision, controllerRevision, counts } = only;
@@ -22,24 +26,34 @@ export function outputsOf({ results, duration }: Report): Record<string, string>
     'old-revision': number(old?.number),
     'target-revision': number(target?.number),
     'new-revision': number(newRevision),
-    'controller-revision': controllerRevision ?? '',
-    'change-cause': oneLine(target?.changeCause ?? ''),
-    images: (target?.images ?? []).map(oneLine).join(','),
+    'controller-revision': hide(controllerRevision ?? ''),
+    'change-cause': hide(oneLine(changeCauseText(target?.changeCause ?? '', showValues))),
+    images: hide((target?.images ?? []).map(oneLine).join(',')),
     desired: number(counts?.desired),
     updated: number(counts?.updated),
     available: number(counts?.available),
     'duration-seconds': (duration / 1_000).toFixed(1),
-    history: results.some((result) => result.outcome === 'listed') ? list(results.flatMap(historyOf)).text : '',
-    results: resultsOf(results),
+    history: results.some((result) => result.outcome === 'listed')
+      ? list(
+          results.flatMap((result) => historyOf(result, showValues)),
+          hide,
+        ).text
+      : '',
+    results: resultsOf(results, showValues, hide),
   };
 }
 
+type Hide = Report['hide'];
+
+/** Entries that are words of ours, which later steps compare: they stay, whatever the secrets are. */
+const WORDS: ReadonlySet<string> = new Set(['outcome', 'reason', 'cause']);
+
 /** As many entries as fit, as a JSON array. */
-function list(entries: object[]): { text: string; whole: boolean } {
+function list(entries: object[], hide: Hide): { text: string; whole: boolean } {
   const texts: string[] = [];
   let size = 2;
   for (const entry of entries) {
-    const text = JSON.stringify(entry);
+    const text = JSON.stringify(entry, (key, value: unknown) => (typeof value === 'string' && !WORDS.has(key) ? hide(value) : value));
     size += Buffer.byteLength(text) + 1;
     if (size > LARGEST) break;
     texts.push(text);
@@ -48,7 +62,7 @@ function list(entries: object[]): { text: string; whole: boolean } {
 }
 
 /** The revisions of one DaemonSet, the newest first. */
-function historyOf({ history, daemonSet }: Result): object[] {
+function historyOf({ history, daemonSet }: Result, showValues: boolean): object[] {
   const { before = [], currentBefore, pods } = history ?? {};
   return before.map(({ number, name, created, changeCause, images, good }) => ({
     revision: number,
@@ -57,7 +71,7 @@ function historyOf({ history, daemonSet }: Result): object[] {
     controller: `DaemonSet/${daemonSet.name}`,
     current: name === currentBefore,
     created: created ?? null,
-    changeCause: changeCause ?? null,
+    changeCause: changeCause === undefined ? null : changeCauseText(changeCause, showValues),
     images,
     pods: pods?.[name] ?? null,
     good: good ?? null,
@@ -65,9 +79,10 @@ function historyOf({ history, daemonSet }: Result): object[] {
 }
 
 /** An entry for each DaemonSet: with everything, or if that is too large, with what the next steps need. */
-function resultsOf(results: Result[]): string {
-  const { text, whole } = list(results.map(entryOf));
-  return whole ? text : list(results.map(briefEntryOf)).text;
+function resultsOf(results: Result[], showValues: boolean, hide: Hide): string {
+  const entries = results.map((result) => entryOf(result, showValues, hide));
+  const { text, whole } = list(entries, hide);
+  return whole ? text : list(results.map(briefEntryOf), hide).text;
 }
 
 function briefEntryOf({ daemonSet, outcome, reason, changed, old, target, newRevision, controllerRevision }: Result): object {
@@ -84,19 +99,19 @@ function briefEntryOf({ daemonSet, outcome, reason, changed, old, target, newRev
   };
 }
 
-function entryOf(result: Result): object {
+function entryOf(result: Result, showValues: boolean, hide: Hide): object {
   const { target, counts, renewed, toReplace, causes = [], rollback, notes } = result;
   return {
     ...briefEntryOf(result),
     message: oneLine(messageOf(result)),
-    changeCause: target?.changeCause ?? null,
+    changeCause: target?.changeCause === undefined ? null : changeCauseText(target.changeCause, showValues),
     images: target?.images ?? [],
     desired: counts?.desired ?? null,
     updated: counts?.updated ?? null,
     available: counts?.available ?? null,
     renewed: renewed ?? null,
     toReplace: toReplace ?? [],
-    causes: causes.map(causeOf),
+    causes: causes.map((group) => causeOf(group, hide)),
     rollback: rollback?.result ? rollbackOf(rollback.result) : null,
     notes: notes.map(noteText),
   };
@@ -109,7 +124,7 @@ function rollbackOf(result: Result): object {
 /** Nodes that are named for a cause; `count` has the number of all. */
 const MOST_NODES = 100;
 
-function causeOf({ cause, stuck, nodes, example }: CauseGroup): object {
+function causeOf({ cause, stuck, nodes, example }: CauseGroup, hide: Hide): object {
   const { reason, message, container, init, image, exitCode, restarts } = example.trouble;
   return {
     cause,
@@ -117,7 +132,7 @@ function causeOf({ cause, stuck, nodes, example }: CauseGroup): object {
     count: nodes.length,
     nodes: nodes.slice(0, MOST_NODES).map(({ node }) => node),
     pod: example.pod,
-    reason,
+    reason: hide(reason),
     message: oneLine(message),
     container: container ?? null,
     initContainer: init ?? false,

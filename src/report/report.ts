@@ -9,6 +9,8 @@ export interface Report {
   /** Undefined if the step ended before a cluster was chosen. */
   cluster: { server: string; context: string } | undefined;
   showValues: boolean;
+  /** Removes the known secrets from a text. */
+  hide: (text: string) => string;
   /** Milliseconds. */
   duration: number;
   /** The warnings so far. */

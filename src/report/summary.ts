@@ -5,10 +5,11 @@ import type { DaemonSetName } from '../daemonset/types.ts';
 import { formatDuration } from '../duration.ts';
 import { causes, chart, evidence, nodes } from './findings.ts';
 import { ageOf, changeLines, differences, templateLines } from './lines.ts';
+import { changeCauseText } from './messages/change-cause.ts';
 import { messageOf } from './messages/conclusion.ts';
 import { noteText } from './messages/notes.ts';
 import type { Report } from './report.ts';
-import { code, details, fence, markdown, truncate } from './text.ts';
+import { code, codeInMarkdown, details, fence, html, htmlTable, prose, truncate } from './text.ts';
 
 /** In bytes. Above 1 MiB GitHub shows no summary at all. */
 const LARGEST = 1_000_000;
@@ -44,7 +45,7 @@ const TO_CHOOSE: ReadonlySet<string> = new Set(['revision-not-found', 'ambiguous
 type Name = (text: string) => string;
 const plain: Name = (text) => text;
 
-/** The job summary: verdict, numbers, then the details. GitHub-flavoured Markdown below 1 MiB. */
+/** The job summary: verdict, numbers, then the details. GitHub-flavoured Markdown below 1 MiB; all text from a cluster stands in HTML in it. */
 export function summaryOf(report: Report): string {
   for (let leftOut = 0; ; leftOut++) {
     const whole = compose(report, leftOut);
@@ -62,7 +63,7 @@ function compose(report: Report, leftOut: number): string {
   const { command, results, warnings } = report;
   const [first, ...others] = results;
   const without = new Set<Particular>(KEPT.slice(0, leftOut));
-  const head = `## ${sign(worstOf(results).outcome, command)} ${verdictOf(report, code)}`;
+  const head = `## ${sign(worstOf(results).outcome, command)} ${verdictOf(report, codeInMarkdown)}`;
   const notice =
     leftOut === 0 ? '' : 'Some details are left out, because together they exceed the size limit of a summary. The log has them.';
   const parts =
@@ -70,13 +71,13 @@ function compose(report: Report, leftOut: number): string {
       ? [
           message(first, command),
           numbers(report, first),
-          versions(first),
+          versions(report, first),
           alerts('NOTE', first.notes.map(noteText)),
           alerts('WARNING', warnings.slice(0, MOST_WARNINGS)),
           ...particulars(report, first, without),
         ]
       : [
-          markdown(roundup(report)),
+          paragraph(roundup(report)),
           table(report),
           alerts('WARNING', warnings.slice(0, MOST_WARNINGS)),
           ...(leftOut === KEPT.length ? [] : results.map((result) => section(report, result, without))),
@@ -131,11 +132,15 @@ export function sign(outcome: Outcome, command: Command): string {
 
 function message(result: Result, command: Command): string {
   const text = messageOf(result);
-  return isSuccess(result.outcome, command) ? markdown(text) : alerts('CAUTION', [text]);
+  return isSuccess(result.outcome, command) ? paragraph(text) : alerts('CAUTION', [text]);
+}
+
+function paragraph(text: string): string {
+  return `<p>${prose(text)}</p>`;
 }
 
 function alerts(kind: 'NOTE' | 'WARNING' | 'CAUTION', texts: string[]): string {
-  return texts.map((text) => `> [!${kind}]\n> ${markdown(text)}`).join('\n\n');
+  return texts.map((text) => `> [!${kind}]\n> ${paragraph(text)}`).join('\n\n');
 }
 
 /** The figures side by side, one large cell each. The last line of a cell is empty to balance the space above a heading. */
@@ -169,11 +174,10 @@ export function table({ command, results }: Pick<Report, 'command' | 'results'>,
     const nodes = counts ? `${counts.available} of ${counts.desired}` : '';
     const images = (target ?? old)?.images ?? [];
     const why = reason === outcome ? '' : ` (${reason})`;
-    return `| ${sign(outcome, command)} ${code(full(daemonSet))} | ${outcome}${why} | ${revision} | ${nodes} | ${images.map(code).join('<br>')} |`;
+    return [`${sign(outcome, command)} ${code(full(daemonSet))}`, `${outcome}${why}`, revision, nodes, images.map(code).join('<br>')];
   });
-  const more = rows.length > most ? [`| and ${rows.length - most} more | | | | |`] : [];
-  const head = ['| DaemonSet | Outcome | Revision | Nodes available | Images |', '| :-- | :-- | :-- | :-- | :-- |'];
-  return [...head, ...rows.slice(0, most), ...more].join('\n');
+  const more = rows.length > most ? [[`and ${rows.length - most} more`]] : [];
+  return htmlTable(['DaemonSet', 'Outcome', 'Revision', 'Nodes available', 'Images'], [...rows.slice(0, most), ...more]);
 }
 
 /** Everything about one of several DaemonSets, collapsed unless it needs attention. */
@@ -182,7 +186,7 @@ function section(report: Report, result: Result, without: ReadonlySet<Particular
   const open = !isSuccess(result.outcome, command) || result.outcome === 'listed';
   const content = [
     message(result, command),
-    versions(result),
+    versions(report, result),
     alerts('NOTE', result.notes.map(noteText)),
     ...particulars(report, result, without),
   ];
@@ -203,36 +207,38 @@ function particulars(report: Report, result: Result, without: ReadonlySet<Partic
     ['pods', () => podsToReplace(result)],
     ['changes', () => changes(report, result)],
     ['shown', () => shown(report, result)],
-    ['history', () => history(result)],
+    ['history', () => history(report, result)],
   ];
   return all.filter(([name]) => !without.has(name)).map(([, of]) => of());
 }
 
 /** The versions before and after, with the images by which people know them. */
-function versions({ outcome: end, rollback, old, target, newRevision }: Result): string {
+function versions({ showValues }: Report, { outcome: end, rollback, old, target, newRevision }: Result): string {
   const outcome = rollback?.result?.outcome ?? end;
   if (!old || !target || old.name === target.name) return '';
-  const row = (name: string, number: string, { images, changeCause }: Revision): string =>
-    `| ${name} | ${number} | ${images.map(code).join('<br>')} | ${cause(changeCause)} |`;
+  const row = (name: string, number: string, { images, changeCause }: Revision): string[] => [
+    name,
+    number,
+    images.map(code).join('<br>'),
+    cause(changeCause, showValues),
+  ];
   const restored = newRevision === undefined ? 'Asked for' : outcome === 'rolled-back' ? 'Runs now' : 'Restored';
-  const number = newRevision === undefined ? `**${target.number}**` : `**${newRevision}** (was ${target.number})`;
-  return [
-    '|  | Revision | Images | Change-cause |',
-    '| :-- | :-- | :-- | :-- |',
-    row(newRevision === undefined ? 'Current' : 'Was running', `**${old.number}**`, old),
-    row(restored, number, target),
-  ].join('\n');
+  const number = newRevision === undefined ? `<strong>${target.number}</strong>` : `<strong>${newRevision}</strong> (was ${target.number})`;
+  return htmlTable(
+    ['', 'Revision', 'Images', 'Change-cause'],
+    [row(newRevision === undefined ? 'Current' : 'Was running', `<strong>${old.number}</strong>`, old), row(restored, number, target)],
+  );
 }
 
-function cause(text: string | undefined): string {
-  return text === undefined ? '' : markdown(truncate(text, LONGEST_VALUE));
+function cause(text: string | undefined, showValues: boolean): string {
+  return text === undefined ? '' : prose(truncate(changeCauseText(text, showValues), LONGEST_VALUE));
 }
 
 function podsToReplace({ toReplace = [] }: Result): string {
   if (toReplace.length === 0) return '';
-  const rows = toReplace.slice(0, MOST_PODS).map(({ name, node }) => `| ${code(name)} | ${code(node)} |`);
-  const more = toReplace.length > MOST_PODS ? [`| and ${toReplace.length - MOST_PODS} more | |`] : [];
-  return details(`Pods to replace: ${toReplace.length}`, ['| Pod | Node |', '| :-- | :-- |', ...rows, ...more].join('\n'), false);
+  const rows = toReplace.slice(0, MOST_PODS).map(({ name, node }) => [code(name), code(node)]);
+  const more = toReplace.length > MOST_PODS ? [[`and ${toReplace.length - MOST_PODS} more`]] : [];
+  return details(`Pods to replace: ${toReplace.length}`, htmlTable(['Pod', 'Node'], [...rows, ...more]), false);
 }
 
 function changes({ showValues }: Report, { changes: all = [], outcome }: Result): string {
@@ -262,7 +268,7 @@ function shown({ showValues }: Report, { shown: one }: Result): string {
 type Cells = [heading: string, of: (name: string) => string];
 
 /** A row for each ControllerRevision: its number before, and its number now. */
-function history({ history: all, outcome, reason, daemonSet }: Result): string {
+function history({ showValues }: Report, { history: all, outcome, reason, daemonSet }: Result): string {
   if (!all || all.before.length === 0) return '';
   const { after, pods, currentBefore, asOf } = all;
   const now = new Map(after?.map((entry) => [entry.name, entry]));
@@ -271,7 +277,7 @@ function history({ history: all, outcome, reason, daemonSet }: Result): string {
   const current = (number: number, is: boolean): string => `${number}${is ? ' (current)' : ''}`;
   const numberNow = (name: string): string => {
     const entry = now.get(name);
-    return !entry ? 'deleted' : entry.current ? `**${entry.number}** (current)` : String(entry.number);
+    return !entry ? 'deleted' : entry.current ? `<strong>${entry.number}</strong> (current)` : String(entry.number);
   };
   const columns: Cells[] = [
     [
@@ -284,23 +290,22 @@ function history({ history: all, outcome, reason, daemonSet }: Result): string {
     ...(after ? [['Revision now', numberNow] satisfies Cells] : []),
     ['ControllerRevision', code],
     ...(outcome === 'listed' ? [['Controller', () => code(`DaemonSet/${daemonSet.name}`)] satisfies Cells] : []),
-    ['Age', (name) => markdown(ageOf(before.get(name)?.created, asOf))],
+    ['Age', (name) => html(ageOf(before.get(name)?.created, asOf))],
     ...(pods ? [['Pods ready', (name) => `${pods[name]?.ready ?? 0}/${pods[name]?.total ?? 0}`] satisfies Cells] : []),
     ...(all.before.some(({ good }) => good)
-      ? [['Known-good since', (name) => markdown(before.get(name)?.good?.time ?? '')] satisfies Cells]
+      ? [['Known-good since', (name) => html(before.get(name)?.good?.time ?? '')] satisfies Cells]
       : []),
-    ['Change-cause', (name) => cause((before.get(name) ?? now.get(name))?.changeCause ?? '<none>')],
+    ['Change-cause', (name) => cause((before.get(name) ?? now.get(name))?.changeCause ?? '<none>', showValues)],
     ['Images', (name) => ((before.get(name) ?? now.get(name))?.images ?? []).map(code).join('<br>')],
   ];
-  const row = (cells: string[]): string => `| ${cells.join(' | ')} |`;
-  const rows = names.slice(0, MOST_REVISIONS).map((name) => row(columns.map(([, of]) => of(name))));
-  const more =
-    names.length > MOST_REVISIONS
-      ? [row(columns.map((_, index) => (index === 0 ? `and ${names.length - MOST_REVISIONS} older` : '')))]
-      : [];
-  const table = [row(columns.map(([heading]) => heading)), row(columns.map(() => ':--')), ...rows, ...more].join('\n');
-  if (outcome === 'listed') return table;
-  return details(`History: ${names.length} ${names.length === 1 ? 'revision' : 'revisions'}`, table, TO_CHOOSE.has(reason));
+  const rows = names.slice(0, MOST_REVISIONS).map((name) => columns.map(([, of]) => of(name)));
+  const more = names.length > MOST_REVISIONS ? [[`and ${names.length - MOST_REVISIONS} older`]] : [];
+  const revisions = htmlTable(
+    columns.map(([heading]) => heading),
+    [...rows, ...more],
+  );
+  if (outcome === 'listed') return revisions;
+  return details(`History: ${names.length} ${names.length === 1 ? 'revision' : 'revisions'}`, revisions, TO_CHOOSE.has(reason));
 }
 
 function footer({ command, results, cluster, duration, help }: Report): string {
@@ -311,5 +316,5 @@ function footer({ command, results, cluster, duration, help }: Report): string {
     ...(results.length > 1 ? [`took ${formatDuration(duration)}`] : []),
     help === undefined || isSuccess(outcome, command) ? shown : `${shown}: <a href="${encodeURI(help)}">what it means and what to do</a>`,
   ];
-  return `<sub>${parts.join(' · ')}</sub>`;
+  return `<p><sub>${parts.join(' · ')}</sub></p>`;
 }

@@ -31,12 +31,13 @@ export function truncate(text: string, length: number): string {
 
 /**
  * A line of a job log that the runner does not take for a command. A command is a line that begins with `::`, after optional white space,
- * or has `##[` anywhere (actions/runner: ActionCommand.TryParseV2, TryParse).
+ * or has `##[` anywhere (actions/runner: ActionCommand.TryParseV2, TryParse). A line that begins so is quoted, because a prefix keeps the
+ * text itself in one piece, and with it a secret that only the runner knows and masks.
  */
 export function logLine(text: string): string {
   return truncate(oneLine(text), LONGEST_LINE)
     .replaceAll('##[', '## [')
-    .replace(/^(\s*):(?=:)/, '$1: ');
+    .replace(/^\s*::/, '> $&');
 }
 
 /**
@@ -47,20 +48,57 @@ export function annotationText(text: string): string {
   return truncate(logLine(text).replace(/:(?=:)/g, ': '), LONGEST_ANNOTATION);
 }
 
-/** Text that Markdown shows literally: no markup, no HTML, no link, no mention, one line. */
-export function markdown(text: string): string {
-  return [...oneLine(text)]
-    .map((character) => (/[A-Za-z0-9 ,]/.test(character) || character > '\u007f' ? character : entity(character)))
-    .join('')
-    .replaceAll('&#64;', '&#64;\u200b');
+/*
+ * Text from a cluster is put into HTML elements, which Markdown passes through unchanged up to the next blank line (CommonMark 4.6, HTML
+ * blocks). So it needs none of Markdown's escapes, and stays as it was written: the runner masks a secret in a summary only if it finds it
+ * there character by character, like in a log.
+ */
+
+/** Text in an HTML element, on one line. */
+export function html(text: string): string {
+  return oneLine(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 }
 
-/** Text in a `code` element of Markdown, in a table cell too. */
+/** Text in a `code` element. */
 export function code(text: string): string {
-  const shown = oneLine(text);
-  return shown === ''
-    ? ''
-    : `<code>${[...shown].map((character) => (/[A-Za-z0-9 ,/-]/.test(character) || character > '\u007f' ? character : entity(character))).join('')}</code>`;
+  const shown = html(text);
+  return shown === '' ? '' : `<code>${shown}</code>`;
+}
+
+/** What GitHub makes a mention, a reference or a formula of, wherever it is in HTML: `@name`, `#1`, `octo/fleet#1`, `GH-1`, a commit. */
+const REFERENCE = /(?<![\p{L}\p{N}_])@[\p{L}\p{N}_]|#\d|\bGH-\d|\b[0-9a-f]{40}\b|\$.*\$/iu;
+
+/** What it may make a link of: an address, with or without a scheme, and an e-mail address. */
+const ADDRESS = /:\/\/|\bwww\.|\b(mailto|xmpp):|@[\w-]+\.\w/i;
+
+/**
+ * A sentence in an HTML element. It is never changed or split: GitHub creates no references in `code` and no links in `a`, so a sentence that
+ * it would link something in stands there as a whole. An `a` without `href` is plain text; the addresses of servers are common in messages.
+ */
+export function prose(text: string): string {
+  const shown = html(text);
+  if (REFERENCE.test(shown)) return `<code>${shown}</code>`;
+  return ADDRESS.test(shown) ? `<a>${shown}</a>` : shown;
+}
+
+/** A name in a `code` element in the middle of Markdown, such as in a heading. */
+export function codeInMarkdown(text: string): string {
+  const shown = [...oneLine(text)].map((character) =>
+    /[A-Za-z0-9 ,/.-]/.test(character) || character > '\u007f' ? character : entity(character),
+  );
+  return shown.length === 0 ? '' : `<code>${shown.join('').replace(/(www)\./gi, '$1&#46;')}</code>`;
+}
+
+/** A table in HTML, of cells in HTML. Columns of numbers are named. */
+export function htmlTable(headings: readonly string[], rows: readonly (readonly string[])[], numbers: readonly string[] = []): string {
+  const row = (cells: readonly string[], tag: 'th' | 'td'): string => {
+    const shown = cells.map((cell, column) => {
+      const align = numbers.includes(headings[column] ?? '') ? ' align="right"' : tag === 'th' ? ' align="left"' : '';
+      return `<${tag}${align}>${cell}</${tag}>`;
+    });
+    return `<tr>${shown.join('')}</tr>`;
+  };
+  return ['<table>', row(headings, 'th'), ...rows.map((cells) => row(cells, 'td')), '</table>'].join('\n');
 }
 
 /**

@@ -2,6 +2,7 @@ import { appendFileSync } from 'node:fs';
 import * as core from '@actions/core';
 import { isSuccess, worstOf } from '../daemonset/outcome.ts';
 import { formatDuration } from '../duration.ts';
+import { Masks } from './masks.ts';
 import { messageOf } from './messages/conclusion.ts';
 import { outputsOf } from './outputs.ts';
 import type { Report } from './report.ts';
@@ -17,6 +18,7 @@ const LONGEST_TITLE = 200;
 export class Writer {
   readonly warnings: string[] = [];
   readonly #environment: Readonly<Record<string, string | undefined>>;
+  readonly #masks = new Masks();
 
   /** Outside of GitHub Actions, where the environment names no files for them, there are no outputs and no summary. */
   constructor(environment: Readonly<Record<string, string | undefined>>) {
@@ -24,11 +26,12 @@ export class Writer {
   }
 
   info(line: string): void {
-    core.info(logLine(line));
+    core.info(logLine(this.hide(line)));
   }
 
   /** The same warning is not repeated: a dry run and a write get the same ones. */
-  warning(line: string): void {
+  warning(text: string): void {
+    const line = this.hide(text);
     if (this.warnings.includes(line)) return;
     this.warnings.push(line);
     if (this.warnings.length <= MOST_WARNINGS) core.warning(annotationText(line));
@@ -36,19 +39,28 @@ export class Writer {
   }
 
   group(title: string, lines: string[]): void {
-    core.startGroup(logLine(title));
+    core.startGroup(logLine(this.hide(title)));
     for (const line of lines) this.info(line);
     core.endGroup();
   }
 
   /** Printed only with debug logging: the runner sets RUNNER_DEBUG then. */
   debug(line: string): void {
-    if (core.isDebug()) core.debug(logLine(line));
+    if (core.isDebug()) core.debug(logLine(this.hide(line)));
   }
 
-  /** Registers secrets, so that no later line shows them. */
+  /**
+   * Registers secrets, so that nothing that is written later shows them. GitHub's runner masks them in what other steps print, too. It removes
+   * the command that registers one from the log; elsewhere that command would stay in the log, with the secret.
+   */
   mask(secrets: string[]): void {
-    for (const secret of secrets) core.setSecret(secret);
+    this.#masks.add(secrets);
+    if (this.#environment['GITHUB_ACTIONS'] === 'true') for (const secret of secrets) core.setSecret(secret);
+  }
+
+  /** The text without the secrets that are known so far. */
+  hide(text: string): string {
+    return this.#masks.hide(text);
   }
 
   /** Saves a value for the post step of this step. Debug logs print it. */
@@ -111,12 +123,16 @@ export class Writer {
     const text = results.length > 1 ? roundup(report) : messageOf(worst);
     if (outcome === 'listed') this.info(text);
     else
-      annotateAs(
+      this.#annotate(
         failed ? core.error : outcome === 'absent' ? core.warning : core.notice,
         verdictOf(report),
         `${outcome} (${reason}): ${text}`,
       );
     if (help !== undefined && failed) this.info(`What ${reason} means and what to do: ${help}`);
+  }
+
+  #annotate(as: typeof core.error | typeof core.warning | typeof core.notice, title: string, text: string): void {
+    as(annotationText(this.hide(text)), { title: truncate(logLine(this.hide(title)), LONGEST_TITLE) });
   }
 
   #writeOutputs(outputs: Record<string, string>): void {
@@ -125,7 +141,7 @@ export class Writer {
 
   #writeSummary(text: string): void {
     const { GITHUB_STEP_SUMMARY: path } = this.#environment;
-    if (path) appendFileSync(path, text);
+    if (path) appendFileSync(path, this.hide(text));
   }
 
   /** Logs how each of several ended: failures as annotations, as many as the runner shows. */
@@ -137,7 +153,7 @@ export class Writer {
       if (isSuccess(outcome, command) || annotations === MOST_WARNINGS) this.info(`${daemonSet.namespace}/${daemonSet.name}: ${text}`);
       else {
         annotations += 1;
-        annotateAs(core.error, verdictOf({ command, results: [result] }), text);
+        this.#annotate(core.error, verdictOf({ command, results: [result] }), text);
       }
     }
   }
@@ -157,7 +173,3 @@ const WHY: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only',
   EISDIR: 'it is a directory',
 };
-
-function annotateAs(as: typeof core.error | typeof core.warning | typeof core.notice, title: string, text: string): void {
-  as(annotationText(text), { title: truncate(logLine(title), LONGEST_TITLE) });
-}

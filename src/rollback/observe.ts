@@ -1,4 +1,5 @@
 import { isFailure, type Watched } from '../cluster/cluster.ts';
+import { reportable } from '../daemonset/container-output.ts';
 import {
   type CauseGroup,
   type Diagnosis,
@@ -221,7 +222,7 @@ export class Observation {
   async evidence(groups: CauseGroup[], logLines: number, signal: AbortSignal): Promise<CauseGroup[]> {
     const read = async (group: CauseGroup, index: number): Promise<CauseGroup> =>
       index < MOST_EXAMPLES && group.example.pod !== '' ? { ...group, ...(await this.#readAbout(group, logLines, signal)) } : group;
-    return mostSignificantFirst(await Promise.all(groups.map(read)));
+    return mostSignificantFirst(await Promise.all(groups.map(read))).map((group) => reportable(group, logLines > 0));
   }
 
   async #readAbout({ cause, example }: CauseGroup, logLines: number, signal: AbortSignal): Promise<Partial<CauseGroup>> {

@@ -154,7 +154,7 @@ function announce({ order, world: { log }, known, daemonSet, history }: Look, { 
   log.info(`${what} from ${revisionText(from)} to ${revisionText(target)}: ${target.images.join(', ')}`);
   if (target.why) log.info(noteText(target.why));
   log.group(`Template: ${differences(changes)}`, changeLines(changes, order.showValues));
-  if (known.history) log.group(`History: ${history.revisions.length} revisions`, historyLines(known.history));
+  if (known.history) log.group(`History: ${history.revisions.length} revisions`, historyLines(known.history, undefined, order.showValues));
   for (const owner of ownersOf(daemonSet)) log.warning(noteText({ kind: 'owner', owner }));
 }
 

@@ -147,7 +147,7 @@ describe('what is in it', () => {
     'PYTHONSTARTUP',
     'CLOUDSDK_PYTHON',
     'GIT_SSH_COMMAND',
-  ])('a plugin may not set %s', (name) => {
+  ])('a plugin is not allowed to set %s', (name) => {
     const source = config({ user: { token: null, exec: { ...plugin, env: [{ name, value: 'x' }] } } });
     expect(failure(() => connect(source, { plugins: 'any' })).message).toContain(`environment variable "${name}"`);
   });

@@ -120,7 +120,7 @@ describe('hide', () => {
   });
 });
 
-test('a subscriber gets what is to be masked, once, and not what is only hidden', () => {
+test('a subscriber gets what must be masked, once, and not what is only hidden', () => {
   const secrets = new Secrets();
   const masked: string[] = [];
   secrets.add(['of-another-user'], { mask: false });

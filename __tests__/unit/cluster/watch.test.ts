@@ -156,7 +156,7 @@ test('events of a watch are not read again', async () => {
 describe('an end of a connection', () => {
   test.each<[string, Script, string[]]>([
     [
-      'by the server: the watch goes on from the last version',
+      'by the server: the watch continues from the last version',
       [
         { after: 1, send: bookmark },
         { after: 1, send: 'end' },

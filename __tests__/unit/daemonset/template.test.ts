@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { diffTemplates } from '../../../src/daemonset/diff.ts';
+import { diffTemplates, withoutLiterals } from '../../../src/daemonset/diff.ts';
 import { digest, identicalTemplate, sameButForRestart, sameTemplate, storedTemplate } from '../../../src/daemonset/template.ts';
 import type { JsonObject, PodTemplate } from '../../../src/daemonset/types.ts';
 import { template } from '../builders.ts';
@@ -90,6 +90,47 @@ describe('diffTemplates', () => {
   test('a hostile name does not expose a literal value', () => {
     const env = (value: string): JsonObject => template('a', { env: [{ name: ']env[x', value }] });
     expect(diffTemplates(env('1'), env('2')).every(({ sensitive }) => sensitive)).toBe(true);
+  });
+
+  const probe = (path: string): JsonObject => template('a', { livenessProbe: { httpGet: { path, port: 8080 } } });
+  const volume = (source: JsonObject): JsonObject => ({ spec: { volumes: [{ name: 'v', ...source }] } });
+  const annotated = (annotations: JsonObject): JsonObject => ({ metadata: { annotations } });
+  const restarted = (time: string): JsonObject => annotated({ 'kubectl.kubernetes.io/restartedAt': time });
+  test.each<[string, JsonObject, JsonObject, boolean]>([
+    ['the query of a probe', probe('/healthz?token=hunter1'), probe('/healthz?token=hunter2'), true],
+    ['a query that was removed', probe('/healthz?token=hunter1'), probe('/healthz'), true],
+    ['the path of a probe', probe('/healthz'), probe('/livez'), false],
+    [
+      'what is passed to a CSI driver',
+      volume({ csi: { volumeAttributes: { k: 'hunter1' } } }),
+      volume({ csi: { volumeAttributes: { k: 'hunter2' } } }),
+      true,
+    ],
+    ['a CSI volume that was added', volume({}), volume({ csi: { driver: 'd', volumeAttributes: { k: 'hunter2' } } }), true],
+    ['the driver of a volume', volume({ csi: { driver: 'a' } }), volume({ csi: { driver: 'b' } }), false],
+    [
+      'what is passed to a flex volume',
+      volume({ flexVolume: { options: { k: 'hunter1' } } }),
+      volume({ flexVolume: { options: { k: 'hunter2' } } }),
+      true,
+    ],
+    ['an annotation', annotated({ k: 'hunter1' }), annotated({ k: 'hunter2' }), true],
+    ['annotations that were added', { metadata: {} }, annotated({ k: 'hunter2' }), true],
+    ['the time of a restart', restarted('2026-01-01T00:00:00Z'), restarted('2026-01-01T00:00:00+01:00'), false],
+    ['another text as the time of a restart', restarted('hunter1'), restarted('hunter2'), true],
+    ['a label', { metadata: { labels: { k: 'a' } } }, { metadata: { labels: { k: 'b' } } }, false],
+  ])('hides %s: %j → %j: %s', (_name, before, after, isSensitive) => {
+    expect(diffTemplates(before, after).map(({ sensitive }) => sensitive)).toEqual([isSensitive]);
+    const shown = JSON.stringify([withoutLiterals(before), withoutLiterals(after)]);
+    expect(shown).not.toContain('hunter');
+    expect(shown.includes('<hidden>')).toBe(isSensitive);
+  });
+
+  test('of a path, only the query is hidden', () => {
+    expect(withoutLiterals(probe('/healthz?token=x#y'))).toEqual(probe('/healthz?<hidden>'));
+    expect(withoutLiterals(annotated({ a: 'x', 'kubectl.kubernetes.io/restartedAt': '2026-01-01T00:00:00Z' }))).toEqual(
+      annotated({ a: '<hidden>', 'kubectl.kubernetes.io/restartedAt': '2026-01-01T00:00:00Z' }),
+    );
   });
 
   test('a different order is a difference', () => {

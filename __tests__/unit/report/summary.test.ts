@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import type { Command, Outcome } from '../../../src/daemonset/outcome.ts';
 import type { Result } from '../../../src/daemonset/result.ts';
 import type { Revision } from '../../../src/daemonset/revision.ts';
+import { historyLines } from '../../../src/report/lines.ts';
 import { outputsOf } from '../../../src/report/outputs.ts';
 import type { Report } from '../../../src/report/report.ts';
 import { summaryOf } from '../../../src/report/summary.ts';
@@ -40,6 +41,7 @@ function report(result: Partial<Result> = {}, rest: Partial<Report> = {}): Repor
     results: [{ ...rolledBack, ...result }],
     cluster: { server: 'https://c.example', context: 'prod' },
     showValues: false,
+    hide: (text) => text,
     duration: 7_400,
     warnings: [],
     help: undefined,
@@ -61,9 +63,8 @@ describe('the summary', () => {
       ['10&nbsp;of&nbsp;10', 'nodes available'],
       ['7.4&nbsp;s', 'took'],
     ]);
-    const row = (name: string): string[] | undefined => lines.find((line) => line.startsWith(`| ${name} |`))?.split(' | ');
-    expect(row('Was running')?.[1]).toBe('**3**');
-    expect(row('Runs now')?.[1]).toBe('**4** (was 2)');
+    expect(lines).toContainEqual(expect.stringContaining('<tr><td>Was running</td><td><strong>3</strong></td>'));
+    expect(lines).toContainEqual(expect.stringContaining('<tr><td>Runs now</td><td><strong>4</strong> (was 2)</td>'));
   });
 
   test.each<[Outcome, string, string]>([
@@ -75,7 +76,7 @@ describe('the summary', () => {
     const rollback = { decision: { rollBack: true, because: 'timed-out' }, result: { ...rolledBack, outcome }, gate } as const;
     const text = summaryOf(report({ outcome: 'failed', reason: 'crash-loop', rollback }, { command: 'status' }));
     expect(text).toMatch(new RegExp(`^## ❌ Pods cannot start${verdict}: DaemonSet `));
-    expect(text).toContain(`| ${row} | **4** (was 2) |`);
+    expect(text).toContain(`<tr><td>${row}</td><td><strong>4</strong> (was 2)</td>`);
   });
 
   test.each<[Outcome, string, Command?]>([
@@ -104,7 +105,7 @@ describe('the summary', () => {
       { outcome: 'timed-out', reason: 'timeout', facts: factsWith('Too late.') },
       { help: 'https://github.com/o/r/blob/v1/docs/troubleshooting.md#timeout' },
     );
-    expect(summaryOf(failed)).toContain('> [!CAUTION]\n> Too late&#46;');
+    expect(summaryOf(failed)).toContain('> [!CAUTION]\n> <p>Too late.</p>');
     expect(summaryOf(failed)).toContain('<a href="https://github.com/o/r/blob/v1/docs/troubleshooting.md#timeout">');
     expect(summaryOf(report({}, { help: 'https://github.com/o/r' }))).not.toContain('<a ');
   });
@@ -125,6 +126,27 @@ describe('the summary', () => {
     const changes = [{ path: 'spec.containers[a].env[T].value', before: 'hunter1', after: 'hunter2', sensitive: true }];
     expect(summaryOf(report({ changes }))).not.toContain('hunter');
     expect(summaryOf(report({ changes }, { showValues: true }))).toContain('hunter2');
+  });
+
+  test('and the outputs hide what a change-cause of --record says about secrets, unless it is requested', () => {
+    const secret = (number: number): Revision => ({
+      ...revision(number),
+      changeCause: 'kubectl set env ds/agent TOKEN=hunter2 --record=true',
+    });
+    const listed = {
+      old: secret(3),
+      target: secret(2),
+      outcome: 'listed' as const,
+      history: { before: [secret(3), secret(2)], after: [{ ...secret(2), number: 4, current: true }], asOf: 0 },
+      facts: { kind: 'revision-not-found', asked: { kind: 'number', number: 9 } } as const,
+    };
+    const all = (showValues: boolean): string =>
+      summaryOf(report(listed, { showValues })) + JSON.stringify(outputsOf(report(listed, { showValues })));
+    expect(all(false)).toContain('kubectl set env ds/agent TOKEN=<hidden> --record=true');
+    expect(all(false)).not.toContain('hunter2');
+    expect(count(all(true), 'hunter2')).toBe(8);
+    expect(historyLines(listed.history).join()).not.toContain('hunter2');
+    expect(historyLines(listed.history, undefined, true).join()).toContain('hunter2');
   });
 
   test('stays below 1 MiB whatever its content, with every block closed', () => {
@@ -174,11 +196,20 @@ describe('several DaemonSets', () => {
   test('have the worst verdict, followed by how each one ended', () => {
     const lines = summaryOf(report({}, { results: [named('a'), named('b', late), named('c')] })).split('\n');
     expect(lines[0]).toBe('## ❌ Timed out: 1 of 3 DaemonSets');
-    expect(lines[2]).toBe('Rolled back&#58; logging&#47;a, logging&#47;c&#46; Timed out&#58; logging&#47;b&#46;');
-    expect(lines.filter((line) => /^\| [✅❌]/u.test(line)).map((line) => line.split(' | ').slice(0, 4))).toEqual([
-      ['| ❌ <code>logging/b</code>', 'timed-out (timeout)', '3 → 4', '10 of 10'],
-      ['| ✅ <code>logging/a</code>', 'rolled-back (complete)', '3 → 4', '10 of 10'],
-      ['| ✅ <code>logging/c</code>', 'rolled-back (complete)', '3 → 4', '10 of 10'],
+    expect(lines[2]).toBe('<p>Rolled back: logging/a, logging/c. Timed out: logging/b.</p>');
+    expect(
+      lines
+        .filter((line) => /^<tr><td>[✅❌]/u.test(line))
+        .map((line) =>
+          line
+            .split(/<\/?td[^>]*>/)
+            .filter((_, index) => index % 2)
+            .slice(0, 4),
+        ),
+    ).toEqual([
+      ['❌ <code>logging/b</code>', 'timed-out (timeout)', '3 → 4', '10 of 10'],
+      ['✅ <code>logging/a</code>', 'rolled-back (complete)', '3 → 4', '10 of 10'],
+      ['✅ <code>logging/c</code>', 'rolled-back (complete)', '3 → 4', '10 of 10'],
     ]);
     expect(lines.filter((line) => line.startsWith('<details open>'))).toHaveLength(1);
     expect(summaryOf(report({}, { results: [named('a'), named('b')] }))).toMatch(/^## ✅ Rolled back: 2 DaemonSets\n/);

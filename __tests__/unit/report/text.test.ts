@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { micromark } from 'micromark';
 import { gfm, gfmHtml } from 'micromark-extension-gfm';
-import { annotationText, code, fence, logLine, markdown, oneLine, truncate } from '../../../src/report/text.ts';
+import { renderMarkdown } from '../../../preview/page.ts';
+import { annotationText, code, codeInMarkdown, fence, htmlTable, logLine, oneLine, prose, truncate } from '../../../src/report/text.ts';
 
 /** Whether the runner reads a printed line as a command (actions/runner: ActionCommand.TryParseV2 and TryParse). */
 function isCommand(line: string): boolean {
@@ -58,11 +59,11 @@ const hostile = fc
 
 describe('logLine', () => {
   test.each([
-    ['::error::x', ': :error::x'],
-    ['  ::set-output name=a::b', '  : :set-output name=a::b'],
+    ['::error::x', '> ::error::x'],
+    ['  ::set-output name=a::b', '>   ::set-output name=a::b'],
     ['a ##[error]x', 'a ## [error]x'],
     ['a\r::stop-commands::x', 'a ::stop-commands::x'],
-    [':\u200b:error::x', ': :error::x'],
+    [':\u200b:error::x', '> ::error::x'],
     ['#\u200b#[error]x', '## [error]x'],
     ['\u001b[31mred', '[31mred'],
     ['plain: a::b', 'plain: a::b'],
@@ -95,42 +96,84 @@ test('annotationText contains nothing that a runner reads as the end of the prop
   );
 });
 
-const render = (text: string): string => micromark(text, { extensions: [gfm()], htmlExtensions: [gfmHtml()], allowDangerousHtml: true });
-const unescaped = (html: string): string =>
+/** What a reader sees of HTML without attributes. */
+const seen = (html: string): string =>
   html
-    .replace(/&lt;/g, '<')
+    .replace(/<[^>]*>/g, '')
+    .replace(/&lt;|&#x3C;/g, '<')
     .replace(/&gt;/g, '>')
     .replace(/&quot;/g, '"')
-    .replace(/&amp;/g, '&');
+    .replace(/&amp;|&#x26;/g, '&');
 
-describe('in Markdown', () => {
-  test('code() in a table shows the text and nothing else', () => {
+const anything = fc.oneof(hostile, fc.string({ unit: 'binary' }), fc.string());
+
+describe('in a summary', () => {
+  test.each([
+    ['code', code],
+    ['prose', prose],
+  ])('%s() shows the text and nothing else, in a paragraph, an alert, a table and a title', async (_name, of) => {
+    await fc.assert(
+      fc.asyncProperty(anything, async (text) => {
+        const markdown = [
+          `<p>x${of(text)}x</p>`,
+          `> [!NOTE]\n> <p>x${of(text)}x</p>`,
+          htmlTable(['a', 'b'], [[`x${of(text)}x`, 'end']]),
+          `<details>\n<summary>x${of(text)}x</summary>\n\nend\n\n</details>`,
+        ].join('\n\n');
+        const html = await renderMarkdown(markdown);
+        const cells = [...html.matchAll(/<(p|td|summary)>(?:<[ac][a-z]*>)?(x.*?x)(?:<\/[a-z]+>)?<\/\1>/g)].map(([, , cell = '']) => cell);
+        expect(cells.map(seen)).toEqual(cells.map(() => `x${oneLine(text)}x`));
+        expect(cells).toHaveLength(4);
+        // Only what prose() itself adds.
+        for (const cell of cells) expect(cell.replace(/^x<(code|a)>([^<]*)<\/\1>x$/, 'x$2x')).not.toContain('<');
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test('text without & and < stays unchanged, so that the runner finds the secrets in it', () => {
     fc.assert(
-      fc.property(hostile, (text) => {
-        const html = render(`| a | b |\n| - | - |\n| x${code(text)}x | end |`);
+      fc.property(fc.oneof(fc.string(), hostile), (text) => {
+        const plain = oneLine(text).replace(/[&<]/g, '');
+        expect(prose(plain)).toContain(plain);
+        expect(code(plain)).toContain(plain);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test.each([
+    ['@octocat', 'code'],
+    ['see (@octocat)', 'code'],
+    ['fixes #1', 'code'],
+    ['octo/fleet#12', 'code'],
+    ['GH-7', 'code'],
+    ['gh-7', 'code'],
+    ['0123456789abcdef0123456789abcdef01234567', 'code'],
+    ['$x$', 'code'],
+    ['https://evil.example', 'a'],
+    ['www.evil.example', 'a'],
+    ['mailto:a', 'a'],
+    ['octocat@github.example', 'a'],
+    ['agent@sha256:4b2f401c8d', ''],
+    ['registry.example:5000/agent:v2 (node-1, node-2): no such host', ''],
+    ['revision 3 (agent-5fb484bc78)', ''],
+  ])('GitHub links nothing in %j: it stands in "%s"', (text, element) => {
+    expect(prose(text)).toBe(element === '' ? text : `<${element}>${text}</${element}>`);
+  });
+
+  test('codeInMarkdown() shows the text and nothing else in a heading', async () => {
+    await fc.assert(
+      fc.asyncProperty(anything, async (text) => {
+        const html = await renderMarkdown(`## x ${codeInMarkdown(text)}`);
         const shown = oneLine(text);
-        const cell = /<td>x(.*?)x<\/td>\n<td>end<\/td>/s.exec(html)?.[1] ?? 'no cell';
-        expect(unescaped(cell)).toBe(shown === '' ? '' : `<code>${shown}</code>`.replace(/\s+$/, ''));
+        const [, heading = ''] = /^<h2>(.*)<\/h2>$/s.exec(html) ?? [];
+        expect(seen(heading).trimEnd()).toBe(`x ${shown}`.trimEnd());
+        expect(heading.replace(/^x <code>([^<]*)<\/code>$/, '')).not.toContain('<');
       }),
-      { numRuns: 2_000 },
+      { numRuns: 150 },
     );
-  });
-
-  test('markdown() gives plain text: no markup, no HTML, no link, no mention', () => {
-    fc.assert(
-      fc.property(hostile, (text) => {
-        const html = render(`x${markdown(text)}x`);
-        expect(html).toMatch(/^<p>x[^<]*x<\/p>$/s);
-        expect(unescaped(html.slice(3, -4)).replaceAll('@\u200b', '@')).toBe(`x${oneLine(text)}x`);
-        expect(html).not.toMatch(/@\w/);
-      }),
-      { numRuns: 2_000 },
-    );
-  });
-
-  test('markdown() at the start of a line starts no block', () => {
-    for (const start of ['# x', '- x', '1. x', '> x', '    x', '+ x', '```', '---', '<b>', '| a |'])
-      expect(render(markdown(start).trimStart())).toMatch(/^<p>[^<]*<\/p>$/);
+    expect(codeInMarkdown('kube-system/csi.node-1')).toBe('<code>kube-system/csi.node-1</code>');
   });
 });
 

@@ -1,5 +1,6 @@
 import type { CauseGroup, TroubledNode } from '../../daemonset/diagnosis.ts';
 import type { Trouble } from '../../daemonset/trouble.ts';
+import { shellQuote } from './shell.ts';
 
 /** Nodes that a sentence names. */
 const MOST_NODES = 5;
@@ -90,9 +91,10 @@ export function nodeInBrief({ node, trouble: { reason, cause, restarts = 0 }, ma
 }
 
 /** The next command to type to learn more; undefined if there is nothing more to learn. */
-export function nextCommand({ cause, example }: CauseGroup, namespace: string): string | undefined {
-  const { pod, node, trouble } = example;
-  const container = trouble.container === undefined ? '' : ` --container ${trouble.container}`;
+export function nextCommand({ cause, example }: CauseGroup, inNamespace: string): string | undefined {
+  const { trouble } = example;
+  const [namespace, pod, node] = [inNamespace, example.pod, example.node].map(shellQuote);
+  const container = trouble.container === undefined ? '' : ` --container ${shellQuote(trouble.container)}`;
   switch (cause) {
     case 'crash-loop':
     case 'oom-killed':

@@ -9,8 +9,8 @@ import {
   GUARDED_RECREATED,
   leftAfterCancelText,
   notChangedText,
-  RECORD_LOST,
   recordedText,
+  recordLostText,
   recordNotSavedText,
   restoreByHandText,
   STILL_ABSENT,
@@ -27,6 +27,7 @@ import {
 } from './refusals.ts';
 import { revisionText } from './revisions.ts';
 import { gateRollbackText, restoredText, rolledOutText, unfinishedText } from './rollout.ts';
+import { shellQuote } from './shell.ts';
 
 /** The message of a result: one sentence or a few, as one line of text that may quote the cluster. */
 export function messageOf(result: Result): string {
@@ -56,7 +57,7 @@ function textOf(facts: Facts, result: Result): string {
       return `This run rolled back already (at ${facts.time}): nothing would be written.`;
     case 'write-unknown': {
       const { namespace, name } = result.daemonSet;
-      return `It is not known whether the rollback was written (${facts.why}). To check: kubectl rollout history daemonset/${name} -n ${namespace}`;
+      return `It is not known whether the rollback was written (${facts.why}). To check: kubectl rollout history ${shellQuote(`daemonset/${name}`)} -n ${shellQuote(namespace)}`;
     }
     case 'rolled-out':
       return rolledOutText(result);
@@ -87,7 +88,7 @@ function textOf(facts: Facts, result: Result): string {
     case 'absent':
       return absentText(facts);
     case 'record-lost':
-      return RECORD_LOST;
+      return recordLostText(facts);
     case 'record-not-saved':
       return recordNotSavedText(facts);
     case 'left-after-cancel':

@@ -1,10 +1,22 @@
 /** Sentences of the command `guard`. */
-import type { Facts, Result } from '../../daemonset/result.ts';
+import type { Facts, RecordProblem, Result } from '../../daemonset/result.ts';
 import type { Revision } from '../../daemonset/revision.ts';
 import { askedText, revisionText } from './revisions.ts';
+import { shellQuote } from './shell.ts';
 
-export const RECORD_LOST =
-  'What the guard recorded before the deploy is gone or was changed since, so nothing was written. Check what runs now.';
+export function recordLostText({ why }: Extract<Facts, { kind: 'record-lost' }>): string {
+  return `${WHY_LOST[why]} Nothing was written. Check what runs now.`;
+}
+
+const WHY_LOST: Readonly<Record<RecordProblem, string>> = {
+  gone: 'What the guard recorded before the deploy is gone: its file in RUNNER_TEMP was deleted.',
+  changed: 'What the guard recorded before the deploy was changed since, so it is not used.',
+  'not-ours':
+    'The state of this step does not name a record that a guard can have written, so it is not used. Did another step set STATE_guard?',
+  'other-job': 'The record that the state of this step names is from another job, run or attempt, so it is not used.',
+  'other-cluster':
+    'What the guard recorded is about another cluster than the one that the kubeconfig selects now (server or context), so it is not used. Keep the kubeconfig unchanged until the end of the job.',
+};
 
 export function recordNotSavedText({ why }: Extract<Facts, { kind: 'record-not-saved' }>): string {
   return `Could not save what the guard recorded (${why}), so it could not restore anything if the job fails. Can this step write to RUNNER_TEMP and GITHUB_STATE? In a container job, check the user of the container.`;
@@ -31,7 +43,7 @@ export function leftAfterCancelText({ recorded }: Result): string {
 /** How to restore what the guard recorded, after it could not. */
 export function restoreByHandText({ daemonSet: { namespace, name }, recorded }: Result): string {
   if (!recorded) return '';
-  return `The guard recorded ${revisionText(recorded)}. To restore it, roll back with to-revision: ${recorded.name}, or: kubectl rollout undo daemonset/${name} -n ${namespace} --to-revision=${recorded.number}`;
+  return `The guard recorded ${revisionText(recorded)}. To restore it, roll back with to-revision: ${recorded.name}, or: kubectl rollout undo ${shellQuote(`daemonset/${name}`)} -n ${shellQuote(namespace)} --to-revision=${recorded.number}`;
 }
 
 export function notChangedText({ kind, recorded }: Extract<Facts, { kind: 'not-changed' | 'only-restarted' }>): string {
@@ -62,5 +74,5 @@ export function deletedSinceText({ recorded }: Extract<Facts, { kind: 'deleted-s
 }
 
 export function createdByJobText({ daemonSet: { namespace, name } }: Result): string {
-  return `The DaemonSet did not exist before this job, so there is no version to restore. It was not deleted; to delete it: kubectl delete daemonset/${name} -n ${namespace}`;
+  return `The DaemonSet did not exist before this job, so there is no version to restore. It was not deleted; to delete it: kubectl delete ${shellQuote(`daemonset/${name}`)} -n ${shellQuote(namespace)}`;
 }

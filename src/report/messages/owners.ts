@@ -1,26 +1,22 @@
 import type { Owner } from '../../daemonset/owners.ts';
+import { shellQuote } from './shell.ts';
 
 /** What a tool that also writes the DaemonSet will do, and what makes the rollback last. */
 export function ownerText(owner: Owner): string {
   switch (owner.kind) {
     case 'argo-cd': {
-      const application = safe(owner.application);
+      const application = shellQuote(owner.application);
       return `Argo CD (application ${application}) restores what is in Git when it syncs. To make the rollback last, revert the commit there; to keep it until then: argocd app set ${application} --sync-policy none`;
     }
     case 'flux': {
-      const name = safe(owner.name);
-      return `Flux (${owner.object} ${name}) restores what is in Git when it reconciles. To make the rollback last, revert the commit there; to keep it until then: flux suspend ${owner.object} ${name} --namespace ${safe(owner.namespace)}`;
+      const name = shellQuote(owner.name);
+      return `Flux (${owner.object} ${name}) restores what is in Git when it reconciles. To make the rollback last, revert the commit there; to keep it until then: flux suspend ${owner.object} ${name} --namespace ${shellQuote(owner.namespace)}`;
     }
     case 'helm': {
-      const release = safe(owner.release);
-      return `The DaemonSet belongs to the Helm release ${release}, whose history does not include this rollback: the next helm upgrade starts from the version that was left. To make the rollback last: helm rollback ${release} --namespace ${safe(owner.namespace)}`;
+      const release = shellQuote(owner.release);
+      return `The DaemonSet belongs to the Helm release ${release}, whose history does not include this rollback: the next helm upgrade starts from the version that was left. To make the rollback last: helm rollback ${release} --namespace ${shellQuote(owner.namespace)}`;
     }
     case 'kubectl-apply':
       return 'The DaemonSet is deployed by kubectl apply, which still records the manifest of the version that was left as the last applied one. Revert the manifest before the next apply, which would otherwise deploy that version again; to update the record: kubectl apply set-last-applied --filename MANIFEST';
   }
-}
-
-/** A name that is safe to paste into a shell, or a placeholder: anyone who can write the object can write anything there. */
-function safe(name: string): string {
-  return /^[A-Za-z0-9][A-Za-z0-9._/-]*$/.test(name) ? name : 'NAME';
 }

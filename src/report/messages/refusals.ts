@@ -2,7 +2,7 @@ import type { Facts, Result } from '../../daemonset/result.ts';
 import { askedText, existingText, revisionText } from './revisions.ts';
 
 export const NOT_RECORDED =
-  'No ControllerRevision has the current template yet: the DaemonSet controller has not recorded it. Is kube-controller-manager running? Try again once it has, or name the revision with to-revision.';
+  'No ControllerRevision has the current template yet: the DaemonSet controller has not recorded it. Is kube-controller-manager running? Try again once it has recorded the template.';
 
 export function nothingPreviousText({ why }: Extract<Facts, { kind: 'nothing-previous' }>, { history }: Result): string {
   const nothing = 'There is no previous version to roll back to:';

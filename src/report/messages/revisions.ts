@@ -2,6 +2,7 @@
 import type { NamedRevision } from '../../daemonset/asked-revision.ts';
 import type { RevisionName } from '../../daemonset/result.ts';
 import type { Revision } from '../../daemonset/revision.ts';
+import { changeCauseText } from './change-cause.ts';
 
 /** `revision 3`, `ControllerRevision "agent-5fb484bc78"`. */
 export function askedText(asked: NamedRevision): string {
@@ -21,7 +22,7 @@ export function existingText(revisions: readonly Revision[] = []): string {
   if (revisions.length === 0) return 'There are no revisions.';
   const shown = revisions
     .slice(0, MOST_LISTED)
-    .map(({ number, name, changeCause }) => `${number} (${name}${changeCause ? `: ${changeCause}` : ''})`);
+    .map(({ number, name, changeCause }) => `${number} (${name}${changeCause ? `: ${changeCauseText(changeCause, false)}` : ''})`);
   const more = revisions.length > MOST_LISTED ? `, and ${revisions.length - MOST_LISTED} older` : '';
   return `Existing revisions: ${shown.join(', ')}${more}.`;
 }

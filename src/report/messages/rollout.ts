@@ -4,6 +4,7 @@ import { isObject } from '../../daemonset/template.ts';
 import type { DaemonSet } from '../../daemonset/types.ts';
 import { causeText } from './causes.ts';
 import { revisionText } from './revisions.ts';
+import { shellQuote } from './shell.ts';
 
 /** Causes in a message; the summary has all of them. */
 const MOST_CAUSES = 3;
@@ -19,7 +20,7 @@ export function unfinishedText(facts: Unfinished, result: Result): string {
   const { namespace, name } = daemonSet;
   const { desired, updated, available } = counts ?? { desired: 0, updated: 0, available: 0 };
   const state = `${updated} of ${desired} nodes have the ${version} version, ${available} are available`;
-  const continues = `The rollout continues in the cluster; to follow it: kubectl rollout status daemonset/${name} -n ${namespace}`;
+  const continues = `The rollout continues in the cluster; to follow it: kubectl rollout status ${shellQuote(`daemonset/${name}`)} -n ${shellQuote(namespace)}`;
   switch (end) {
     case 'on-delete':
       return `The template is ${version}, but the update strategy is OnDelete: ${state}. The other pods are replaced only when someone deletes them. ${deletion(result.toReplace, namespace)}`.trim();
@@ -45,8 +46,8 @@ export function unfinishedText(facts: Unfinished, result: Result): string {
 /** The causes, a sentence each; empty if none is known. */
 function because({ end, misreported }: Unfinished, { causes: all = [], daemonSet: { namespace } }: Result): string {
   if (misreported) {
-    const names = misreported.slice(0, MOST_IN_COMMAND).join(' ');
-    return `The counters are complete, but ${misreported.length} pods run another template and the controller counts them as updated. Delete them so that the controller creates new ones: kubectl delete pod --namespace ${namespace} ${names}. `;
+    const names = misreported.slice(0, MOST_IN_COMMAND).map(shellQuote).join(' ');
+    return `The counters are complete, but ${misreported.length} pods run another template and the controller counts them as updated. Delete them so that the controller creates new ones: kubectl delete pod --namespace ${shellQuote(namespace)} ${names}. `;
   }
   const causes = end === 'failed' ? all.filter(({ stuck }) => stuck) : all;
   const shown = causes.slice(0, MOST_CAUSES).map((group) => `${causeText(group)}.`);
@@ -56,9 +57,9 @@ function because({ end, misreported }: Unfinished, { causes: all = [], daemonSet
 
 function deletion(pods: PodOnNode[] = [], namespace: string): string {
   if (pods.length === 0) return '';
-  const names = pods.slice(0, MOST_IN_COMMAND).map(({ name }) => name);
+  const names = pods.slice(0, MOST_IN_COMMAND).map(({ name }) => shellQuote(name));
   const more = pods.length > names.length ? ` (and ${pods.length - names.length} more)` : '';
-  return `To replace them, node by node or all at once: kubectl delete pod --namespace ${namespace} ${names.join(' ')}${more}`;
+  return `To replace them, node by node or all at once: kubectl delete pod --namespace ${shellQuote(namespace)} ${names.join(' ')}${more}`;
 }
 
 /** A rollout that succeeded. */

@@ -70,7 +70,7 @@ const ALL: { [K in Facts['kind']]: Extract<Facts, { kind: K }>[] } = {
   'another-refused': [{ kind: 'another-refused', others: [{ name: { namespace: 'a', name: 'b' }, reason: 'no-previous-revision' }] }],
   recorded: [{ kind: 'recorded' }],
   absent: [{ kind: 'absent', message: 'There is no DaemonSet "agent".' }],
-  'record-lost': [{ kind: 'record-lost' }],
+  'record-lost': (['gone', 'changed', 'not-ours', 'other-job', 'other-cluster'] as const).map((why) => ({ kind: 'record-lost', why })),
   'record-not-saved': [{ kind: 'record-not-saved', why: 'permission denied' }],
   'left-after-cancel': [{ kind: 'left-after-cancel' }],
   recreated: [{ kind: 'recreated' }],
