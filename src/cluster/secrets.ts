@@ -106,7 +106,8 @@ class FormIndex {
  */
 export function masksFor(leaves: readonly string[]): string[] {
   const forms = leaves.flatMap((leaf) => {
-    const parts = [leaf, ...lines(leaf), ...lines(contentOfBase64(leaf))].map((part) => part.trim());
+    const lines = [leaf, ...linesOf(leaf), ...linesOf(contentOfBase64(leaf))].map((line) => line.trim());
+    const parts = [...new Set(lines)].filter((part) => part.length >= SHORTEST);
     const encoded = [leaf, leaf.trim()].map((text) => Buffer.from(text).toString('base64'));
     return [...parts, ...parts.flatMap(escapes), ...encoded, ...encoded.map((text) => text.replace(/={1,2}$/, ''))];
   });
@@ -128,6 +129,6 @@ function contentOfBase64(text: string): string {
 }
 
 /** The lines of a text, without PEM headers and footers, which are not secret. */
-function lines(value: string): string[] {
+function linesOf(value: string): string[] {
   return value.split(/\r?\n|\r/).filter((line) => !line.trim().startsWith('-----'));
 }

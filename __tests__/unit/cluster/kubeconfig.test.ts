@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -151,6 +152,77 @@ describe('what is in it', () => {
     expect(failure(() => connect(source, { plugins: 'any' })).message).toContain(`environment variable "${name}"`);
   });
 
+  test.each([
+    [{ server: 'https://prod.example/?a=b' }, /server URL has a query or a fragment/],
+    [{ server: 'https://prod.example/#a' }, /server URL has a query or a fragment/],
+    [{ server: 'https://prod.example/?' }, /server URL has a query or a fragment/],
+    [{ server: ' https://prod.example' }, /server starts or ends with white space/],
+    [{ server: 'https://prod.example\n' }, /server starts or ends with white space/],
+    [{ server: 'https://prod.example/a b' }, /no valid server URL/],
+    [{ server: 'https:prod.example' }, /no valid server URL/],
+    [{ server: 'https://me:pass-word@prod.example' }, /server URL contains credentials/],
+    [{ 'proxy-url': ' http://p.example' }, /proxy-url starts or ends with white space/],
+    [{ 'proxy-url': 'http://' }, /proxy-url must be a URL/],
+    [{ 'tls-server-name': 'a ' }, /tls-server-name starts or ends with white space/],
+    [{ 'certificate-authority-data': 'not base64!' }, /certificate-authority-data is not valid base64/],
+    [{ 'certificate-authority-data': Buffer.from('nothing').toString('base64') }, /certificate authority contains no certificate/],
+    [{ 'certificate-authority': put('ca.crt', 'nothing') }, /certificate authority contains no certificate/],
+  ])('of a cluster is refused before the first request: %j', (cluster, message) => {
+    const error = failure(() => connect(config({ cluster }))).message;
+    expect(error).toMatch(message);
+    expect(error).not.toContain('pass-word');
+  });
+
+  test.each(['..', '.', 'a/b', 'Prod', ' prod', 'prod ', 'a b', 'x'.repeat(64), '?a'])('the namespace %j is refused', (namespace) => {
+    expect(failure(() => connect(config({ context: { namespace } }))).message).toMatch(
+      /in the entry "prod", (the namespace|namespace starts)/,
+    );
+  });
+
+  const base64 = (text: string): string => Buffer.from(text).toString('base64');
+  const certificate = rootCertificates[0] ?? '';
+  const keyOf = (options: object = {}): string => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    return privateKey.export({ type: 'pkcs8', format: 'pem', ...options }) as string;
+  };
+  test.each([
+    ['another key', certificate, keyOf(), /the client key belongs to another certificate/],
+    ['no certificate', 'nothing', keyOf(), /the client certificate is not a certificate/],
+    ['a key as the certificate', keyOf(), keyOf(), /the client certificate is not a certificate/],
+    ['no key', certificate, 'nothing', /the client key is not an unencrypted private key/],
+    [
+      'an encrypted key',
+      certificate,
+      keyOf({ cipher: 'aes-256-cbc', passphrase: 'x' }),
+      /the client key is not an unencrypted private key/,
+    ],
+  ])('a client certificate with %s is refused before the first request', (_name, cert, key, message) => {
+    const asData = { 'client-certificate-data': base64(cert), 'client-key-data': base64(key) };
+    const asFiles = { 'client-certificate': put('tls.crt', cert), 'client-key': put('tls.key', key) };
+    for (const user of [asData, asFiles])
+      expect(failure(() => connect(config({ user: { token: null, ...user } }))).message).toMatch(message);
+  });
+
+  test.each([
+    [{}, {}, true],
+    [{}, { NODE_TLS_REJECT_UNAUTHORIZED: '0' }, true],
+    [{ 'insecure-skip-tls-verify': true }, {}, false],
+  ])('verification is set by the kubeconfig %j, whatever the environment is: %j', async (cluster, environment, expected) => {
+    const connection = connect(config({ cluster }), { environment });
+    const options: { rejectUnauthorized?: boolean } = {};
+    await connection.kubeConfig.applyToHTTPSOptions(options as never);
+    expect(options.rejectUnauthorized).toBe(expected);
+    expect(connection.warnings.join()).toMatch(
+      'NODE_TLS_REJECT_UNAUTHORIZED' in environment ? /NODE_TLS_REJECT_UNAUTHORIZED is 0/ : /^((?!NODE_TLS).)*$/,
+    );
+  });
+
+  test('a proxy of the environment that is not a URL is refused, without its password', () => {
+    const error = failure(() => connect(config(), { environment: { HTTPS_PROXY: 'ftp://me:pass-word@proxy.example' } })).message;
+    expect(error).toMatch(/proxy of the environment \(HTTPS_PROXY\) is not a URL/);
+    expect(error).not.toContain('pass-word');
+  });
+
   test('the authority counts without a user too', async () => {
     const source = JSON.stringify({
       clusters: [
@@ -184,6 +256,76 @@ describe('what is in it', () => {
         }
       }),
     );
+  });
+});
+
+describe('a secret in the wrong place is neither quoted nor left unmasked:', () => {
+  const JWT = 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjaSJ9.c2lnbmF0dXJl';
+  const PEM = `-----BEGIN PRIVATE KEY-----\n${'MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg'}\n-----END PRIVATE KEY-----\n`;
+  const plugin = { apiVersion: 'client.authentication.k8s.io/v1', command: 'aws', interactiveMode: 'Never' };
+  const places: [string, (secret: string) => string, string?][] = [
+    ['the input', (secret) => secret],
+    ...['client-key', 'client-certificate', 'tokenFile', 'client-key-data', 'client-certificate-data'].map(
+      (field): [string, (secret: string) => string] => [
+        field,
+        (secret) => config({ user: { token: null, 'client-certificate': '/dev/null', 'client-key': '/dev/null', [field]: secret } }),
+      ],
+    ),
+    ...['certificate-authority', 'certificate-authority-data', 'server', 'proxy-url', 'tls-server-name'].map(
+      (field): [string, (secret: string) => string] => [field, (secret) => config({ cluster: { [field]: `${secret} ` } })],
+    ),
+    ...['cluster', 'user', 'namespace'].map((field): [string, (secret: string) => string] => [
+      `the context's ${field}`,
+      (secret) => config({ context: { [field]: `${secret}!` } }),
+    ]),
+    ['current-context', (secret) => config({ current: secret })],
+    ['the names of contexts', (secret) => config({ name: secret, current: '' })],
+    ['the input context', () => config(), 'as the context'],
+    ['exec.command', (secret) => config({ user: { token: null, exec: { ...plugin, command: secret } } })],
+    ['exec.args', (secret) => config({ user: { token: null, exec: { ...plugin, args: [secret] } } })],
+    ['a flag', (secret) => config({ user: { token: null, exec: { ...plugin, args: ['eks', 'get-token', `--${secret}`] } } })],
+    ['the name of a variable', (secret) => config({ user: { token: null, exec: { ...plugin, env: [{ name: secret, value: 'x' }] } } })],
+    ['apiVersion', (secret) => config({ user: { token: null, exec: { ...plugin, apiVersion: secret } } })],
+    ['a list', (secret) => JSON.stringify({ clusters: [], users: secret, contexts: [] })],
+    ['a broken line', (secret) => `clusters: []\ntoken: ${secret}\n  x: [`],
+    ['a tag', (secret) => `clusters: []\ntoken: !${secret}\n`],
+    ['an alias', (secret) => `clusters: []\ntoken: *${secret}\n`],
+  ];
+
+  test.each(places)('%s', (...[, source, asContext]) => {
+    for (const secret of [JWT, PEM, PEM.split('\n')[1] ?? '', Buffer.from(PEM).toString('base64'), 'abcdef.0123456789abcdef']) {
+      let message = '';
+      try {
+        connect(source(secret), { plugins: ['known'], ...(asContext !== undefined && { context: secret }) });
+      } catch (error) {
+        message = String((error as Error).stack);
+        expect(error).toBeInstanceOf(ClusterError);
+        expect((error as Error).cause).toBeUndefined();
+      }
+      for (const line of secret.split('\n').filter((one) => !one.startsWith('-----') && one !== ''))
+        expect(message.includes(line.slice(0, 20))).toBe(false);
+    }
+  });
+
+  test('what $KUBECONFIG contains', () => {
+    for (const secret of [JWT, PEM, config({ user: { token: JWT } })])
+      expect(failure(() => connect('auto', { environment: { KUBECONFIG: secret } })).message).not.toMatch(/eyJ|MIGH/);
+  });
+
+  test('secrets are registered before a kubeconfig is refused', () => {
+    const secrets = new Secrets();
+    const masked: string[] = [];
+    secrets.subscribe((forms) => void masked.push(...forms));
+    const source = config({ context: { cluster: 'gone' }, user: { token: 'secret-token', tokn: 'secret-in-a-typo' } });
+    expect(failure(() => connectionFrom({ source, context: undefined, plugins: [], environment: {}, secrets })).message).toContain(
+      '"gone"',
+    );
+    expect(masked).toEqual(expect.arrayContaining(['secret-token', 'secret-in-a-typo']));
+  });
+
+  test('a message that quotes a secret is cleaned', () => {
+    const source = config({ name: 'secret-token', current: 'other' });
+    expect(failure(() => connect(source)).message).toMatch(/no context "other"\. Available contexts: \*\*\*\./);
   });
 });
 
