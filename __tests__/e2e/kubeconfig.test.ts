@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, st
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { load } from 'js-yaml';
+import { dump, load } from 'js-yaml';
 import { type Step, startStep } from '../../testbed/step.ts';
 import { Gateway, Tunnel } from './gateway.ts';
 import { type Any, eventually, execute, Fleet } from './support.ts';
@@ -105,6 +105,56 @@ const proxied =
   (more: Record<string, string> = {}) =>
   (): Record<string, string> => ({ HTTPS_PROXY: tunnel.url, ...more });
 
+/** Encodings and the parts of YAML in which parsers differ. */
+function yamlRows(): Row[] {
+  const yaml = (): string => dump(config());
+  const utf16 = (): Buffer => Buffer.from(`\uFEFF${yaml()}`, 'utf16le');
+  const withField = (line: string): string => yaml().replace(/^( +)server:/m, `$1${line}\n$&`);
+  return [
+    { name: 'UTF-8 with a byte order mark', files: () => `\uFEFF${yaml()}`, is: CI },
+    { name: 'UTF-16', files: utf16, is: CI },
+    { name: 'UTF-16, big endian', files: () => utf16().swap16(), is: CI },
+    { name: 'UTF-16 without a byte order mark', files: () => utf16().subarray(2), is: /not valid YAML|is not a kubeconfig/ },
+    { name: 'CRLF', files: () => yaml().replaceAll('\n', '\r\n'), is: CI },
+    { name: 'indented text', files: () => yaml().replace(/^(?=.)/gm, '  '), is: CI },
+    { name: 'two documents', files: () => `${yaml()}---\n${yaml().replace(known.token, known.otherToken)}`, is: CI },
+    { name: 'two documents, the second of which is invalid', files: () => `${yaml()}---\na: [\n`, is: CI },
+    { name: 'a duplicate key', files: () => withField('server: https://127.0.0.1:1'), is: CI },
+    { name: 'a boolean as no', files: () => withField('insecure-skip-tls-verify: no'), is: CI },
+    { name: 'a boolean as yes', files: () => withField('insecure-skip-tls-verify: yes'), is: /insecure-skip-tls-verify are set/ },
+    { name: 'a boolean in quotes', files: () => withField('insecure-skip-tls-verify: "no"'), is: /must be true or false/ },
+    { name: 'a namespace as no', files: () => yaml().replace(/namespace: .*/, 'namespace: no'), is: /namespace must be a string/ },
+    { name: 'a merge key', files: () => `${yaml().replace('user:\n', 'user: &user\n')}  - name: other\n    user: {<<: *user}\n`, is: CI },
+    { name: 'an alias bomb', files: () => `${bomb()}${yaml()}`, is: /not valid YAML|too many values/ },
+    { name: 'a tab', files: () => yaml().replace(/^ +server/m, '\tserver'), is: /not valid YAML \(line \d+/ },
+    { name: 'another kind', files: () => yaml().replace('kind: Config', 'kind: Pod'), is: /its kind must be Config/ },
+    {
+      name: 'two users of one name',
+      files: () => yaml().replace('users:\n', 'users:\n  - name: u\n    user: {}\n'),
+      is: /two entries with the name "u"/,
+    },
+    {
+      name: 'a number as a name',
+      files: () => yaml().replace('- name: u\n', '- name: 7\n'),
+      is: /its name is not a string|refers to the user/,
+    },
+    {
+      name: 'white space around the server',
+      files: () => config({ cluster: { server: ` ${known.server}` } }),
+      is: /starts or ends with white space/,
+    },
+  ];
+}
+
+const bomb = (): string =>
+  Array.from(
+    { length: 9 },
+    (_, level) =>
+      `x${level}: &x${level} [${Array(10)
+        .fill(level === 0 ? 'x' : `*x${level - 1}`)
+        .join()}]\n`,
+  ).join('');
+
 const ROWS: Row[] = [
   { name: 'a bearer token', files: () => config(), is: CI },
   {
@@ -172,7 +222,22 @@ const ROWS: Row[] = [
   {
     name: 'the key of another certificate',
     files: () => config({ user: { 'client-certificate-data': base64(known.ca), 'client-key-data': base64(known.key) } }),
-    is: /Could not establish a trusted TLS connection/,
+    is: /the client key belongs to another certificate/,
+  },
+  {
+    name: 'a certificate authority that is not a certificate',
+    files: () => config({ cluster: { 'certificate-authority-data': base64('nothing') } }),
+    is: /the certificate authority contains no certificate/,
+  },
+  {
+    name: 'a certificate authority that is not base64',
+    files: () => config({ cluster: { 'certificate-authority-data': known.ca } }),
+    is: /certificate-authority-data is not valid base64/,
+  },
+  {
+    name: 'base64 with line breaks in a field',
+    files: () => config({ cluster: { 'certificate-authority-data': base64(known.ca).replace(/(.{76})/g, '$1\n') } }),
+    is: CI,
   },
   {
     name: 'the authority of another cluster',
@@ -246,6 +311,7 @@ const ROWS: Row[] = [
     files: () => config({ user: { 'auth-provider': { name: 'gcp' } } }),
     is: /auth-provider is set, which Kubernetes removed.*exec plugin/,
   },
+  ...yamlRows(),
   { name: 'text that is not YAML', files: () => 'clusters: [\n', is: /not valid YAML/ },
   { name: 'YAML of something else', files: () => ['a', 'list'].map((name) => `- ${name}`).join('\n'), is: /is not a kubeconfig/ },
   {
@@ -307,7 +373,11 @@ const ROWS: Row[] = [
     beside: () => ({ 'bin/login': '#!/bin/sh\necho "log in first" >&2\nexit 7\n' }),
     is: /exit code 7\): log in first/,
   },
-  { name: 'an exec plugin that is missing', files: () => config({ user: { exec: plugin() } }), is: /Could not start the exec plugin/ },
+  {
+    name: 'an exec plugin that is missing',
+    files: () => config({ user: { exec: plugin() } }),
+    is: /exec plugin ".*bin\/login" in the kubeconfig does not exist on this runner/,
+  },
   {
     name: 'several files: the first one that defines a name takes precedence',
     files: () => [
@@ -404,7 +474,8 @@ describe('kubectl and the action treat a kubeconfig alike:', () => {
     const folder = mkdtempSync(join(known.folder, 'row-'));
     const all = ([] as Any[]).concat(files());
     const paths = all.map((_, index) => join(folder, `config-${index}`));
-    for (const [index, one] of all.entries()) writeFileSync(paths[index] ?? '', typeof one === 'string' ? one : JSON.stringify(one));
+    for (const [index, one] of all.entries())
+      writeFileSync(paths[index] ?? '', typeof one === 'string' || Buffer.isBuffer(one) ? one : JSON.stringify(one));
     for (const [name, text] of Object.entries(beside?.() ?? {})) {
       const path = join(folder, name);
       mkdirSync(dirname(path), { recursive: true });
@@ -466,6 +537,84 @@ test('does not follow a redirect, so the token is not sent elsewhere', async () 
 test('warns of insecure-skip-tls-verify', async () => {
   const step = await history(config({ cluster: { 'certificate-authority-data': null, 'insecure-skip-tls-verify': true } }));
   expect(step).toMatchObject({ code: 0, log: expect.stringMatching(/^::warning::The kubeconfig disables TLS certificate verification/m) });
+});
+
+describe('the environment does not weaken the verification:', () => {
+  test('NODE_TLS_REJECT_UNAUTHORIZED=0, of which the step warns', async () => {
+    const given = config({ cluster: { 'certificate-authority-data': null } });
+    const step = await history(given, { NODE_TLS_REJECT_UNAUTHORIZED: '0' });
+    expect(step).toMatchObject({ code: 1, outputs: { outcome: 'error', reason: 'certificate' } });
+    expect(step.log).toMatch(/^::warning::NODE_TLS_REJECT_UNAUTHORIZED is 0.*verifies as the kubeconfig says/m);
+  });
+
+  test('NODE_TLS_REJECT_UNAUTHORIZED=0, also through a proxy', async () => {
+    const given = config({ cluster: { ...named, 'certificate-authority-data': null, 'proxy-url': tunnel.url } });
+    const step = await history(given, { NODE_TLS_REJECT_UNAUTHORIZED: '0' });
+    expect(step).toMatchObject({ code: 1, outputs: { outcome: 'error', reason: 'certificate' } });
+  });
+
+  test('NODE_EXTRA_CA_CERTS, if the kubeconfig has a certificate authority', async () => {
+    const file = join(known.folder, 'extra.crt');
+    writeFileSync(file, known.ca);
+    const given = config({ cluster: { 'certificate-authority-data': base64(known.cert) } });
+    const step = await history(given, { NODE_EXTRA_CA_CERTS: file });
+    expect(step).toMatchObject({ code: 1, outputs: { outcome: 'error', reason: 'certificate' } });
+    // It works as documented where the kubeconfig has none.
+    const without = config({ cluster: { 'certificate-authority-data': null } });
+    expect(await history(without, { NODE_EXTRA_CA_CERTS: file })).toMatchObject({ code: 0 });
+  });
+});
+
+describe('the input kubeconfig', () => {
+  const run = (kubeconfig: string, environment: Record<string, string> = {}): Promise<Step> =>
+    fleet.rollback({ command: 'history', kubeconfig, timeout: '20s' }, environment);
+
+  test('is base64 as the program base64 prints it', async () => {
+    const { stdout } = await execute('base64', [], JSON.stringify(config()));
+    expect(stdout.trim()).toContain('\n');
+    expect(await run(stdout)).toMatchObject({ code: 0 });
+  });
+
+  test('is a text that is indented in the workflow', async () => {
+    expect(await run(`\n${dump(config()).replace(/^(?=.)/gm, '    ')}`)).toMatchObject({ code: 0 });
+  });
+
+  test.each(['~/config', '$HOME/config'])('is %s', async (path) => {
+    writeFileSync(join(known.folder, 'config'), JSON.stringify(config()));
+    expect(await run(path, { HOME: known.folder })).toMatchObject({ code: 0 });
+  });
+
+  test('is a named pipe or a device that never ends: refused at once', async () => {
+    const pipe = join(known.folder, 'pipe');
+    expect((await execute('mkfifo', [pipe])).code).toBe(0);
+    for (const path of [pipe, '/dev/zero']) {
+      const began = Date.now();
+      expect(await run(path)).toMatchObject({
+        code: 1,
+        outputs: { reason: 'kubeconfig' },
+        log: expect.stringMatching(/it is not a regular file/),
+      });
+      expect(Date.now() - began).toBeLessThan(5_000);
+    }
+  });
+
+  test('is "auto" with a $KUBECONFIG that is empty, or that contains a kubeconfig', async () => {
+    for (const KUBECONFIG of ['', JSON.stringify(config())]) {
+      const step = await run('auto', { KUBECONFIG });
+      expect(step).toMatchObject({ code: 1, outputs: { reason: 'kubeconfig' } });
+      expect(step.log).toMatch(/\$KUBECONFIG is set/);
+      expect(step.log.includes(known.token)).toBe(false);
+    }
+  });
+});
+
+test('a file that is missing or invalid is reported without a request', async () => {
+  plain.seen.length = 0;
+  for (const user of [{ tokenFile: '/nonexistent/token' }, { 'client-certificate-data': base64('x'), 'client-key-data': base64('y') }]) {
+    const step = await history(config({ cluster: { server: redirecting.url }, user }));
+    expect(step).toMatchObject({ code: 1, outputs: { reason: 'kubeconfig' } });
+  }
+  expect(plain.seen).toEqual([]);
 });
 
 describe('a plugin', () => {

@@ -31,6 +31,10 @@ beforeAll(async () => {
   const credential = '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":%s}';
   writeFileSync(join(folder, 'works'), `#!/bin/sh\nprintf '${credential}' "$STATUS"\n`, { mode: 0o700 });
   writeFileSync(join(folder, 'fails'), '#!/bin/sh\necho "cannot log in with $STATUS" >&2\nexit 1\n', { mode: 0o700 });
+  const go =
+    'printf \'{"error":"cannot log in with %s"}\\n\' "$(printf %s "$2" | sed \'s/&/\\\\u0026/; s/</\\\\u003c/; s/>/\\\\u003e/\')" >&2';
+  writeFileSync(join(folder, 'prints'), `#!/bin/sh\n${go}\nexit 1\n`, { mode: 0o700 });
+  writeFileSync(join(folder, 'pads'), `#!/bin/sh\nprintf %s "$1" >&2\nprintf 'x%.0s' $(seq 1 1950) >&2\nexit 1\n`, { mode: 0o700 });
   echo = await Gateway.open(fleet.testbed, { secure: true, echo: true });
   tunnel = await Tunnel.open(fleet.testbed);
 });
@@ -60,6 +64,7 @@ interface Kind {
   secrets?: () => string[];
 }
 
+const LONG_SECRET = Array.from({ length: 30 }, (_, index) => `secret${index}`).join('-');
 const PROXY_PASSWORD = 'p@ss/word of the proxy';
 
 const KINDS: Kind[] = [
@@ -80,6 +85,28 @@ const KINDS: Kind[] = [
     secrets: () => ['secret-of-the-plugin'],
   },
   {
+    name: 'a secret argument of a plugin that prints it in JSON',
+    user: () => ({ exec: { ...(plugin('prints', 'x') as Any).exec, args: ['--client-secret', 'secret&argument<of>the-plugin'] } }),
+    secrets: () => ['secret&argument<of>the-plugin', 'secret\\u0026argument'],
+  },
+  {
+    name: 'a secret argument of a plugin that ends where the message is cut',
+    user: () => ({ exec: { ...(plugin('pads', 'x') as Any).exec, args: [`--oidc-client-secret=${LONG_SECRET}`] } }),
+    secrets: () => [LONG_SECRET, LONG_SECRET.slice(-40)],
+  },
+  {
+    name: 'a token as the user name of a proxy',
+    user: () => ({ token }),
+    cluster: () => ({ 'proxy-url': tunnel.url.replace('//', '//token-of-the-proxy@') }),
+    secrets: () => [token, 'token-of-the-proxy', base64('token-of-the-proxy:')],
+  },
+  {
+    name: 'a key in the wrong field',
+    user: () => ({ 'client-certificate': base64(pair.certificate), 'client-key': base64(pair.key) }),
+    secrets: () => [base64(pair.key).slice(0, 60), ...linesOf(pair.key)],
+  },
+  { name: 'a token in the wrong field', user: () => ({ tokenFile: token }), secrets: () => [token, token.slice(0, 60)] },
+  {
     name: 'a password of a proxy',
     user: () => ({ token }),
     cluster: () => ({ 'proxy-url': tunnel.url.replace('//', `//me:${encodeURIComponent(PROXY_PASSWORD)}@`) }),
@@ -97,6 +124,7 @@ const forms = (secret: string): string[] => [secret, base64(secret), encodeURICo
 /** A summary as a person reads it, with characters instead of their numeric references. */
 const readable = (summary: string): string => summary.replace(/&#(\d+);/g, (_, code: string) => String.fromCodePoint(Number(code)));
 
+/** The command lines of all processes but plugins, whose arguments the kubeconfig chooses. */
 function commandLines(): string {
   return readdirSync('/proc')
     .filter((pid) => /^\d+$/.test(pid))
@@ -107,6 +135,7 @@ function commandLines(): string {
         return '';
       }
     })
+    .filter((line) => !line.includes(folder))
     .join('\n');
 }
 
