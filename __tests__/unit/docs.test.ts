@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { load } from 'js-yaml';
 import { manifests } from '../../scripts/rbac.ts';
+import { KNOWN_PLUGINS } from '../../src/cluster/known-plugins.ts';
 import { PERMISSIONS } from '../../src/cluster/permissions.ts';
 import { COMMANDS, isSuccess, OUTCOMES, REASONS } from '../../src/daemonset/outcome.ts';
 import { DEFAULTS } from '../../src/inputs.ts';
@@ -177,7 +178,7 @@ test('rbac/ grants the permissions in permissions.ts', () => {
 test('docs/authentication.md names every manifest in rbac/ and every default credential plugin', () => {
   const text = read('docs/authentication.md');
   for (const name of Object.keys(manifests())) expect(text).toContain(`](../rbac/${name})`);
-  for (const plugin of DEFAULTS['exec-plugins'].split(', ')) expect(text).toContain(`\`${plugin}\``);
+  for (const plugin of Object.keys(KNOWN_PLUGINS)) expect(text).toContain(`\`${plugin}\``);
 });
 
 test('docs/security.md quotes tests that exist', () => {

@@ -113,7 +113,7 @@ export class Http {
           retryAfterMs,
         };
         const next = nextStep(failure, attempt);
-        if (next.kind === 'fail') throw next.error;
+        if (next.kind === 'fail') throw this.#connection.secrets.cleaned(next.error);
         if (next.kind === 'renew-credentials') plugins.forget();
         else await sleep(next.afterMs, call.signal);
       }
@@ -136,7 +136,7 @@ export class Http {
       call.signal.throwIfAborted();
       const { failure } = this.#explained(error);
       if (failure.remedy.startsWith('renew')) this.#connection.plugins.forget();
-      throw failure.error;
+      throw this.#connection.secrets.cleaned(failure.error);
     } finally {
       response?.destroy();
     }
@@ -235,8 +235,9 @@ export class Http {
 /** A TLS connection through a tunnel, which it closes. */
 function encrypted(socket: Socket, host: string, credentials: RequestOptions): TLSSocket {
   const { ca, cert, key, rejectUnauthorized, servername = isIP(host) === 0 ? host : '' } = credentials;
-  const verify = rejectUnauthorized === undefined ? {} : { rejectUnauthorized };
-  const secure = connectSecurely({ socket, host, servername, ca, cert, key, ...verify });
+  // Explicitly, because a variable of the environment must not switch the verification off.
+  const verify = rejectUnauthorized !== false;
+  const secure = connectSecurely({ socket, host, servername, ca, cert, key, rejectUnauthorized: verify });
   secure.once('close', () => socket.destroy());
   return secure;
 }

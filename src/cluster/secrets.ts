@@ -61,8 +61,12 @@ export class Secrets {
   }
 
   /** The error without secrets in its message, and without its cause. */
-  cleaned(error: unknown): unknown {
-    return error instanceof ClusterError ? new ClusterError(error.failure, this.hide(error.message)) : error;
+  cleaned<T>(error: T): T {
+    if (error instanceof ClusterError) {
+      error.message = this.hide(error.message);
+      error.cause = undefined;
+    }
+    return error;
   }
 }
 

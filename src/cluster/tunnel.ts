@@ -43,6 +43,7 @@ async function connectByHttp(proxy: URL, host: string, port: number, signal: Abo
     method: 'CONNECT',
     path: target,
     agent: false,
+    rejectUnauthorized: true,
     headers: {
       Host: target,
       ...(username !== '' && { 'Proxy-Authorization': `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` }),

@@ -92,7 +92,8 @@ export class Api {
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     const content = body === undefined ? undefined : JSON.stringify(body);
     // The signal does not end a request that is still waiting for a proxy; the timeout does.
-    this.#agent ??= new Agent({ keepAlive: true, timeout: limit, proxyEnv: { ...environment } });
+    // Explicitly, because a variable of the environment must not switch the verification off.
+    this.#agent ??= new Agent({ keepAlive: true, timeout: limit, rejectUnauthorized: true, proxyEnv: { ...environment } });
     const sent = request(url, {
       agent: this.#agent,
       method,
