@@ -388,6 +388,9 @@ test('etcd stands still for 20 s', async () => {
 
 test('the controller-manager stands still', async () => {
   const cells = await whileAtTheirSteps('20s', async (release, ends) => {
+    // What is written before is rolled out before.
+    for (const { fleet, step } of lanesOf('rollback'))
+      if (step === 'watch' || step === 'mark') await fleet.kubectl(['rollout', 'status', 'daemonset/agent', '--timeout=60s']);
     await testbed.pause('kube-controller-manager');
     release();
     await Promise.allSettled(ends);
