@@ -44,7 +44,7 @@ const trim: Plugin = {
       onResolve({ filter }, ({ importer }) =>
         importer.includes('/@kubernetes/client-node/') ? { path: join(root, path), sideEffects: false } : undefined,
       );
-    instead(/^(socks|socks-proxy-agent|node:child_process|\.\/(azure|exec|gcp|oidc)_auth\.js)$/, 'scripts/unused.ts');
+    instead(/^(hpagent|socks|socks-proxy-agent|node:child_process|\.\/(azure|exec|gcp|oidc)_auth\.js)$/, 'scripts/unused.ts');
     onResolve({ filter: /^socks$/ }, ({ importer }) =>
       importer.startsWith(join(root, 'src')) ? { path: join(root, 'scripts/late-socks.ts'), sideEffects: false } : undefined,
     );

@@ -1,7 +1,7 @@
 /**
  * Replaces what the client library imports and this action never uses:
  *
- * - undici, its second HTTP stack, and SOCKS for it: requests use node:https.
+ * - undici, its second HTTP stack, and its proxy agents: requests use node:https, and cluster/tunnel.ts connects to proxies.
  * - The auth providers that Kubernetes removed: the action refuses them before.
  * - Its way to start credential plugins: cluster/exec-plugin.ts starts them.
  * - Support for WSL.
@@ -32,6 +32,8 @@ export {
   NoProvider as OpenIDConnectAuth,
   Unused as Agent,
   Unused as EnvHttpProxyAgent,
+  Unused as HttpProxyAgent,
+  Unused as HttpsProxyAgent,
   Unused as ProxyAgent,
   Unused as SocksClient,
   Unused as SocksProxyAgent,

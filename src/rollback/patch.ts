@@ -1,4 +1,4 @@
-import { type Cluster, FIELD_MANAGER, isFailure, type PatchOperation } from '../cluster/cluster.ts';
+import { type Cluster, ClusterError, FIELD_MANAGER, isFailure, type PatchOperation } from '../cluster/cluster.ts';
 import { LAST_ROLLBACK, type Mark } from '../daemonset/mark.ts';
 import type { Preview } from '../daemonset/plan.ts';
 import { CHANGE_CAUSE, type Revision } from '../daemonset/revision.ts';
@@ -100,7 +100,7 @@ export async function restore(world: World, daemonSet: DaemonSet, target: Revisi
     }
     if (now && (now.metadata.uid !== daemonSet.metadata.uid || now.metadata.generation !== daemonSet.metadata.generation))
       return { kind: 'moved' };
-    if (now && conflict) throw new Error(`The API server rejects a patch that fits the object: ${why}`);
+    if (now && conflict) throw new ClusterError('conflict', `The API server rejects a patch that fits the object: ${why}`);
     await clock.sleep(500 * (attempt + 1), signal).catch(() => {});
   }
   return { kind: 'unknown', why };

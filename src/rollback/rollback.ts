@@ -1,3 +1,4 @@
+import { ClusterError } from '../cluster/cluster.ts';
 import type { AskedRevision, NamedRevision } from '../daemonset/asked-revision.ts';
 import type { Candidate } from '../daemonset/last-good.ts';
 import { type Mark, markFor } from '../daemonset/mark.ts';
@@ -82,7 +83,10 @@ export async function decide(order: Order, { found, known, world }: Job, before?
     const daemonSet = await settle(world, listed ?? (await find(world, found.name)));
     if (!daemonSet) return notObserved();
     if (last?.metadata.uid === daemonSet.metadata.uid && last.metadata.generation === daemonSet.metadata.generation) {
-      throw new Error('The API server rejects a patch that fits the object');
+      throw new ClusterError(
+        'conflict',
+        'The API server rejects a patch that fits the object, again. Does something change the DaemonSet?',
+      );
     }
     last = daemonSet;
     const history = historyOf(daemonSet, await world.cluster.listControllerRevisions(daemonSet, signal));
