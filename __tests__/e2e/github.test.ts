@@ -70,7 +70,7 @@ describe('a rollback', () => {
     expect(marker).toMatch(/^<!-- rollback-daemonset [0-9a-f]{32} -->$/);
     expect(head).toBe(`### ✅ Rolled back: DaemonSet <code>${fleet.namespace}/agent</code>`);
     expect(only?.body).toContain(`href="${RUN}/attempts/1"`);
-    expect(only?.body).toContain('registry&#46;example/agent&#58;v1');
+    expect(only?.body).toContain('registry.example/agent:v1');
 
     github.seen.length = 0;
     const again = await run(fleet, comment, github.environment(...pullRequest, { GITHUB_RUN_ATTEMPT: '2' }));

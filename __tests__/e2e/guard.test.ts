@@ -315,38 +315,40 @@ test('a step without a guard leaves no state for its post step, which does nothi
 });
 
 describe('an API server that does not answer when the job has failed', () => {
+  let proxy: FaultyProxy;
   let before: Step;
   beforeEach(async () => {
     await fleet.rollOut('v1', fast);
-    before = await guard();
+    proxy = await FaultyProxy.inFrontOf(fleet);
+    before = await guard({ kubeconfig: proxy.kubeconfig });
     await fleet.deploy('v2-crash', fast);
   });
+  afterEach(() => proxy.stop());
   const command =
     /The guard recorded revision 1 \(agent-\w+\)\. To restore it, .*kubectl rollout undo daemonset\/agent -n t-\S+ --to-revision=1/;
 
   test('is tried again until the timeout of the guard', async () => {
-    const proxy = await FaultyProxy.inFrontOf(fleet);
-    try {
-      const back = Date.now() + 15_000;
-      proxy.fault = () => (Date.now() < back ? 'drop-request' : 'pass');
-      expectPost(await fleet.post(before.state, { kubeconfig: proxy.kubeconfig, timeout: '90s' }).done, /rolled-back \(complete\)/, 1);
-      expect(Date.now()).toBeGreaterThan(back);
-      expect(await fleet.image()).toBe('v1');
-    } finally {
-      proxy.stop();
-    }
+    const back = Date.now() + 15_000;
+    proxy.fault = () => (Date.now() < back ? 'drop-request' : 'pass');
+    expectPost(
+      await fleet.post(before.state, { kubeconfig: proxy.kubeconfig, timeout: '90s' }, { RUNNER_TEMP: temp }).done,
+      /rolled-back \(complete\)/,
+      1,
+    );
+    expect(Date.now()).toBeGreaterThan(back);
+    expect(await fleet.image()).toBe('v1');
   });
 
   test('is given up at the timeout, with the recorded revision and the command to restore it', async () => {
-    const gone = readFileSync(fleet.testbed.kubeconfig, 'utf8').replace(/server: .*/, 'server: https://127.0.0.1:1');
-    const step = await fleet.post(before.state, { kubeconfig: gone, timeout: '6s' }).done;
+    proxy.stop();
+    const step = await fleet.post(before.state, { kubeconfig: proxy.kubeconfig, timeout: '6s' }, { RUNNER_TEMP: temp }).done;
     expectStep(step, { code: 1, outputs: {} });
     expect(step.log).toMatch(/^::error .*timed-out \(timeout\): .*Nothing was written\. /m);
     expect(step.log).toMatch(command);
   });
 
-  test('and a kubeconfig that is gone: the same', async () => {
-    const step = await fleet.post(before.state, { kubeconfig: join(temp, 'gone') }).done;
+  test('and a kubeconfig that is gone: the message has the same', async () => {
+    const step = await fleet.post(before.state, { kubeconfig: join(temp, 'gone') }, { RUNNER_TEMP: temp }).done;
     expectStep(step, { code: 1, outputs: {} });
     expect(step.log).toMatch(/^::error .*error \(kubeconfig\): /m);
     expect(step.log).toMatch(command);

@@ -238,7 +238,7 @@ describe('last-good', () => {
     const why = /Revision \d+ has the good mark: it was seen running on every node at \S+Z by https:\S+octo\/fleet\/actions\/runs\/1\./;
     expect(step.log).toMatch(why);
     expect(JSON.parse(step.outputs['results'] ?? '')[0].notes).toEqual([expect.stringMatching(why)]);
-    expect(step.summary).toMatch(/> \[!NOTE\]\n> <p>Revision 2 has the good mark/);
+    expect(step.summary).toMatch(/> \[!NOTE\]\n> <p><a>Revision 2 has the good mark/);
     // The restored version is marked already, and the version that was rolled back is not.
     expect(fleet.requests().slice(before)).toEqual([
       'get daemonsets',
