@@ -10,7 +10,7 @@ import {
 } from '../daemonset/diagnosis.ts';
 import { TEMPLATE_GENERATION, wrongPods } from '../daemonset/pods.ts';
 import { begin, leastTime, type Progress, record, type Sample, timeLeft } from '../daemonset/progress.ts';
-import type { PodOnNode } from '../daemonset/result.ts';
+import type { PodOnNode, UnfinishedRollout } from '../daemonset/result.ts';
 import { type Rollout, rolloutOf } from '../daemonset/rollout.ts';
 import { digest } from '../daemonset/template.ts';
 import type { Counts, DaemonSet, Pod } from '../daemonset/types.ts';
@@ -48,7 +48,7 @@ export interface Limits {
 
 /** How the wait ended. */
 export interface Tracked {
-  kind: 'complete' | 'on-delete' | 'not-waited' | 'failed' | 'stalled' | 'superseded' | 'deleted' | 'recreated' | 'timeout' | 'cancelled';
+  kind: 'complete' | UnfinishedRollout;
   daemonSet: DaemonSet;
   counts: Counts;
   /** The progress of the rollout, the oldest state first. */
