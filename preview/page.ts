@@ -27,6 +27,16 @@ export async function renderMarkdown(markdown: string): Promise<string> {
   return String(await processor.process(html));
 }
 
+/** What a reader sees of rendered HTML: its text, without elements and their attributes. */
+export function visibleText(html: string): string {
+  return html
+    .replace(/<[^>]*>/g, '')
+    .replace(/&lt;|&#x3C;/g, '<')
+    .replace(/&gt;/g, '>')
+    .replace(/&quot;/g, '"')
+    .replace(/&amp;|&#x26;/g, '&');
+}
+
 /** Renders a whole HTML page, light or dark as set in the reader's system, in a box with a title as for a job summary. */
 export async function renderPage(markdown: string, title: string): Promise<string> {
   const content = await renderMarkdown(markdown);

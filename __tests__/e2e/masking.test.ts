@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { load } from 'js-yaml';
-import { renderMarkdown } from '../../preview/page.ts';
+import { renderMarkdown, visibleText } from '../../preview/page.ts';
 import type { Step } from '../../testbed/step.ts';
 import { type Any, eventually, Fleet } from './support.ts';
 
@@ -63,14 +63,6 @@ function masked(text: string): string {
     .join('\n');
 }
 
-/** What a reader sees. */
-function seen(html: string): string {
-  return html
-    .replace(/<[^>]*>/g, '')
-    .replace(/&lt;|&#x3C;/g, '<')
-    .replace(/&amp;|&#x26;/g, '&');
-}
-
 const COMMANDS: [string, Record<string, string>][] = [
   ['history', { command: 'history' }],
   ['a template', { command: 'history', revision: '1', 'show-values': 'true' }],
@@ -84,7 +76,7 @@ describe('a secret that only the runner knows', () => {
     const step = await fleet.rollback(inputs);
     const found = SECRETS.filter((secret) => step.log.includes(secret) || step.summary.includes(secret));
     expect(found).toContain(registry);
-    const summary = seen(await renderMarkdown(masked(step.summary)));
+    const summary = visibleText(await renderMarkdown(masked(step.summary)));
     const log = masked(step.log).replace(/^::(error|warning|notice).*$/gm, '');
     for (const secret of SECRETS) expect([secret, summary.includes(secret), log.includes(secret)]).toEqual([secret, false, false]);
   });
@@ -101,7 +93,7 @@ describe('a secret of the kubeconfig', () => {
   test.each(others)('is nowhere in what a step writes: %s', async (token) => {
     for (const [, inputs] of COMMANDS) {
       const step = await fleet.rollback({ ...inputs, kubeconfig: kubeconfig(token) });
-      const all = [step.log, step.summary, seen(await renderMarkdown(step.summary)), ...Object.values(step.outputs)];
+      const all = [step.log, step.summary, visibleText(await renderMarkdown(step.summary)), ...Object.values(step.outputs)];
       expect(all.filter((text) => text.includes(token) || text.includes(JSON.stringify(token).slice(1, -1)))).toEqual([]);
     }
   });

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { micromark } from 'micromark';
 import { gfm, gfmHtml } from 'micromark-extension-gfm';
-import { renderMarkdown } from '../../../preview/page.ts';
+import { renderMarkdown, visibleText } from '../../../preview/page.ts';
 import { annotationText, code, codeInMarkdown, fence, htmlTable, logLine, oneLine, prose, truncate } from '../../../src/report/text.ts';
 
 /** Whether the runner reads a printed line as a command (actions/runner: ActionCommand.TryParseV2 and TryParse). */
@@ -96,15 +96,6 @@ test('annotationText contains nothing that a runner reads as the end of the prop
   );
 });
 
-/** What a reader sees of HTML without attributes. */
-const seen = (html: string): string =>
-  html
-    .replace(/<[^>]*>/g, '')
-    .replace(/&lt;|&#x3C;/g, '<')
-    .replace(/&gt;/g, '>')
-    .replace(/&quot;/g, '"')
-    .replace(/&amp;|&#x26;/g, '&');
-
 const anything = fc.oneof(hostile, fc.string({ unit: 'binary' }), fc.string());
 
 describe('in a summary', () => {
@@ -122,7 +113,7 @@ describe('in a summary', () => {
         ].join('\n\n');
         const html = await renderMarkdown(markdown);
         const cells = [...html.matchAll(/<(p|td|summary)>(?:<[ac][a-z]*>)?(x.*?x)(?:<\/[a-z]+>)?<\/\1>/g)].map(([, , cell = '']) => cell);
-        expect(cells.map(seen)).toEqual(cells.map(() => `x${oneLine(text)}x`));
+        expect(cells.map(visibleText)).toEqual(cells.map(() => `x${oneLine(text)}x`));
         expect(cells).toHaveLength(4);
         // Only what prose() itself adds.
         for (const cell of cells) expect(cell.replace(/^x<(code|a)>([^<]*)<\/\1>x$/, 'x$2x')).not.toContain('<');
@@ -168,7 +159,7 @@ describe('in a summary', () => {
         const html = await renderMarkdown(`## x ${codeInMarkdown(text)}`);
         const shown = oneLine(text);
         const [, heading = ''] = /^<h2>(.*)<\/h2>$/s.exec(html) ?? [];
-        expect(seen(heading).trimEnd()).toBe(`x ${shown}`.trimEnd());
+        expect(visibleText(heading).trimEnd()).toBe(`x ${shown}`.trimEnd());
         expect(heading.replace(/^x <code>([^<]*)<\/code>$/, '')).not.toContain('<');
       }),
       { numRuns: 150 },
