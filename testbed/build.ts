@@ -1,13 +1,45 @@
 import { execFile, spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { access, chmod, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { access, chmod, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-export type ToolName = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler' | 'kubectl' | 'kwok' | 'act' | 'actionlint';
+export type ToolName = ControlPlaneTool | NodeTool | 'act' | 'actionlint';
+export type ControlPlaneTool = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler' | 'kubectl' | 'kwok';
+/** The programs of a real node. `agent` and `registry` are in modules/node. */
+export type NodeTool =
+  | 'kubelet'
+  | 'containerd'
+  | 'containerd-shim-runc-v2'
+  | 'runc'
+  | 'ptp'
+  | 'loopback'
+  | 'host-local'
+  | 'agent'
+  | 'registry';
+
+export const controlPlaneTools: ControlPlaneTool[] = [
+  'etcd',
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'kubectl',
+  'kwok',
+];
+export const nodeTools: NodeTool[] = [
+  'kubelet',
+  'containerd',
+  'containerd-shim-runc-v2',
+  'runc',
+  'ptp',
+  'loopback',
+  'host-local',
+  'agent',
+  'registry',
+];
 
 /** Older Kubernetes versions, each with its own folder beside that of the newest one. */
 export const OLDER = ['1.34', '1.35'] as const;
@@ -23,12 +55,16 @@ export function olderKubernetes(version: string | undefined): OlderKubernetes | 
 interface Tool {
   /** The folder under modules/ whose go.mod pins it. Older versions of it are in `<folder>-<version>`. */
   module: string;
-  /** The Go module whose version counts. */
-  path: string;
+  /** The Go module whose version counts. Without one, the sources are in the folder itself. */
+  path?: string;
   /** The path of the main package below `path`. */
   command: string;
   /** Linker flags that set the version that the binary reports. */
   versionFlags: (version: string) => string[];
+  /** Build tags. */
+  tags?: string[];
+  /** Variables of the environment of its build. */
+  environment?: () => Promise<Record<string, string>>;
 }
 
 const kubernetes = (command: string): Tool => ({
@@ -40,6 +76,29 @@ const kubernetes = (command: string): Tool => ({
     const variable = 'k8s.io/component-base/version';
     return [`-X ${variable}.gitVersion=${version}`, `-X ${variable}.gitMajor=${major}`, `-X ${variable}.gitMinor=${minor}`];
   },
+});
+
+const containerd = (command: string): Tool => ({
+  module: 'containerd',
+  path: 'github.com/containerd/containerd/v2',
+  command: `cmd/${command}`,
+  versionFlags: (version) => [`-X github.com/containerd/containerd/v2/version.Version=${version.slice(1)}`],
+  tags: ['no_btrfs', 'no_zfs', 'no_devmapper', 'no_tracing', 'urfave_cli_no_docs'],
+});
+
+const networkPlugin = (command: string): Tool => ({
+  module: 'cni',
+  path: 'github.com/containernetworking/plugins',
+  command: `plugins/${command}`,
+  versionFlags: () => [],
+});
+
+// Static, because an image contains nothing else.
+const ours = (command: string): Tool => ({
+  module: 'node',
+  command,
+  versionFlags: () => [],
+  environment: async () => ({ CGO_ENABLED: '0' }),
 });
 
 const tools: Record<ToolName, Tool> = {
@@ -54,6 +113,22 @@ const tools: Record<ToolName, Tool> = {
     command: 'cmd/kwok',
     versionFlags: (version) => [`-X sigs.k8s.io/kwok/pkg/consts.Version=${version}`],
   },
+  kubelet: kubernetes('kubelet'),
+  containerd: containerd('containerd'),
+  'containerd-shim-runc-v2': containerd('containerd-shim-runc-v2'),
+  runc: {
+    module: 'runc',
+    path: 'github.com/opencontainers/runc',
+    command: '',
+    versionFlags: (version) => [`-X main.version=${version.slice(1)}`, '-extldflags -static'],
+    tags: ['seccomp', 'netgo', 'osusergo', 'urfave_cli_no_docs'],
+    environment: withLibseccomp,
+  },
+  ptp: networkPlugin('main/ptp'),
+  loopback: networkPlugin('main/loopback'),
+  'host-local': networkPlugin('ipam/host-local'),
+  agent: ours('agent'),
+  registry: ours('registry'),
   act: {
     module: 'act',
     path: 'github.com/nektos/act',
@@ -124,6 +199,7 @@ interface Build {
   directory: string;
   package: string;
   flags: string[];
+  environment: () => Promise<Record<string, string>>;
   binary: string;
 }
 
@@ -131,27 +207,34 @@ async function plan(name: ToolName, kubernetes: OlderKubernetes | undefined): Pr
   const tool = tools[name];
   const folder = tool.module === 'kubernetes' && kubernetes !== undefined ? `kubernetes-${kubernetes}` : tool.module;
   const directory = fileURLToPath(new URL(`./modules/${folder}/`, import.meta.url));
-  const [mod, sum, go] = await Promise.all([
-    readFile(join(directory, 'go.mod'), 'utf8'),
-    readFile(join(directory, 'go.sum'), 'utf8'),
-    goVersion(directory),
-  ]);
-  const version = requiredVersion(mod, tool.path);
+  const [sources, go] = await Promise.all([sourcesIn(directory), goVersion(directory)]);
+  const version = tool.path === undefined ? 'local' : requiredVersion(sources.get('go.mod') ?? '', tool.path);
   if (version === undefined) throw new Error(`${directory}go.mod requires no ${tool.path}`);
 
-  const flags = ['-ldflags', ['-s', '-w', ...tool.versionFlags(version)].join(' ')];
+  const linker = ['-s', '-w', ...tool.versionFlags(version)].join(' ');
+  const flags = [...(tool.tags === undefined ? [] : ['-tags', tool.tags.join(',')]), '-ldflags', linker];
   const hash = createHash('sha256')
-    .update([mod, sum, go, ...flags].join('\0'))
+    .update([...sources.values(), go, ...flags].join('\0'))
     .digest('hex')
     .slice(0, 12);
   return {
     name,
     version,
     directory,
-    package: join(tool.path, tool.command),
+    package: tool.path === undefined ? `./${tool.command}` : join(tool.path, tool.command),
     flags,
+    environment: tool.environment ?? (async () => ({})),
     binary: join(cacheDirectory(), `${name}-${version}-${hash}`, name),
   };
+}
+
+/** The text of each file, by its path below the folder. */
+async function sourcesIn(directory: string): Promise<Map<string, string>> {
+  const paths = (await readdir(directory, { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(directory, join(entry.parentPath, entry.name)))
+    .sort();
+  return new Map(await Promise.all(paths.map(async (path) => [path, await readFile(join(directory, path), 'utf8')] as const)));
 }
 
 /** The version of a module in the text of a go.mod. */
@@ -179,6 +262,7 @@ async function goVersion(directory: string): Promise<string> {
 async function compile(build: Build, title: string, log: (line: string) => void): Promise<void> {
   const start = Date.now();
   log(`building ${title}`);
+  const environment = await build.environment();
   const say = atMostEvery(5_000, log);
 
   let downloads = 0;
@@ -188,7 +272,7 @@ async function compile(build: Build, title: string, log: (line: string) => void)
 
   let total = 0;
   const stale = ['list', '-deps', '-f', '{{if .Stale}}{{.ImportPath}}{{end}}', build.package];
-  await go(build, stale, countDownloads, (line) => {
+  await go(build, stale, environment, countDownloads, (line) => {
     if (line !== '') total++;
   });
 
@@ -197,7 +281,7 @@ async function compile(build: Build, title: string, log: (line: string) => void)
   await mkdir(dirname(build.binary), { recursive: true });
   let done = 0;
   try {
-    await go(build, ['build', '-v', ...build.flags, '-o', unfinished, build.package], (line) => {
+    await go(build, ['build', '-v', ...build.flags, '-o', unfinished, build.package], environment, (line) => {
       if (!line.includes(' ')) done = Math.min(done + 1, total);
       say(`building ${title}: ${count(done)} of ${count(total)} packages`);
     });
@@ -213,12 +297,13 @@ async function compile(build: Build, title: string, log: (line: string) => void)
 async function go(
   build: Build,
   args: string[],
+  environment: Record<string, string>,
   onStderr: (line: string) => void,
   onStdout: (line: string) => void = () => {},
 ): Promise<void> {
   const child = spawn('go', args, {
     cwd: build.directory,
-    env: { ...process.env, GOWORK: 'off' },
+    env: { ...process.env, GOWORK: 'off', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const printed: string[] = [];
@@ -234,6 +319,38 @@ async function go(
   if (code !== 0) {
     throw new Error(`go ${args[0]} of ${build.name} ${build.version} failed:\n${lastLines(printed.join('\n'), 20)}`);
   }
+}
+
+/**
+ * The settings with which cgo finds libseccomp. The headers and the static library come from Debian's or Ubuntu's package, which is
+ * unpacked in the cache and not installed.
+ */
+async function withLibseccomp(): Promise<Record<string, string>> {
+  const folder = join(cacheDirectory(), 'libseccomp-dev');
+  if (!(await exists(folder))) {
+    await mkdir(cacheDirectory(), { recursive: true });
+    // Renamed when complete, as the binaries are.
+    const unfinished = await mkdtemp(`${folder}.`);
+    try {
+      const download = (): Promise<unknown> => execute('apt-get', ['download', '-q', 'libseccomp-dev'], { cwd: unfinished });
+      // The lists of packages can be missing or outdated.
+      await download().catch(() => execute('apt-get', ['update', '-q']).then(download));
+      const [archive = ''] = await readdir(unfinished);
+      await execute('dpkg', ['-x', archive, '.'], { cwd: unfinished });
+      await rename(unfinished, folder).catch(async (error) => {
+        if (!(await exists(folder))) throw error;
+      });
+    } finally {
+      await rm(unfinished, { recursive: true, force: true });
+    }
+  }
+  const libraries = (await readdir(join(folder, 'usr/lib'))).map((name) => join(folder, 'usr/lib', name));
+  return {
+    CGO_ENABLED: '1',
+    CGO_CFLAGS: `-I${join(folder, 'usr/include')}`,
+    CGO_LDFLAGS: libraries.map((library) => `-L${library}`).join(' '),
+    PKG_CONFIG_PATH: libraries.map((library) => join(library, 'pkgconfig')).join(':'),
+  };
 }
 
 function atMostEvery(milliseconds: number, log: (line: string) => void): (line: string) => void {

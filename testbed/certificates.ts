@@ -31,10 +31,10 @@ export function certificateAuthority(): KeyPair {
   return { certificate: certify(authorityName, key, key, extensions), key: privatePem(key) };
 }
 
-/** A serving certificate for loopback and for the name of the API server inside the cluster. */
-export function servingCertificate(authority: KeyPair): KeyPair {
+/** A serving certificate for loopback, for other IPv4 addresses, and for the name of the API server inside the cluster. */
+export function servingCertificate(authority: KeyPair, addresses: string[] = []): KeyPair {
   const names = der.sequence(
-    der.implicit(7, Buffer.of(127, 0, 0, 1)),
+    ...['127.0.0.1', ...addresses].map((address) => der.implicit(7, Buffer.from(address.split('.').map(Number)))),
     der.implicit(2, Buffer.from('localhost')),
     der.implicit(2, Buffer.from('kubernetes.default.svc')),
   );

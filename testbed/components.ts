@@ -1,8 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { ToolName } from './build.ts';
+import type { ControlPlaneTool } from './build.ts';
 import { certificateAuthority, clientCertificate, type KeyPair, serviceAccountKeys, servingCertificate } from './certificates.ts';
-import { files, type ProcessName } from './directory.ts';
+import type { StartOptions } from './control.ts';
+import { type ControlPlaneName, files, type RealNodeName, realNodes } from './directory.ts';
+import { simulated } from './nodes.ts';
+import type { NodeOptions } from './real-node/node.ts';
 import { kwokConfiguration } from './stages.ts';
 
 /** One process of the control plane: how to start it, and its health endpoint. */
@@ -11,9 +14,11 @@ export interface Component {
   args: string[];
   /** Answers 200 as soon as the process serves. */
   health: { socketPath: string; path: string } | { port: number; path: string };
+  /** It ends when its standard input does. */
+  endsWithInput?: boolean;
 }
 
-export type Ports = Record<Exclude<ProcessName, 'etcd'>, number>;
+export type Ports = Record<Exclude<ControlPlaneName, 'etcd'>, number>;
 
 /**
  * Writes certificates, kubeconfigs and configuration to the directory, and
@@ -21,10 +26,10 @@ export type Ports = Record<Exclude<ProcessName, 'etcd'>, number>;
  */
 export function prepareComponents(
   directory: string,
-  tools: Record<Exclude<ToolName, 'act' | 'actionlint'>, string>,
+  tools: Record<ControlPlaneTool, string>,
   ports: Ports,
   extraApiServerFlags: string[],
-): Record<ProcessName, Component> {
+): Record<ControlPlaneName, Component> {
   const at = files(directory);
   const server = `https://127.0.0.1:${ports['kube-apiserver']}`;
   const write = (name: string, content: string): string => {
@@ -84,6 +89,8 @@ export function prepareComponents(
         ...tlsFlags,
         `--client-ca-file=${at.authority}`,
         '--authorization-mode=Node,RBAC',
+        '--enable-admission-plugins=NodeRestriction',
+        '--allow-privileged=true',
         '--service-cluster-ip-range=10.0.0.0/24',
         '--service-account-issuer=https://kubernetes.default.svc',
         `--service-account-key-file=${serviceAccountPublicKey}`,
@@ -135,7 +142,8 @@ export function prepareComponents(
       args: [
         `--config=${write('kwok.json', kwokConfiguration())}`,
         `--kubeconfig=${kubeconfigFor('kwok.kubeconfig', 'kwok', ['system:masters'])}`,
-        '--manage-all-nodes',
+        '--manage-all-nodes=false',
+        `--manage-nodes-with-label-selector=${simulated}`,
         '--node-lease-duration-seconds=40',
         '--cidr=10.64.0.0/10',
         `--server-address=127.0.0.1:${ports.kwok}`,
@@ -145,12 +153,28 @@ export function prepareComponents(
       health: { port: ports.kwok, path: '/healthz' },
     },
 
-    kubelet: {
+    'simulated-kubelet': {
       command: process.execPath,
-      args: [fileURLToPath(new URL('./kubelet.ts', import.meta.url)), directory, String(ports.kubelet)],
-      health: { port: ports.kubelet, path: '/healthz' },
+      args: [fileURLToPath(new URL('./simulated-kubelet.ts', import.meta.url)), directory, String(ports['simulated-kubelet'])],
+      health: { port: ports['simulated-kubelet'], path: '/healthz' },
     },
   };
+}
+
+/** How to start the process of each real node. */
+export function realNodeComponents(
+  directory: string,
+  { count, tools }: NonNullable<StartOptions['realNodes']>,
+  apiServerPort: number,
+): Partial<Record<RealNodeName, Component>> {
+  const program = fileURLToPath(new URL('./real-node/node.ts', import.meta.url));
+  return Object.fromEntries(
+    realNodes.slice(0, count).map((name): [RealNodeName, Component] => {
+      const options: NodeOptions = { directory, name, tools, apiServerPort };
+      const health = { socketPath: files(directory).realNodeSocket(name), path: '/healthz' };
+      return [name, { command: process.execPath, args: [program, JSON.stringify(options)], health, endsWithInput: true }];
+    }),
+  );
 }
 
 /** Sufficient to count requests by verb, user, user agent and URI. One line per request, two per watch. */
@@ -170,15 +194,19 @@ function schedulerConfiguration(kubeconfigPath: string): string {
   });
 }
 
-/** A self-contained kubeconfig, which can be passed on as text. */
-function kubeconfig(server: string, authority: KeyPair, user: string, client: KeyPair): string {
+/**
+ * A self-contained kubeconfig, which can be passed on as text.
+ *
+ * @param serverName the name in the certificate of the server, if it is not that of the URL.
+ */
+export function kubeconfig(server: string, authority: KeyPair, user: string, client: KeyPair, serverName?: string): string {
   const base64 = (text: string): string => Buffer.from(text).toString('base64');
   return `apiVersion: v1
 kind: Config
 clusters:
 - name: testbed
   cluster:
-    server: ${server}
+    server: ${server}${serverName === undefined ? '' : `\n    tls-server-name: ${serverName}`}
     certificate-authority-data: ${base64(authority.certificate)}
 users:
 - name: ${user}

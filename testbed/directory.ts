@@ -2,11 +2,17 @@ import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { belongsTo } from './process.ts';
+import { removeCgroups } from './real-node/cgroups.ts';
 
-export const processNames = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kwok', 'kubelet'] as const;
+export const controlPlane = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kwok', 'simulated-kubelet'] as const;
+export const realNodes = ['real-1', 'real-2', 'real-3'] as const;
+
+export type ControlPlaneName = (typeof controlPlane)[number];
+export type RealNodeName = (typeof realNodes)[number];
+export type ProcessName = ControlPlaneName | RealNodeName;
 
 /** In start order. They stop in reverse order, the API server before etcd. */
-export type ProcessName = (typeof processNames)[number];
+export const processNames: readonly ProcessName[] = [...controlPlane, ...realNodes];
 
 /** The data that another process needs to use a test bed, in `state.json` in its directory. */
 export interface State {
@@ -30,6 +36,9 @@ export function files(directory: string) {
     /** The certificate, key or kubeconfig of a control plane component. */
     credential: (name: string): string => join(directory, name),
     log: (name: string): string => join(directory, `${name}.log`),
+    /** The folder of a real node. */
+    realNode: (name: string): string => join(directory, name),
+    realNodeSocket: (name: string): string => join(directory, `${name}.sock`),
   };
 }
 
@@ -51,18 +60,18 @@ export function writeState(directory: string, state: State): void {
 }
 
 /** Ends the remaining processes of test beds whose supervisor was killed, and removes their directories. */
-export function reapLeftovers(): void {
+export async function reapLeftovers(): Promise<void> {
   for (const name of readdirSync(tmpdir())) {
     if (!name.startsWith(prefix)) continue;
     try {
-      reap(join(tmpdir(), name));
+      await reap(join(tmpdir(), name));
     } catch {
       // It belongs to another user.
     }
   }
 }
 
-function reap(directory: string): void {
+async function reap(directory: string): Promise<void> {
   let state: State;
   try {
     state = readState(directory);
@@ -76,6 +85,7 @@ function reap(directory: string): void {
     const pid = state.pids[name];
     if (pid !== undefined && belongsTo(pid, directory)) process.kill(pid, 'SIGKILL');
   }
+  await removeCgroups(directory);
   rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 }
 

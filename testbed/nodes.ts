@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Api, ApiError } from './api.ts';
 import { lastLines } from './build.ts';
@@ -13,6 +14,9 @@ interface Node {
   status?: { conditions?: { type: string; status: string }[] };
 }
 
+/** The label of the nodes that kwok simulates. */
+export const simulated = 'type=simulated';
+
 /** Adds nodes named `node-N` after the existing ones, and returns when they are ready for pods. */
 export async function addNodes(directory: string, count: number): Promise<void> {
   if (count === 0) return;
@@ -25,13 +29,28 @@ export async function addNodes(directory: string, count: number): Promise<void> 
     const first = Math.max(0, ...numbers) + 1;
     const names = Array.from({ length: count }, (_, index) => `node-${first + index}`);
     await Promise.all(names.map((name) => api.send('POST', '/api/v1/nodes', node(name, kubeletPort, gitVersion))));
-    const missing = await waitUntilReady(api, new Set(names));
-    if (missing.size === 0) return;
-    const log = lastLines(readFileSync(files(directory).log('kwok'), 'utf8'), 5);
-    throw new Error(`${missing.size} of ${count} nodes are not ready after ${patience} seconds. The log of kwok:\n${log}`);
+    await expectReady(directory, api, names, 'kwok');
   } finally {
     api.close();
   }
+}
+
+/** Returns when real nodes, which their kubelets register, are ready for pods. */
+export async function waitForNodes(directory: string, names: string[]): Promise<void> {
+  if (names.length === 0) return;
+  const api = new Api(directory);
+  try {
+    await expectReady(directory, api, names, join(names[0] ?? '', 'kubelet'));
+  } finally {
+    api.close();
+  }
+}
+
+async function expectReady(directory: string, api: Api, names: string[], process: string): Promise<void> {
+  const missing = await waitUntilReady(api, new Set(names));
+  if (missing.size === 0) return;
+  const log = lastLines(readFileSync(files(directory).log(process), 'utf8'), 5);
+  throw new Error(`${missing.size} of ${names.length} nodes are not ready after ${patience} seconds. The log of ${process}:\n${log}`);
 }
 
 /** Pods can be created in a namespace as soon as its default service account exists. */
@@ -85,7 +104,7 @@ function node(name: string, kubeletPort: number, kubeletVersion: string): object
         'kubernetes.io/hostname': name,
         'kubernetes.io/os': 'linux',
         'kubernetes.io/arch': 'amd64',
-        type: 'kwok',
+        type: 'simulated',
       },
     },
     status: {

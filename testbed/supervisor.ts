@@ -13,15 +13,15 @@ import { type AddressInfo, createServer } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lastLines } from './build.ts';
-import { type Component, type Ports, prepareComponents } from './components.ts';
+import { type Component, type Ports, prepareComponents, realNodeComponents } from './components.ts';
 import type { Command, Outcome, StartOptions } from './control.ts';
-import { files, type ProcessName, processNames, type State, writeState } from './directory.ts';
+import { controlPlane, files, type ProcessName, type State, writeState } from './directory.ts';
 
 const directory = process.argv[2] ?? '';
 const at = files(directory);
 const children = new Map<ProcessName, ChildProcess>();
 const state: State = { supervisor: process.pid, server: '', kubectl: '', kubeletPort: 0, pids: {} };
-let components: Record<ProcessName, Component>;
+let components: Partial<Record<ProcessName, Component>>;
 let stopping: Promise<void> | undefined;
 
 writeState(directory, state);
@@ -49,19 +49,22 @@ function report(outcome: Outcome): void {
   process.stdout.write(`${JSON.stringify(outcome)}\n`);
 }
 
-async function startControlPlane({ tools, extraApiServerFlags }: StartOptions): Promise<void> {
+async function startControlPlane({ tools, extraApiServerFlags, realNodes }: StartOptions): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const ports = await freePorts();
-    components = prepareComponents(directory, tools, ports, extraApiServerFlags);
+    const apiServerPort = ports['kube-apiserver'];
+    const nodes = realNodes === undefined ? {} : realNodeComponents(directory, realNodes, apiServerPort);
+    components = { ...prepareComponents(directory, tools, ports, extraApiServerFlags), ...nodes };
     Object.assign(state, {
-      server: `https://127.0.0.1:${ports['kube-apiserver']}`,
+      server: `https://127.0.0.1:${apiServerPort}`,
       kubectl: tools.kubectl,
-      kubeletPort: ports.kubelet,
+      kubeletPort: ports['simulated-kubelet'],
     });
     try {
       await start('etcd');
       await start('kube-apiserver');
-      await Promise.all((['kube-controller-manager', 'kube-scheduler', 'kwok', 'kubelet'] as const).map(start));
+      const [, , ...others] = Object.keys(components) as ProcessName[];
+      await Promise.all(others.map(start));
       return;
     } catch (error) {
       // A port was free when it was chosen, and in use when it was bound.
@@ -76,13 +79,15 @@ async function startControlPlane({ tools, extraApiServerFlags }: StartOptions): 
 async function start(name: ProcessName): Promise<void> {
   if (stopping !== undefined) throw new Error('the test bed is being stopped');
   if (children.has(name)) throw new Error(`${name} is running already`);
-  const { command, args, health } = components[name];
+  const component = components[name];
+  if (component === undefined) throw new Error(`this test bed has no ${name}`);
+  const { command, args, health, endsWithInput = false } = component;
   const log = openSync(at.log(name), 'a', 0o600);
   const child = spawn(command, args, {
     cwd: directory,
     // Its own process group: Ctrl-C in a terminal must not reach etcd before the API server.
     detached: true,
-    stdio: ['ignore', log, log],
+    stdio: [endsWithInput ? 'pipe' : 'ignore', log, log],
   });
   children.set(name, child);
   const ended = new Promise<string>((resolve) => {
@@ -135,17 +140,16 @@ async function kill(name: ProcessName, signal: NodeJS.Signals = 'SIGKILL'): Prom
   child.kill(signal);
   // A paused process reacts to no signal except SIGKILL and SIGCONT.
   child.kill('SIGCONT');
-  if (await Promise.race([exited.then(() => true), sleep(5_000, false)])) return;
+  if (await Promise.race([exited.then(() => true), sleep(10_000, false)])) return;
   child.kill('SIGKILL');
   await exited;
 }
 
 /** In reverse start order. The API server ends before etcd gets a signal. */
 async function killAll(): Promise<void> {
-  const [etcd, apiServer, ...others] = processNames;
-  await Promise.all(others.map((name) => kill(name, 'SIGTERM')));
-  await kill(apiServer, 'SIGTERM');
-  await kill(etcd, 'SIGTERM');
+  const last: ProcessName[] = ['kube-apiserver', 'etcd'];
+  await Promise.all([...children.keys()].filter((name) => !last.includes(name)).map((name) => kill(name, 'SIGTERM')));
+  for (const name of last) await kill(name, 'SIGTERM');
 }
 
 function stop(): Promise<void> {
@@ -193,7 +197,7 @@ async function obey(command: Command): Promise<void> {
 
 /** Unused ports. All are held until all are chosen. */
 async function freePorts(): Promise<Ports> {
-  const [, ...names] = processNames;
+  const [, ...names] = controlPlane;
   const servers = await Promise.all(
     names.map(async (name) => {
       const server = createServer();

@@ -3,17 +3,30 @@ import { existsSync, openSync, readFileSync, rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { buildTools, olderKubernetes } from './build.ts';
+import { buildTools, controlPlaneTools, nodeTools, olderKubernetes } from './build.ts';
 import { clientCertificate } from './certificates.ts';
-import { type Outcome, type StartOptions, send } from './control.ts';
-import { files, makeDirectory, type ProcessName, readState, reapLeftovers } from './directory.ts';
-import { addNodes, waitForServiceAccount } from './nodes.ts';
+import { type Outcome, requestOn, type StartOptions, send } from './control.ts';
+import {
+  files,
+  makeDirectory,
+  type ProcessName,
+  type RealNodeName,
+  readState,
+  realNodes as realNodeNames,
+  reapLeftovers,
+} from './directory.ts';
+import { addNodes, waitForNodes, waitForServiceAccount } from './nodes.ts';
+import type { KubeletAction } from './real-node/node.ts';
+import { whyNoRealNodes } from './real-node/requirements.ts';
 
-export type { ProcessName } from './directory.ts';
+export type { ProcessName, RealNodeName } from './directory.ts';
+export { whyNoRealNodes } from './real-node/requirements.ts';
 
 export interface TestbedOptions {
-  /** The number of nodes, 0 to 2,000. Default 10. */
+  /** The number of simulated nodes, 0 to 2,000. Default 10. */
   nodes?: number;
+  /** The number of nodes with a real kubelet, 0 to 3, named `real-1`, … Default 0. */
+  realNodes?: number;
   /** Receives progress lines while tools are built. */
   log?: (line: string) => void;
   extraApiServerFlags?: string[];
@@ -44,7 +57,11 @@ export interface Testbed {
   kill(name: ProcessName): Promise<void>;
   /** Restarts a killed process on the same port, and returns when it is ready. */
   start(name: ProcessName): Promise<void>;
-  /** Adds nodes after the existing ones, and returns when they are ready. */
+  /**
+   * Stops (SIGKILL), starts, pauses (SIGSTOP) or resumes the kubelet of a real node. Its containers continue.
+   */
+  kubelet(action: KubeletAction, node: RealNodeName): Promise<void>;
+  /** Adds simulated nodes after the existing ones, and returns when they are ready. */
   addNodes(count: number): Promise<void>;
   /** A client certificate, PEM, signed by the cluster's certificate authority. The user has only the rights that RBAC grants, initially none. */
   issueClientCertificate(user: string, groups?: string[]): Promise<{ certificate: string; key: string }>;
@@ -52,25 +69,32 @@ export interface Testbed {
 
 /**
  * Builds the tools that are not in the cache, starts a cluster and returns when pods can be
- * created. The cluster ends with the calling process, however that ends. TESTBED_KUBERNETES in the environment
+ * created and all nodes are ready. The cluster ends with the calling process, however that ends. TESTBED_KUBERNETES in the environment
  * selects an older Kubernetes than the newest.
+ *
+ * @throws Error if there are to be real nodes, and this machine cannot run them. The message says why.
  */
 export async function startTestbed(options: TestbedOptions = {}): Promise<Testbed> {
-  const { nodes = 10, log = () => {}, extraApiServerFlags = [] } = options;
+  const { nodes = 10, realNodes = 0, log = () => {}, extraApiServerFlags = [] } = options;
   if (!Number.isInteger(nodes) || nodes < 0 || nodes > 2_000) throw new RangeError('nodes must be a whole number from 0 to 2,000');
-  reapLeftovers();
-  const names = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl', 'kwok'] as const;
-  const tools = await buildTools([...names], log, olderKubernetes(process.env['TESTBED_KUBERNETES']));
+  if (!Number.isInteger(realNodes) || realNodes < 0 || realNodes > realNodeNames.length)
+    throw new RangeError(`realNodes must be a whole number from 0 to ${realNodeNames.length}`);
+  const obstacle = realNodes > 0 ? whyNoRealNodes() : undefined;
+  if (obstacle !== undefined) throw new Error(`This machine cannot run real nodes: ${obstacle}.`);
+  await reapLeftovers();
+  const version = olderKubernetes(process.env['TESTBED_KUBERNETES']);
+  const tools = await buildTools(controlPlaneTools, log, version);
+  const real = realNodes > 0 ? { count: realNodes, tools: await buildTools(nodeTools, log, version) } : undefined;
 
   const directory = makeDirectory();
-  const supervisor = startSupervisor(directory, { tools, extraApiServerFlags });
+  const supervisor = startSupervisor(directory, { tools, extraApiServerFlags, ...(real && { realNodes: real }) });
   try {
     const outcome = await firstLine(supervisor);
     if (outcome === undefined) throw new Error(readFileSync(files(directory).log('supervisor'), 'utf8'));
     if ('error' in outcome) throw new Error(outcome.error);
     const testbed = attachTestbed(directory);
     await waitForServiceAccount(directory);
-    await testbed.addNodes(nodes);
+    await Promise.all([testbed.addNodes(nodes), waitForNodes(directory, realNodeNames.slice(0, realNodes))]);
     unref(supervisor);
     return testbed;
   } catch (error) {
@@ -101,6 +125,7 @@ export function attachTestbed(directory: string): Testbed {
     resume: (name) => send(directory, { command: 'resume', name }),
     kill: (name) => send(directory, { command: 'kill', name }),
     start: (name) => send(directory, { command: 'start', name }),
+    kubelet: (action, node) => requestOn(at.realNodeSocket(node), `/${action}`),
     addNodes: (count) => addNodes(directory, count),
     issueClientCertificate: async (user, groups) =>
       clientCertificate(

@@ -1,5 +1,5 @@
 /**
- * Simulates what kwok's rules cannot, for all nodes: `kubelet.ts DIRECTORY PORT`
+ * Simulates what kwok's rules cannot, for all nodes: `simulated-kubelet.ts DIRECTORY PORT`
  * serves container logs that match the pod, and updates the readiness of pods with that of their node.
  */
 import { readFileSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Api, ApiError } from './api.ts';
 import { files } from './directory.ts';
 import { type ContainerStatus, containerLog } from './logs.ts';
+import { simulated } from './nodes.ts';
 
 interface Condition {
   type: string;
@@ -57,7 +58,7 @@ async function followNodes(): Promise<never> {
   const notReady = new Set<string>();
   for (;;) {
     try {
-      for await (const { object } of api.watch<NodeEvent>('/api/v1/nodes?watch=true')) {
+      for await (const { object } of api.watch<NodeEvent>(`/api/v1/nodes?watch=true&labelSelector=${simulated}`)) {
         const node = object.metadata.name;
         const status = conditionOf(object, 'Ready');
         if (status === 'True' && notReady.delete(node)) {

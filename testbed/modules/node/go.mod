@@ -1,0 +1,3 @@
+module testbed/node
+
+go 1.26.0
