@@ -5,6 +5,7 @@ const common = {
   modulePathIgnorePatterns: ['<rootDir>/dist'],
 };
 
+const onRealNode = { ...common, globalSetup: '<rootDir>/__tests__/node/setup.ts', globalTeardown: '<rootDir>/__tests__/e2e/teardown.ts' };
 const onTestbed = { ...common, globalSetup: '<rootDir>/__tests__/e2e/setup.ts', globalTeardown: '<rootDir>/__tests__/e2e/teardown.ts' };
 
 export default {
@@ -14,6 +15,7 @@ export default {
   projects: [
     { ...common, displayName: 'unit', testMatch: ['<rootDir>/__tests__/unit/**/*.test.ts'] },
     { ...onTestbed, displayName: 'e2e', testMatch: ['<rootDir>/__tests__/{e2e,workflows}/**/*.test.ts'] },
+    { ...onRealNode, displayName: 'node', testMatch: ['<rootDir>/__tests__/node/**/*.test.ts'] },
     { ...onTestbed, displayName: 'long', testMatch: ['<rootDir>/__tests__/long/**/*.test.ts'] },
   ],
 };

@@ -45,6 +45,8 @@ export interface Testbed {
   readonly kubectl: string;
   /** Path of the API server's audit log, one JSON event per line. The test bed's own requests have the user `testbed`. */
   readonly auditLog: string;
+  /** The process id of the process that owns all others. */
+  readonly supervisor: number;
   /** The current process ids. A killed process has none. */
   readonly pids: Record<ProcessName, number>;
 
@@ -107,7 +109,7 @@ export async function startTestbed(options: TestbedOptions = {}): Promise<Testbe
 /** The test bed in `directory` that another process started. */
 export function attachTestbed(directory: string): Testbed {
   const at = files(directory);
-  const { server, kubectl } = readState(directory);
+  const { server, kubectl, supervisor } = readState(directory);
   return {
     directory,
     kubeconfig: at.kubeconfig,
@@ -115,6 +117,7 @@ export function attachTestbed(directory: string): Testbed {
     caFile: at.authority,
     kubectl,
     auditLog: at.auditLog,
+    supervisor,
     get pids() {
       return readState(directory).pids as Record<ProcessName, number>;
     },
