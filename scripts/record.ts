@@ -1,51 +1,73 @@
 /**
- * Records what an API server sends about the pods of a rollout, for each kind of failure: `npm run record`. It writes the streams to
- * __tests__/fixtures/streams/, one JSON object per line: the DaemonSet and its nodes, the events of the watch on its pods, then warnings.
+ * Records what an API server sends about the pods of a rollout on real nodes, for kinds of failure: `npm run record [KIND …]`. It writes
+ * the streams to __tests__/fixtures/streams/, one JSON object per line: the DaemonSet and its nodes, the events of the watch on its pods,
+ * then the events about them.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { kinds, manifestOf } from '../__tests__/node/kinds.ts';
 import type { ContainerStatus, DaemonSet, Event, JsonObject, Node, ObjectMeta, Pod } from '../src/daemonset/types.ts';
 import { Api } from '../testbed/api.ts';
 import { startTestbed } from '../testbed/testbed.ts';
 
 const FOLDER = '__tests__/fixtures/streams';
-/** In seconds: long enough for three restarts of a crashing container, and for a slow container to become ready on all nodes. */
-const LENGTH = 18;
-const NODES = 5;
+/** In seconds: long enough for three restarts, which the kubelet delays by 0, 10 and 20 seconds, and for an eviction. */
+const LENGTH = 48;
+const NODES = 3;
+/** Kinds at the same time, so that an overloaded machine does not distort the streams. */
+const AT_ONCE = 6;
 
-const agent = (tag: string): JsonObject => ({ name: 'agent', image: `registry.example/agent:${tag}` });
-const tagged = (tag: string): JsonObject => ({ containers: [agent(`v2-${tag}`)] });
-
-/** The pod specs of the second version. */
-const kinds: Record<string, JsonObject> = {
-  ...Object.fromEntries(
-    ['missing', 'invalid-name', 'config-error', 'run-error', 'crash', 'oom', 'unhealthy', 'unmounted', 'hang'].map((tag) => [
-      tag,
-      tagged(tag),
-    ]),
-  ),
-  ...Object.fromEntries(['flaky', 'flaky-pull', 'cache-sync', 'slow'].map((tag) => [tag, tagged(tag)])),
-  unschedulable: { containers: [{ ...agent('v2'), resources: { requests: { cpu: '1000' } } }] },
-  'init-crash': { initContainers: [{ name: 'setup', image: 'registry.example/setup:v2-crash' }], containers: [agent('v2')] },
-};
-/** Kinds that can be recognized only by their events. */
-const WITH_WARNINGS = new Set(['unmounted', 'unhealthy']);
+/** One for each behavior. The others differ only in their messages. */
+const RECORDED = [
+  'config-map-missing',
+  'crash',
+  'crash-fallback',
+  'evicted',
+  'exit-0',
+  'flaky',
+  'healthy',
+  'init-crash',
+  'init-hang',
+  'mount-secret',
+  'oom',
+  'oom-tiny',
+  'post-start',
+  'pull-flaky',
+  'pull-invalid-name',
+  'pull-missing',
+  'pull-secret',
+  'quota',
+  'run-error',
+  'runtime-handler',
+  'sidecar-crash',
+  'sidecar-unstarted',
+  'sysctl',
+  'two-containers',
+  'unhealthy',
+  'unhealthy-startup',
+  'unready',
+  'unready-exec',
+  'unready-gate',
+  'unschedulable-cpu',
+];
+const asked = process.argv.slice(2);
 
 interface Watched {
   type: string;
   object: Pod;
 }
 
-const testbed = await startTestbed({ nodes: NODES, log: console.log });
+const v1: JsonObject = { containers: [{ name: 'agent', image: 'registry.example/agent:v1' }] };
+
+const testbed = await startTestbed({ nodes: 0, realNodes: NODES, log: console.log });
 const api = new Api(testbed.directory);
 try {
   mkdirSync(FOLDER, { recursive: true });
-  const all = Object.entries(kinds);
-  // A few at a time, so that an overloaded machine does not distort the streams.
-  for (let first = 0; first < all.length; first += 5) {
+  const all = asked.length > 0 ? asked : RECORDED;
+  for (let first = 0; first < all.length; first += AT_ONCE) {
     await Promise.all(
-      all.slice(first, first + 5).map(async ([kind, podSpec]) => {
-        const lines = await record(kind, podSpec);
+      all.slice(first, first + AT_ONCE).map(async (kind) => {
+        const lines = await record(kind);
         const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
         writeFileSync(join(FOLDER, `${kind}.jsonl`), text);
         console.log(`${kind}: ${lines.length} lines, ${text.length} bytes`);
@@ -58,17 +80,20 @@ try {
 }
 
 /** Rolls out the kind after v1 in its own namespace, and returns the lines of the stream. */
-async function record(kind: string, podSpec: JsonObject): Promise<object[]> {
+async function record(kind: string): Promise<object[]> {
+  const { podSpec, objects = [], namespaceLabels = {} } = kinds[kind] ?? {};
+  if (podSpec === undefined) throw new Error(`there is no kind ${kind}`);
   const namespace = `/namespaces/${kind}`;
   const daemonSets = `/apis/apps/v1${namespace}/daemonsets`;
-  await api.send('POST', '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: kind } });
-  await api.send('POST', daemonSets, manifest({ containers: [agent('v1')] }));
+  await api.send('POST', '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: kind, labels: namespaceLabels } });
+  await api.send('POST', daemonSets, manifestOf(v1, kind, 2));
   await untilRolledOut(`${daemonSets}/agent`);
+  for (const object of objects) await create(object, namespace);
 
   const lines: object[] = [];
   const begun = Date.now();
   const stream = api.watch<Watched>(`/api/v1${namespace}/pods?watch=true&labelSelector=app%3Dagent&timeoutSeconds=${LENGTH}`);
-  const deployed = api.send('PATCH', `${daemonSets}/agent`, { spec: manifest(podSpec)['spec'] }, 'application/merge-patch+json');
+  const deployed = api.send('PATCH', `${daemonSets}/agent`, { spec: manifestOf(podSpec, kind, 2)['spec'] }, 'application/merge-patch+json');
   for await (const { type, object } of stream) {
     lines.push({ at: Date.now() - begun, event: { type, object: slimPod(object) } });
   }
@@ -87,22 +112,17 @@ async function record(kind: string, podSpec: JsonObject): Promise<object[]> {
     },
     nodes: nodes.items.map(slimNode),
   };
-  if (!WITH_WARNINGS.has(kind)) return [header, ...lines];
-  const events = await api.send<{ items: Event[] }>('GET', `/api/v1${namespace}/events?fieldSelector=type%3DWarning`);
-  return [header, ...lines, { at: Date.now() - begun, warnings: events.items.map(slimEvent) }];
+  const events = await api.send<{ items: Event[] }>('GET', `/api/v1${namespace}/events`);
+  const relevant = events.items.filter(({ type, reason }) => type === 'Warning' || reason === 'Killing');
+  await api.send('DELETE', `/api/v1${namespace}`);
+  return [header, ...lines, { at: Date.now() - begun, events: relevant.map(slimEvent) }];
 }
 
-function manifest(podSpec: JsonObject): JsonObject {
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'DaemonSet',
-    metadata: { name: 'agent' },
-    spec: {
-      selector: { matchLabels: { app: 'agent' } },
-      updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 2 } },
-      template: { metadata: { labels: { app: 'agent' } }, spec: { terminationGracePeriodSeconds: 0, ...podSpec } },
-    },
-  };
+async function create(object: JsonObject, namespace: string): Promise<void> {
+  const { apiVersion, kind } = object as { apiVersion: string; kind: string };
+  const group = apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`;
+  const plural = `${kind.toLowerCase()}${kind.endsWith('s') ? 'es' : 's'}`;
+  await api.send('POST', `${group}${kind === 'RuntimeClass' ? '' : namespace}/${plural}`, object);
 }
 
 async function untilRolledOut(path: string): Promise<void> {
@@ -117,7 +137,10 @@ async function untilRolledOut(path: string): Promise<void> {
 function slimPod({ metadata, spec = {}, status = {} }: Pod): Pod {
   return {
     metadata: slimMeta(metadata),
-    spec: pick(spec, spec['nodeName'] === undefined ? 'affinity' : 'nodeName'),
+    spec: {
+      ...pick(spec, spec['nodeName'] === undefined ? 'affinity' : 'nodeName'),
+      ...(spec['initContainers'] !== undefined && { initContainers: (spec['initContainers'] as JsonObject[]).map(slimInitContainer) }),
+    },
     status: {
       ...pick(status, 'phase', 'reason', 'message'),
       conditions: (status.conditions ?? []).map((one) => pick(one, 'type', 'status', 'reason', 'message', 'lastTransitionTime')),
@@ -125,6 +148,10 @@ function slimPod({ metadata, spec = {}, status = {} }: Pod): Pod {
       ...(status.containerStatuses && { containerStatuses: status.containerStatuses.map(slimContainer) }),
     },
   };
+}
+
+function slimInitContainer(container: JsonObject): JsonObject {
+  return pick(container, 'name', 'image', 'restartPolicy');
 }
 
 function slimMeta(metadata: ObjectMeta): ObjectMeta {
@@ -140,9 +167,9 @@ function slimContainer(status: ContainerStatus): ContainerStatus {
   const slim = ({ waiting, running, terminated }: typeof state): typeof state => ({
     ...(waiting && { waiting }),
     ...(running && { running }),
-    ...(terminated && { terminated: pick(terminated, 'exitCode', 'reason', 'message') }),
+    ...(terminated && { terminated: terminated }),
   });
-  return { ...pick(status, 'name', 'image', 'ready', 'restartCount'), state: slim(state), lastState: slim(lastState) };
+  return { ...pick(status, 'name', 'image', 'ready', 'started', 'restartCount'), state: slim(state), lastState: slim(lastState) };
 }
 
 function slimNode({ metadata, spec = {}, status = {} }: Node): Node {

@@ -1,17 +1,19 @@
-/** Keeps a test bed running until Ctrl-C: `npm run testbed -- [--nodes N]`. */
+/** Keeps a test bed running until Ctrl-C: `npm run testbed -- [--nodes N] [--real]`. */
 import { existsSync } from 'node:fs';
 import { dirname, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startTestbed } from './testbed.ts';
 
-const { nodes } = parseArgs({ options: { nodes: { type: 'string', default: '10' } } }).values;
+const { nodes, real } = parseArgs({
+  options: { nodes: { type: 'string', default: '10' }, real: { type: 'boolean', default: false } },
+}).values;
 
 try {
-  const testbed = await startTestbed({ nodes: Number(nodes), log: console.log });
+  const testbed = await startTestbed({ nodes: Number(nodes), realNodes: real ? 1 : 0, log: console.log });
   const agent = relative('.', fileURLToPath(new URL('./agent.yaml', import.meta.url)));
   console.log(`
-Kubernetes with ${nodes} nodes is running at ${testbed.server}. Press Ctrl-C to stop it. In another terminal:
+Kubernetes with ${nodes} simulated nodes${real ? ' and a real one' : ''} is running at ${testbed.server}. Press Ctrl-C to stop it. In another terminal:
 
   export KUBECONFIG=${testbed.kubeconfig}
   export PATH=${dirname(testbed.kubectl)}:$PATH

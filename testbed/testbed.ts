@@ -74,7 +74,7 @@ export interface Testbed {
  * created and all nodes are ready. The cluster ends with the calling process, however that ends. TESTBED_KUBERNETES in the environment
  * selects an older Kubernetes than the newest.
  *
- * @throws Error if there are to be real nodes, and this machine cannot run them. The message says why.
+ * @throws Error if real nodes are requested and this machine cannot run them. The message says why.
  */
 export async function startTestbed(options: TestbedOptions = {}): Promise<Testbed> {
   const { nodes = 10, realNodes = 0, log = () => {}, extraApiServerFlags = [] } = options;

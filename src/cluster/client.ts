@@ -1,5 +1,5 @@
 import { MAX_DEPTH } from '../daemonset/json.ts';
-import type { DaemonSet, DaemonSetName, Json, LabelSelector, Node, ObjectMeta, Pod } from '../daemonset/types.ts';
+import type { DaemonSet, DaemonSetName, Json, JsonObject, LabelSelector, Node, ObjectMeta, Pod } from '../daemonset/types.ts';
 import { type Cluster, ClusterError, FIELD_MANAGER, isFailure, type PatchOperation } from './cluster.ts';
 import type { Connection } from './connection.ts';
 import {
@@ -14,6 +14,7 @@ import {
   InvalidObject,
   type Page,
 } from './decode.ts';
+import { isRecord } from './entry.ts';
 import { Http } from './http.ts';
 import { watch } from './watch.ts';
 
@@ -182,8 +183,8 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer, isKno
       };
       return (await list(collection('v1', undefined, 'nodes'), {}, slimNodes, signal)).objects;
     },
-    async listWarnings(namespace, fields, signal) {
-      const fieldSelector = Object.entries({ type: 'Warning', ...fields })
+    async listEvents(namespace, fields, signal) {
+      const fieldSelector = Object.entries(fields)
         .map(([key, value]) => `${key}=${value}`)
         .join(',');
       const query = { fieldSelector, limit: String(MOST_EVENTS) };
@@ -211,8 +212,12 @@ function daemonSetPath({ namespace, name }: DaemonSetName): string {
 
 /** There can be thousands of pods and nodes, so large fields that are not used are dropped. */
 function slimPod({ metadata, spec, status }: Pod): Pod {
-  const { nodeName, affinity } = spec ?? {};
-  return { metadata: slim(metadata), spec: nodeName === undefined ? { affinity } : { nodeName }, ...(status && { status }) };
+  const { nodeName, affinity, initContainers } = spec ?? {};
+  const where = nodeName === undefined ? { affinity } : { nodeName };
+  // Of init containers, only their names and whether they are sidecars are used.
+  const all = (Array.isArray(initContainers) ? initContainers.filter(isRecord) : []) as JsonObject[];
+  const init = all.map(({ name, restartPolicy }) => ({ name, restartPolicy }));
+  return { metadata: slim(metadata), spec: { ...where, ...(init.length > 0 && { initContainers: init }) }, ...(status && { status }) };
 }
 
 function slimNode({ metadata, spec, status }: Node): Node {

@@ -48,8 +48,8 @@ export interface Cluster {
   /** The pods that match a DaemonSet's selector, regardless of their owner, and their changes. Without container specifications. */
   watchPods(daemonSet: DaemonSet, signal: AbortSignal): AsyncIterable<Watched<Pod>>;
   listNodes(signal: AbortSignal): Promise<Node[]>;
-  /** At most 500 events of type Warning in a namespace that match the given fields (`involvedObject.uid`, `reason`). */
-  listWarnings(namespace: string, fields: Record<string, string>, signal: AbortSignal): Promise<Event[]>;
+  /** At most 500 events in a namespace that match the given fields (`type`, `involvedObject.uid`, `reason`). */
+  listEvents(namespace: string, fields: Record<string, string>, signal: AbortSignal): Promise<Event[]>;
   /** The last lines of a container's log, or of its previous instance. At most 64 KiB. */
   containerLog(
     pod: { namespace: string; name: string },

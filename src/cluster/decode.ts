@@ -136,7 +136,15 @@ const condition = looseObject({
 const containerState = looseObject({
   waiting: lenient(looseObject({ reason: lenient(reason), message: lenient(text) })),
   running: lenient(looseObject({ startedAt: lenient(text) })),
-  terminated: lenient(looseObject({ exitCode: lenient(v.number()), reason: lenient(reason), message: lenient(text) })),
+  terminated: lenient(
+    looseObject({
+      exitCode: lenient(v.number()),
+      reason: lenient(reason),
+      message: lenient(text),
+      startedAt: lenient(text),
+      finishedAt: lenient(text),
+    }),
+  ),
 });
 
 const containerStatuses = lenientList(
@@ -144,6 +152,7 @@ const containerStatuses = lenientList(
     name: text,
     image: lenient(text),
     ready: lenient(v.boolean()),
+    started: lenient(v.boolean()),
     restartCount: lenient(count),
     state: lenient(containerState),
     lastState: lenient(containerState),
@@ -158,6 +167,7 @@ const pod = looseObject({
       phase: lenient(text),
       reason: lenient(reason),
       message: lenient(text),
+      nominatedNodeName: lenient(text),
       conditions: lenientList(condition),
       initContainerStatuses: containerStatuses,
       containerStatuses,

@@ -1,6 +1,6 @@
 import { stringify } from './json.ts';
 import { isOwned } from './pods.ts';
-import { type Cause, isHopeless, mayBeHopeless, type Trouble, troubleOf } from './trouble.ts';
+import { type Cause, graceOf, isHopeless, mayBeHopeless, type Trouble, troubleOf, troubleOfEnded } from './trouble.ts';
 import type { Condition, DaemonSet, Event, Node, Pod } from './types.ts';
 
 /** How to recognize a pod of the version that is waited for (DaemonSet controller: IsPodUpdated). */
@@ -35,9 +35,11 @@ export interface SeenNode {
   created: number;
 }
 
-/** A warning event about a pod or the DaemonSet. */
-export interface Warning {
+/** An event about a pod or the DaemonSet. */
+export interface PodEvent {
   uid: string;
+  /** It is of type Warning. */
+  warning: boolean;
   reason: string;
   message: string;
   count: number;
@@ -50,8 +52,8 @@ export function seePod(before: SeenPod | undefined, pod: Pod, daemonSet: DaemonS
   const is = (type: string): Condition | undefined => pod.status?.conditions?.find((one) => one.type === type && one.status === 'True');
   const prepared = is('PodReadyToStartContainers') !== undefined;
   const plain = troubleOf(pod);
-  // Only events show that a volume cannot be mounted, and that holds until it is.
-  const trouble = plain?.cause === 'starting' && !prepared && before?.trouble?.cause === 'volume-mount' ? before.trouble : plain;
+  const explained = before?.trouble !== undefined && ONLY_IN_EVENTS.has(before.trouble.cause);
+  const trouble = plain?.cause === 'starting' && !prepared && explained ? before.trouble : plain;
   const ready = is('Ready');
   return {
     name,
@@ -64,6 +66,9 @@ export function seePod(before: SeenPod | undefined, pod: Pod, daemonSet: DaemonS
     since: sinceOf(trouble, before, now),
   };
 }
+
+/** Only events show these causes, which hold until the pod is prepared. */
+const ONLY_IN_EVENTS: ReadonlySet<Cause> = new Set<Cause>(['volume-mount', 'pod-sandbox']);
 
 /** A container without a readiness probe is ready for a moment at each restart; it has recovered once it stays ready. Milliseconds. */
 const STEADY = 10_000;
@@ -90,26 +95,76 @@ function nodeOf({ spec = {} }: Pod): string {
   return named?.[1] ?? '';
 }
 
+/** The reason of the warning that the sandbox of a pod, which holds its network, cannot be created. */
+export const NO_SANDBOX = 'FailedCreatePodSandBox';
+
+/** The reason of the event about a pod that was evicted, whatever its phase says. */
+export const EVICTED = 'Evicted';
+
 /** Reasons of warnings that a pod is waiting for a volume: from the kubelet, and from the attach-detach controller. */
 export const VOLUME_WARNINGS = ['FailedMount', 'FailedAttachVolume', 'FailedMapVolume'] as const;
 
-/** The same pod, with what the warnings about it show: why it is still starting, and what terminated it. */
-export function withWarnings(pod: SeenPod, warnings: readonly Warning[], now: number): SeenPod {
+/**
+ * The same pod, with what the events about it show: why it is still starting, what ended its container, or what ended the pod.
+ *
+ * @param events the oldest first.
+ */
+export function withEvents(pod: SeenPod, events: readonly PodEvent[], now: number): SeenPod {
   const { trouble } = pod;
   if (!trouble) return pod;
-  const last = (pattern: RegExp): Warning | undefined => warnings.findLast(({ reason, message }) => pattern.test(`${reason} ${message}`));
-  const unprepared = trouble.cause === 'starting' && !pod.prepared;
-  const mount = unprepared ? warnings.findLast(({ reason }) => (VOLUME_WARNINGS as readonly string[]).includes(reason)) : undefined;
-  if (mount) {
-    const { reason, message } = mount;
-    return { ...pod, trouble: { ...trouble, cause: 'volume-mount', reason, message }, since: pod.since ?? now };
+  const explained = explain(trouble, pod.prepared, events);
+  const since = pod.since ?? (mayBeHopeless(explained) ? now : undefined);
+  return explained === trouble ? pod : { ...pod, trouble: explained, since };
+}
+
+function explain(trouble: Trouble, prepared: boolean, events: readonly PodEvent[]): Trouble {
+  const last = (pattern: RegExp): PodEvent | undefined => events.findLast(({ reason, message }) => pattern.test(`${reason} ${message}`));
+  switch (trouble.cause) {
+    case 'starting': {
+      if (prepared) return trouble;
+      const mount = events.findLast(({ reason }) => (VOLUME_WARNINGS as readonly string[]).includes(reason));
+      const sandbox = events.findLast(({ reason }) => reason === NO_SANDBOX);
+      const why = mount ?? sandbox ?? last(/^NetworkNotReady /);
+      if (!why) return trouble;
+      const cause = mount ? 'volume-mount' : sandbox ? 'pod-sandbox' : 'starting';
+      return { ...trouble, cause, reason: why.reason, message: why.message };
+    }
+    case 'crash-loop': {
+      if (last(/^FailedPostStartHook /))
+        return { ...trouble, cause: 'start-error', reason: 'PostStartHookError', message: 'PostStartHook failed' };
+      const probe = last(/^Unhealthy (Liveness|Startup) probe (failed|errored)/);
+      if (!probe || !wasKilledByProbe(trouble, events)) return trouble;
+      return { ...trouble, cause: 'probe-failed', message: probe.message };
+    }
+    case 'not-ready': {
+      const probe = last(/^Unhealthy Readiness probe (failed|errored)/);
+      return probe ? { ...trouble, message: probe.message } : trouble;
+    }
+    case 'image-pull': {
+      const secret = last(/^FailedToRetrieveImagePullSecret /);
+      return secret && !trouble.message.includes(secret.message)
+        ? { ...trouble, message: `${secret.message} ${trouble.message}` }
+        : trouble;
+    }
+    case 'evicted': {
+      const eviction = events.findLast(({ reason }) => reason === EVICTED);
+      return eviction ? troubleOfEnded(EVICTED, eviction.message) : trouble;
+    }
+    default:
+      return trouble;
   }
-  const probe = trouble.cause === 'crash-loop' ? last(/^Unhealthy (Liveness|Startup) probe failed/) : undefined;
-  if (probe) return { ...pod, trouble: { ...trouble, cause: 'probe-failed', message: probe.message } };
-  const unready = trouble.cause === 'not-ready' ? last(/^Unhealthy Readiness probe (failed|errored)/) : undefined;
-  if (unready) return { ...pod, trouble: { ...trouble, message: unready.message } };
-  const sandbox = unprepared ? last(/^(FailedCreatePodSandBox|NetworkNotReady) /) : undefined;
-  return sandbox ? { ...pod, trouble: { ...trouble, reason: sandbox.reason, message: sandbox.message } } : pod;
+}
+
+/**
+ * Whether the kubelet ended the container because of a probe. A container may crash by itself while its probes fail, for example before it
+ * has started. The kubelet sends SIGTERM: a program that handles it often exits with 0, the others end with 143 or 137.
+ */
+function wasKilledByProbe({ container = '', exitCode }: Trouble, events: readonly PodEvent[]): boolean {
+  const killed = events.some(
+    ({ reason, message }) =>
+      reason === 'Killing' && / failed (liveness|startup) probe/.test(message) && message.includes(`ontainer ${container} `),
+  );
+  return killed || exitCode === 0 || exitCode === 137 || exitCode === 143;
 }
 
 export function seeNode({ metadata, spec = {}, status = {} }: Node): SeenNode {
@@ -124,17 +179,20 @@ export function seeNode({ metadata, spec = {}, status = {} }: Node): SeenNode {
   };
 }
 
-/** The warnings among events, the oldest first. */
-export function seeWarnings(events: Event[]): Warning[] {
+/** The kubelet and the controllers put this before the message when many events differ only in an id. */
+const COMBINED = /^\(combined from similar events\): /;
+
+/** The events, the oldest first. */
+export function seeEvents(events: Event[]): PodEvent[] {
   const time = ({ series, lastTimestamp, eventTime, metadata }: Event): string =>
     series?.lastObservedTime ?? lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? '';
   return events
-    .filter(({ type }) => type === 'Warning')
-    .sort((a, b) => time(a).localeCompare(time(b)))
-    .map(({ involvedObject, reason = '', message = '', count, series }) => ({
+    .toSorted((a, b) => time(a).localeCompare(time(b)))
+    .map(({ involvedObject, type, reason = '', message = '', count, series }) => ({
       uid: involvedObject.uid ?? '',
+      warning: type === 'Warning',
       reason,
-      message,
+      message: message.replace(COMBINED, '').trim(),
       count: series?.count ?? count ?? 1,
     }));
 }
@@ -142,10 +200,14 @@ export function seeWarnings(events: Event[]): Warning[] {
 /** Everything that is known about a rollout besides its counters. */
 export interface Situation {
   pods: Iterable<SeenPod>;
+  /** The last pod of the version that ended on a node, by the name of the node. */
+  ended: ReadonlyMap<string, SeenPod>;
   /** By name. Undefined if the nodes were not read, or if this account is not allowed to list them. */
   nodes: ReadonlyMap<string, SeenNode> | undefined;
   /** Since when, and why, pods are not created at all. */
   rejected: { message: string; since: number } | undefined;
+  /** Why pods are not deleted; empty if they are. */
+  undeletable: string;
   desired: number;
   /** Milliseconds. */
   minReady: number;
@@ -172,7 +234,7 @@ export interface Diagnosis {
   troubled: TroubledNode[];
 }
 
-export function diagnose({ pods, nodes, rejected, desired, minReady, start }: Situation, now: number): Diagnosis {
+export function diagnose({ pods, ended, nodes, rejected, undeletable, desired, minReady, start }: Situation, now: number): Diagnosis {
   const byNode = new Map<string, SeenPod[]>();
   for (const pod of pods) byNode.set(pod.node, [...(byNode.get(pod.node) ?? []), pod]);
   const troubled: TroubledNode[] = [];
@@ -188,7 +250,12 @@ export function diagnose({ pods, nodes, rejected, desired, minReady, start }: Si
     // With maxSurge the old pod is deleted once the new one is available. Only then does the node count as updated.
     const left = there.filter(({ wanted, trouble }) => !wanted && trouble?.cause !== 'terminating');
     if (isThere && left.length === 0) right += 1;
-    else troubled.push(troubleOn(name, isThere ? left : there, node, start));
+    else troubled.push(troubleOn(name, isThere ? left : there, ended.get(name), node, undeletable, start));
+  }
+  for (const [name, pod] of ended) {
+    if (missing <= 0 || byNode.has(name) || (nodes && !nodes.has(name))) continue;
+    missing -= 1;
+    troubled.push(troubleOn(name, [pod], undefined, nodes?.get(name), undeletable, start));
   }
   for (; missing > 0; missing--) {
     const trouble: Trouble = rejected
@@ -199,22 +266,38 @@ export function diagnose({ pods, nodes, rejected, desired, minReady, start }: Si
   return { right, troubled };
 }
 
-function troubleOn(name: string, pods: SeenPod[], node: SeenNode | undefined, start: number): TroubledNode {
-  const pod = pods.find(({ wanted, trouble }) => wanted && trouble?.cause !== 'terminating') ?? pods[0];
+function troubleOn(
+  name: string,
+  pods: SeenPod[],
+  ended: SeenPod | undefined,
+  node: SeenNode | undefined,
+  undeletable: string,
+  start: number,
+): TroubledNode {
+  const present = pods.find(({ wanted, trouble }) => wanted && trouble?.cause !== 'terminating') ?? pods[0];
+  const pod = ended && isExplainedBy(ended, present) ? ended : present;
   const isNew = node !== undefined && node.created > start;
   const marks = [...(node?.ready === false ? ['NotReady'] : []), ...(node?.marks ?? []), ...(isNew ? ['new'] : [])];
   const trouble: Trouble =
-    node?.ready === false ? { cause: 'node-not-ready', reason: 'NotReady', message: node.message } : troubleAs(pod, pods);
+    node?.ready === false ? { cause: 'node-not-ready', reason: 'NotReady', message: node.message } : troubleAs(pod, pods, undeletable);
   return { node: name, pod: pod?.name ?? '', trouble, since: pod?.wanted ? pod.since : undefined, marks, isNew };
 }
 
-function troubleAs(pod: SeenPod | undefined, pods: SeenPod[]): Trouble {
+/** Whether a pod is not yet available because the pod before it has ended, and this one will end for the same reason. */
+function isExplainedBy(ended: SeenPod, present: SeenPod | undefined): boolean {
+  if (ended.trouble === undefined || !mayBeHopeless(ended.trouble)) return false;
+  if (present === undefined || !present.wanted || present.trouble === undefined) return true;
+  const { cause } = present.trouble;
+  return cause === ended.trouble.cause || cause === 'starting' || cause === 'terminating' || cause === 'evicted' || cause === 'not-ready';
+}
+
+function troubleAs(pod: SeenPod | undefined, pods: SeenPod[], undeletable: string): Trouble {
   const ending = pods.find(({ trouble }) => trouble?.cause === 'terminating');
   if (pod?.wanted && pod.trouble) return pod.trouble;
   if (pod?.wanted) return { cause: 'min-ready-seconds', reason: 'MinReadySeconds', message: '' };
   if (ending?.trouble) return ending.trouble;
   if (pod?.trouble) return { ...pod.trouble, cause: 'old-pod-unavailable' };
-  return { cause: 'not-replaced', reason: '', message: '' };
+  return { cause: 'not-replaced', reason: undeletable === '' ? '' : 'FailedDelete', message: undeletable };
 }
 
 /** How many nodes may remain without an available pod: a number, or a percentage of those that should have one. */
@@ -243,7 +326,9 @@ export function stuckOf({ troubled }: Diagnosis, { grace }: Patience, now: numbe
 
 /** The next time at which a pod may have been unable to start for too long, or undefined. */
 export function nextVerdictAt({ troubled }: Diagnosis, { grace }: Patience, now: number): number | undefined {
-  const times = troubled.flatMap(({ since, trouble }) => (since !== undefined && mayBeHopeless(trouble) ? [since + grace] : []));
+  const times = troubled.flatMap(({ since, trouble }) =>
+    since !== undefined && mayBeHopeless(trouble) ? [since + graceOf(trouble, grace)] : [],
+  );
   const next = times.reduce((least, time) => (time > now ? Math.min(least, time) : least), Number.POSITIVE_INFINITY);
   return Number.isFinite(next) ? next : undefined;
 }
@@ -265,8 +350,8 @@ export interface Evidence {
   events: string[];
   /** The last lines of the container's log. Undefined if it was not read. */
   log: string[] | undefined;
-  /** The log is that of the container before its last restart. */
-  previous: boolean;
+  /** Which run of the container the log is from: the one before its last restart, the last one, which has ended, or the present one. */
+  run: 'previous' | 'ended' | 'present';
 }
 
 /** From the most significant cause to the least: what cannot start, what blocks the controller, what is merely not done yet. */
@@ -278,7 +363,9 @@ const ORDER: readonly Cause[] = [
   'invalid-image',
   'config-error',
   'start-error',
+  'storage-limit',
   'volume-mount',
+  'pod-sandbox',
   'unschedulable',
   'pod-rejected',
   'node-not-ready',

@@ -1,3 +1,4 @@
+import { containersOf } from './template.ts';
 import type { Condition, ContainerStatus, Pod } from './types.ts';
 
 /** Causes that do not go away by waiting: the version, its configuration or the capacity for it has to change. */
@@ -9,7 +10,9 @@ const INCURABLE = [
   'crash-loop',
   'oom-killed',
   'probe-failed',
+  'storage-limit',
   'volume-mount',
+  'pod-sandbox',
   'unschedulable',
   'pod-rejected',
 ] as const;
@@ -43,11 +46,15 @@ export interface Trouble {
   /** The container with the problem. */
   container?: string;
   init?: boolean;
+  /** It is an init container that continues to run beside the others. */
+  sidecar?: boolean;
   image?: string;
   restarts?: number;
   exitCode?: number;
   /** Since when a container that crashed before has been running again, in milliseconds since the epoch. */
   runsSince?: number;
+  /** How long its last run took, in milliseconds, by the clock of its node. Whole seconds. */
+  ranMs?: number;
 }
 
 const HOPELESS: ReadonlySet<Cause> = new Set(INCURABLE);
@@ -75,18 +82,27 @@ const WAITING: ReadonlyMap<string, Cause> = new Map<string, Cause>(
 );
 
 /** The first problem that keeps a pod from becoming ready; undefined if it is ready. */
-export function troubleOf({ metadata, status = {} }: Pod): Trouble | undefined {
-  const { phase, reason = '', message = '', initContainerStatuses = [], containerStatuses = [] } = status;
+export function troubleOf({ metadata, spec, status = {} }: Pod): Trouble | undefined {
+  const { phase, reason = '', message = '', nominatedNodeName, initContainerStatuses = [], containerStatuses = [] } = status;
   if (metadata.deletionTimestamp !== undefined) return { cause: 'terminating', reason: 'Terminating', message: '' };
-  // Evicted, preempted or rejected by the kubelet: the DaemonSet controller replaces it.
-  if (phase === 'Failed') return { cause: 'evicted', reason: reason || 'Failed', message };
+  if (phase === 'Failed' || phase === 'Succeeded') return troubleOfEnded(reason || phase, message);
   const condition = (type: string): Condition | undefined => status.conditions?.find((one) => one.type === type);
   if (condition('Ready')?.status === 'True') return undefined;
   const scheduled = condition('PodScheduled');
+  if (scheduled?.status === 'False' && nominatedNodeName)
+    return { cause: 'starting', reason: 'Preempting', message: 'pods with a lower priority are being removed for it' };
   if (scheduled?.status === 'False') return { cause: 'unschedulable', reason: scheduled.reason ?? '', message: scheduled.message ?? '' };
+  const sidecars = new Set(
+    containersOf(spec, 'initContainers').flatMap(({ name, raw }) => (raw['restartPolicy'] === 'Always' ? [name] : [])),
+  );
   for (const container of initContainerStatuses) {
-    const trouble = troubleOfContainer(container, true);
-    if (trouble) return { ...trouble, init: true };
+    const sidecar = sidecars.has(container.name);
+    const role = { init: true, ...(sidecar && { sidecar }) };
+    const trouble = troubleOfContainer(container, !sidecar);
+    if (trouble) return { ...trouble, ...role };
+    const { name, state, started } = container;
+    if (state?.running && !(sidecar && started !== false))
+      return { cause: 'starting', reason: 'PodInitializing', message: '', container: name, ...role };
   }
   for (const container of containerStatuses) {
     const trouble = troubleOfContainer(container, false);
@@ -94,7 +110,9 @@ export function troubleOf({ metadata, status = {} }: Pod): Trouble | undefined {
   }
   const waits = containerStatuses.find(({ state }) => state?.waiting);
   if (waits || containerStatuses.length === 0) {
-    return { cause: 'starting', reason: waits?.state?.waiting?.reason ?? 'Pending', message: waits?.state?.waiting?.message ?? '' };
+    const waiting = waits?.state?.waiting;
+    // Virtual nodes explain in the status of the pod why they do not start it: `ProviderFailed`.
+    return { cause: 'starting', reason: reason || waiting?.reason || 'Pending', message: message || waiting?.message || '' };
   }
   const unready = containerStatuses.find(({ ready }) => ready !== true);
   const why = condition(unready ? 'ContainersReady' : 'Ready');
@@ -106,7 +124,23 @@ export function troubleOf({ metadata, status = {} }: Pod): Trouble | undefined {
   };
 }
 
-function troubleOfContainer(container: ContainerStatus, init: boolean): Trouble | undefined {
+/** Reasons with which a kubelet rejects a pod because of its spec (kubelet: sysctl/allowlist.go, lifecycle/handlers.go). */
+const REJECTED: ReadonlySet<string> = new Set(['SysctlForbidden', 'AppArmor', 'PodOSNotSupported', 'PodOSSelectorNodeLabelDoesNotMatch']);
+
+/** Messages of an eviction because of a limit of the pod itself, and not of the node (kubelet: eviction/helpers.go). */
+const OWN_LIMIT = /exceeds the (total )?limit|exceeded its local ephemeral storage limit/;
+
+/**
+ * The problem of a pod that has ended. The DaemonSet controller replaces it. A kubelet may write the phase `Succeeded`, without a reason,
+ * for a pod that it evicted; then only an event explains it.
+ */
+export function troubleOfEnded(reason: string, message: string): Trouble {
+  if (REJECTED.has(reason)) return { cause: 'pod-rejected', reason, message };
+  return { cause: reason === 'Evicted' && OWN_LIMIT.test(message) ? 'storage-limit' : 'evicted', reason, message: message.trim() };
+}
+
+/** @param completes whether the container is to end, with exit code 0. */
+function troubleOfContainer(container: ContainerStatus, completes: boolean): Trouble | undefined {
   const { name, image, ready, restartCount = 0, state = {}, lastState = {} } = container;
   const { waiting, running, terminated } = state;
   const of = { container: name, ...(image !== undefined && { image }), restarts: restartCount };
@@ -118,10 +152,11 @@ function troubleOfContainer(container: ContainerStatus, init: boolean): Trouble 
     return { ...of, cause, reason, message };
   }
   const last = terminated ?? lastState.terminated;
-  if (!last || ready === true || (init && terminated?.exitCode === 0)) return undefined;
+  if (!last || ready === true || (completes && terminated?.exitCode === 0)) return undefined;
   if (waiting && waiting.reason !== 'CrashLoopBackOff') return undefined;
   const { exitCode, reason = '', message = '' } = last;
   const since = Date.parse(running?.startedAt ?? '');
+  const ranMs = Date.parse(last.finishedAt ?? '') - Date.parse(last.startedAt ?? '');
   return {
     ...of,
     cause:
@@ -130,7 +165,16 @@ function troubleOfContainer(container: ContainerStatus, init: boolean): Trouble 
     message,
     ...(exitCode !== undefined && { exitCode }),
     ...(Number.isFinite(since) && { runsSince: since }),
+    ...(Number.isFinite(ranMs) && { ranMs }),
   };
+}
+
+/** Causes that may be cured from outside, such as a network plugin that restarts. */
+const PATIENT: ReadonlySet<Cause> = new Set<Cause>(['pod-sandbox']);
+
+/** How long a pod must have been unable to start for a cause, given the grace period of most causes. In milliseconds. */
+export function graceOf({ cause }: Pick<Trouble, 'cause'>, grace: number): number {
+  return PATIENT.has(cause) ? Math.max(3 * grace, 90_000) : grace;
 }
 
 /**
@@ -138,9 +182,10 @@ function troubleOfContainer(container: ContainerStatus, init: boolean): Trouble 
  *
  * @param since when it was first seen unable to start, without having recovered in between. All times in milliseconds.
  */
-export function isHopeless({ cause, restarts = 0, runsSince }: Trouble, since: number, now: number, grace: number): boolean {
-  if (!HOPELESS.has(cause) || now - since < grace) return false;
-  if (restarts < RESTARTS && isCrash(cause, restarts)) return false;
+export function isHopeless(trouble: Trouble, since: number, now: number, grace: number): boolean {
+  const { cause, restarts = 0, runsSince } = trouble;
+  if (!HOPELESS.has(cause) || now - since < graceOf(trouble, grace)) return false;
+  if (restarts < RESTARTS && isCrash(trouble)) return false;
   // It crashed before, but has now run for longer than the grace period: it may still become ready.
   return runsSince === undefined || now - runsSince < Math.max(grace, 10_000);
 }
@@ -150,7 +195,7 @@ export function mayBeHopeless({ cause }: Pick<Trouble, 'cause'>): boolean {
   return HOPELESS.has(cause);
 }
 
-/** Whether the container ran and exited. One that could not be created has no restarts. */
-function isCrash(cause: Cause, restarts: number): boolean {
-  return cause === 'crash-loop' || cause === 'oom-killed' || cause === 'probe-failed' || (cause === 'start-error' && restarts > 0);
+/** Whether the container ran and exited. One that could not be started did not, although the kubelet counts restarts for it too. */
+export function isCrash({ cause, reason }: Trouble): boolean {
+  return cause === 'crash-loop' || cause === 'oom-killed' || cause === 'probe-failed' || reason === 'PostStartHookError';
 }

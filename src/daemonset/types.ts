@@ -95,6 +95,8 @@ export interface Pod {
     phase?: string;
     reason?: string;
     message?: string;
+    /** The node for which pods with a lower priority are being removed. */
+    nominatedNodeName?: string;
     conditions?: Condition[];
     initContainerStatuses?: ContainerStatus[];
     containerStatuses?: ContainerStatus[];
@@ -105,6 +107,8 @@ export interface ContainerStatus {
   name: string;
   image?: string;
   ready?: boolean;
+  /** Its startup probe has succeeded. */
+  started?: boolean;
   restartCount?: number;
   state?: ContainerState;
   /** Of the previous run of the container. */
@@ -114,7 +118,7 @@ export interface ContainerStatus {
 export interface ContainerState {
   waiting?: { reason?: string; message?: string };
   running?: { startedAt?: string };
-  terminated?: { exitCode?: number; reason?: string; message?: string };
+  terminated?: { exitCode?: number; reason?: string; message?: string; startedAt?: string; finishedAt?: string };
 }
 
 export interface Node {

@@ -2,7 +2,7 @@
 import { type Command, isSuccess } from '../daemonset/outcome.ts';
 import type { Result } from '../daemonset/result.ts';
 import { formatDuration } from '../duration.ts';
-import { causeText, nextCommand } from './messages/causes.ts';
+import { causeText, nextCommand, runText } from './messages/causes.ts';
 import { code, details, fence, htmlTable, prose, truncate } from './text.ts';
 
 const MOST_CAUSES = 10;
@@ -89,11 +89,10 @@ export function evidence({ causes: all = [] }: Result): string {
   const parts = all.flatMap(({ evidence: read, example }) => {
     if (!read) return [];
     const where = `${code(example.pod)}${example.node === '' ? '' : ` on ${code(example.node)}`}`;
-    const which = read.previous ? 'before its last restart' : 'now';
     return [
       ...(read.events.length > 0 ? [details(`Events of ${where}`, fence('text', read.events), false)] : []),
       ...(read.log
-        ? [details(`Log of ${where}, container ${code(example.trouble.container ?? '')}, ${which}`, fence('text', read.log), false)]
+        ? [details(`Log of ${where}, container ${code(example.trouble.container ?? '')}, ${runText(read)}`, fence('text', read.log), false)]
         : []),
     ];
   });

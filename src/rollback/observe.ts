@@ -4,18 +4,21 @@ import {
   type CauseGroup,
   type Diagnosis,
   diagnose,
+  EVICTED,
   type Evidence,
   mostSignificantFirst,
+  NO_SANDBOX,
+  type PodEvent,
   type SeenNode,
-  type SeenPod,
+  seeEvents,
   seeNode,
-  seePod,
-  seeWarnings,
   VOLUME_WARNINGS,
   type Wanted,
-  withWarnings,
+  withEvents,
 } from '../daemonset/diagnosis.ts';
-import type { Counts, DaemonSet, Pod } from '../daemonset/types.ts';
+import { SeenPods } from '../daemonset/seen-pods.ts';
+import { type Cause, isCrash } from '../daemonset/trouble.ts';
+import type { Counts, DaemonSet, Event, Pod } from '../daemonset/types.ts';
 import type { World } from './world.ts';
 
 /** Causes whose events and logs are read. */
@@ -30,9 +33,25 @@ const SAME_LOOK = 100;
 /** How long a read in the background may take, and when a watch that failed is started again. Milliseconds. */
 const READ_LIMIT = 5_000;
 const RESTART_AFTER = 5_000;
+/** What a kubelet answers instead of the log of a container that it has removed, with status 200 (kubelet: kuberuntime_container.go). */
+const LOG_IS_LOST = /^unable to retrieve container logs for /;
 const NO_NODES = 'Could not determine whether a node itself is at fault.';
 const NO_WARNINGS = 'Could not determine in full why pods do not start.';
 const NO_PODS = 'Could not determine which pods are blocking the rollout.';
+
+/** Causes that events explain, or turn into another. */
+const ONLY_EVENTS_EXPLAIN: ReadonlySet<Cause> = new Set<Cause>([
+  'starting',
+  'no-pod',
+  'volume-mount',
+  'pod-sandbox',
+  'pod-rejected',
+  'evicted',
+  'storage-limit',
+]);
+
+/** Causes of pods that wait for a volume or a sandbox. */
+const WAITS: ReadonlySet<Cause> = new Set<Cause>(['starting', 'volume-mount', 'pod-sandbox']);
 
 /** What only helps to explain: it is read beside the wait and never delays its end. */
 type Source = 'pods' | 'nodes' | 'events' | 'logs';
@@ -51,10 +70,9 @@ export interface ObservationEvents {
 export class Observation {
   readonly #world: World;
   readonly #daemonSet: DaemonSet;
-  readonly #wanted: Wanted;
   readonly #on: ObservationEvents;
   readonly #begun: number;
-  readonly #pods = new Map<string, SeenPod>();
+  readonly #pods: SeenPods;
   readonly #stopping = new AbortController();
   /** What this account is not allowed to read. */
   readonly #denied = new Set<Source>();
@@ -65,6 +83,7 @@ export class Observation {
   #nodes: ReadonlyMap<string, SeenNode> | undefined;
   #warningsAge = WARNINGS_AGE;
   #rejected: { message: string; since: number } | undefined;
+  #undeletable = '';
   #watching: Promise<void> | undefined;
   #seen = false;
   #last: { diagnosis: Diagnosis; desired: number; at: number } | undefined;
@@ -73,7 +92,7 @@ export class Observation {
   constructor(world: World, daemonSet: DaemonSet, wanted: Wanted, begun: number, on: ObservationEvents) {
     this.#world = world;
     this.#daemonSet = daemonSet;
-    this.#wanted = wanted;
+    this.#pods = new SeenPods(daemonSet, wanted);
     this.#begun = begun;
     this.#on = on;
   }
@@ -129,21 +148,10 @@ export class Observation {
 
   #see(change: Watched<Pod>): void {
     this.#last = undefined;
-    if (change.kind === 'gone') {
-      this.#pods.delete(change.object.metadata.uid);
-      return;
-    }
-    const pods = change.kind === 'all' ? change.objects : [change.object];
-    if (change.kind === 'all') {
-      const here = new Set(pods.map(({ metadata }) => metadata.uid));
-      for (const uid of this.#pods.keys()) if (!here.has(uid)) this.#pods.delete(uid);
-      this.#seen = true;
-    }
-    for (const pod of pods) {
-      const { uid } = pod.metadata;
-      const seen = seePod(this.#pods.get(uid), pod, this.#daemonSet, this.#wanted, this.#world.clock.now());
-      if (seen) this.#pods.set(uid, seen);
-    }
+    if (change.kind === 'gone') this.#pods.remove(change.object.metadata.uid);
+    else if (change.kind === 'all') this.#pods.replace(change.objects, this.#now);
+    else this.#pods.see(change.object, this.#now);
+    this.#seen ||= change.kind === 'all';
   }
 
   /** The state of the nodes; undefined until the pods were read. */
@@ -152,7 +160,9 @@ export class Observation {
     const now = this.#world.clock.now();
     if (this.#last?.desired === desired && now - this.#last.at < SAME_LOOK) return this.#last.diagnosis;
     const minReady = (this.#daemonSet.spec.minReadySeconds ?? 0) * 1_000;
-    const situation = { pods: this.#pods.values(), nodes: this.#nodes, rejected: this.#rejected, desired, minReady, start: this.#begun };
+    const { present: pods, ended } = this.#pods;
+    const [nodes, rejected, undeletable] = [this.#nodes, this.#rejected, this.#undeletable];
+    const situation = { pods, ended, nodes, rejected, undeletable, desired, minReady, start: this.#begun };
     this.#last = { diagnosis: diagnose(situation, now), desired, at: now };
     return this.#last.diagnosis;
   }
@@ -192,7 +202,9 @@ export class Observation {
   /** When to read warnings because pods are still starting or do not exist; undefined if there is no reason to. */
   warningsDueAt(counts: Counts): number | undefined {
     const { troubled = [] } = this.diagnosis(counts) ?? {};
-    const reason = troubled.some(({ trouble }) => ['starting', 'no-pod', 'volume-mount', 'pod-rejected'].includes(trouble.cause));
+    const reason =
+      troubled.some(({ trouble }) => ONLY_EVENTS_EXPLAIN.has(trouble.cause)) ||
+      (troubled.length > 0 && troubled.every(({ trouble }) => trouble.cause === 'not-replaced'));
     if (!reason || this.#denied.has('events')) return undefined;
     return (this.#readAt.get('events') ?? 0) + this.#warningsAge;
   }
@@ -207,15 +219,25 @@ export class Observation {
     const { cluster } = this.#world;
     const { namespace, uid } = this.#daemonSet.metadata;
     const now = this.#now;
-    const [ours, ...mounts] = await Promise.all([
-      cluster.listWarnings(namespace, { 'involvedObject.uid': uid, reason: 'FailedCreate' }, signal),
-      ...VOLUME_WARNINGS.map((reason) => cluster.listWarnings(namespace, { reason }, signal)),
+    const warnings = (fields: Record<string, string>): Promise<Event[]> =>
+      cluster.listEvents(namespace, { type: 'Warning', ...fields }, signal);
+    const [ours, ...aboutPods] = await Promise.all([
+      warnings({ 'involvedObject.uid': uid }),
+      ...this.#reasonsToRead().map((reason) => warnings({ reason })),
     ]);
-    const warnings = Map.groupBy(seeWarnings(mounts.flat()), (warning) => warning.uid);
-    for (const [id, pod] of this.#pods) this.#pods.set(id, withWarnings(pod, warnings.get(id) ?? [], now));
-    const rejection = seeWarnings(ours).at(-1);
+    this.#pods.explain(seeEvents(aboutPods.flat()), now);
+    const last = (reason: string): PodEvent | undefined => seeEvents(ours).findLast((event) => event.reason === reason);
+    const rejection = last('FailedCreate');
     this.#rejected = rejection && { message: rejection.message, since: this.#rejected?.since ?? now };
+    this.#undeletable = last('FailedDelete')?.message ?? '';
     this.#last = undefined;
+  }
+
+  /** The reasons of the events about pods that may explain what is seen of them. */
+  #reasonsToRead(): readonly string[] {
+    const present = [...this.#pods.present].filter(({ wanted }) => wanted);
+    const mayWait = present.some(({ prepared, trouble }) => !prepared && trouble !== undefined && WAITS.has(trouble.cause));
+    return [...(mayWait ? [...VOLUME_WARNINGS, NO_SANDBOX] : []), ...(this.#pods.ended.size > 0 ? [EVICTED] : [])];
   }
 
   /** The groups; the first few of them with the events and the log of their example. */
@@ -227,37 +249,51 @@ export class Observation {
 
   async #readAbout({ cause, example }: CauseGroup, logLines: number, signal: AbortSignal): Promise<Partial<CauseGroup>> {
     const [events, log] = await Promise.all([this.#eventsOf(example.pod, signal), this.#logOf(example, logLines, signal)]);
-    const pod = [...this.#pods.values()].find(({ name }) => name === example.pod);
+    const pod = this.#pods.named(example.pod);
     // Only the events show that a probe failed, and why.
-    const trouble = (pod?.trouble?.cause === cause && withWarnings(pod, events, this.#world.clock.now()).trouble) || example.trouble;
-    const previous = (trouble.restarts ?? 0) > 0;
-    const evidence: Evidence = { events: events.slice(-MOST_EVENTS).map(({ reason, message }) => `${reason}: ${message}`), log, previous };
+    const trouble = (pod?.trouble?.cause === cause && withEvents(pod, events, this.#now).trouble) || example.trouble;
+    const warnings = events.filter(({ warning }) => warning).slice(-MOST_EVENTS);
+    const evidence: Evidence = { events: warnings.map(({ reason, message }) => `${reason}: ${message}`), ...log };
     return { evidence, cause: trouble.cause, example: { ...example, trouble } };
   }
 
-  async #eventsOf(pod: string, signal: AbortSignal): Promise<ReturnType<typeof seeWarnings>> {
+  async #eventsOf(pod: string, signal: AbortSignal): Promise<PodEvent[]> {
     if (this.#denied.has('events')) return [];
     const { namespace } = this.#daemonSet.metadata;
     try {
-      return seeWarnings(await this.#world.cluster.listWarnings(namespace, { 'involvedObject.name': pod }, signal));
+      return seeEvents(await this.#world.cluster.listEvents(namespace, { 'involvedObject.name': pod }, signal));
     } catch (error) {
       this.#withhold('events', error, 'Could not read the warnings about these pods.');
       return [];
     }
   }
 
-  async #logOf({ pod, trouble }: CauseGroup['example'], lines: number, signal: AbortSignal): Promise<string[] | undefined> {
-    const { container, restarts = 0, cause } = trouble;
-    const ran = restarts > 0 || cause === 'not-ready';
-    if (lines === 0 || container === undefined || !ran || this.#denied.has('logs')) return undefined;
+  /**
+   * The log of the run of a container that shows its problem. The kubelet keeps the log of one run besides the present one: while a container
+   * has ended, that is the run that ended, and what came before is lost, for which it answers 200 with an error text.
+   */
+  async #logOf({ pod, trouble }: CauseGroup['example'], lines: number, signal: AbortSignal): Promise<Pick<Evidence, 'log' | 'run'>> {
+    const { container, restarts = 0, cause, runsSince } = trouble;
+    const ran = restarts > 0 || cause === 'not-ready' || cause === 'starting' || isCrash(trouble);
+    const isRunning = runsSince !== undefined || !isCrash(trouble);
+    const present = { previous: false, run: isRunning ? 'present' : 'ended' } as const;
+    const previous = { previous: true, run: 'previous' } as const;
+    const none = { log: undefined, run: present.run };
+    if (lines === 0 || container === undefined || !ran || this.#denied.has('logs')) return none;
     const { namespace } = this.#daemonSet.metadata;
-    try {
-      const text = await this.#world.cluster.containerLog({ namespace, name: pod }, container, { previous: restarts > 0, lines }, signal);
-      return text.split('\n').filter((line, index, all) => line !== '' || index < all.length - 1);
-    } catch (error) {
-      this.#withhold('logs', error, 'Could not read the log of the container.');
-      return undefined;
+    const choices = runsSince !== undefined ? [previous, present] : [present, previous];
+    for (const choice of restarts > 0 ? choices : [present]) {
+      try {
+        const options = { previous: choice.previous, lines };
+        const text = await this.#world.cluster.containerLog({ namespace, name: pod }, container, options, signal);
+        if (LOG_IS_LOST.test(text)) continue;
+        return { log: text.split('\n').filter((line, index, all) => line !== '' || index < all.length - 1), run: choice.run };
+      } catch (error) {
+        this.#withhold('logs', error, 'Could not read the log of the container.');
+        if (isFailure(error, 'forbidden')) return none;
+      }
     }
+    return none;
   }
 
   /**

@@ -2,7 +2,7 @@ import type { CauseGroup, Diagnosis } from '../daemonset/diagnosis.ts';
 import type { Rollout } from '../daemonset/rollout.ts';
 import type { Counts } from '../daemonset/types.ts';
 import { formatDuration } from '../duration.ts';
-import { causeText, nextCommand, nodeInBrief } from '../report/messages/causes.ts';
+import { causeText, nextCommand, nodeInBrief, runText } from '../report/messages/causes.ts';
 import type { Log, World } from './world.ts';
 
 /** While nothing changes, the last line is logged again after this long, in milliseconds. */
@@ -95,8 +95,7 @@ export function logCauses(log: Log, causes: readonly CauseGroup[], namespace: st
     if (!evidence) continue;
     if (evidence.events.length > 0) log.group(`Events of pod ${example.pod}`, evidence.events);
     if (evidence.log) {
-      const which = evidence.previous ? 'before its last restart' : 'now';
-      log.group(`Log of pod ${example.pod}, container ${example.trouble.container}, ${which}`, evidence.log);
+      log.group(`Log of pod ${example.pod}, container ${example.trouble.container}, ${runText(evidence)}`, evidence.log);
     }
   }
 }

@@ -31,6 +31,9 @@ export function kubeletConfiguration({ directory, cgroup, address, authorityFile
     tlsCertFile: join(directory, 'server.crt'),
     tlsPrivateKeyFile: join(directory, 'server.key'),
     containerRuntimeEndpoint: `unix://${containerdSocket}`,
+    // Nothing answers there, as nothing has to.
+    clusterDNS: ['10.0.0.10'],
+    clusterDomain: 'cluster.local',
     podLogsDir: join(directory, 'logs'),
     cgroupDriver: 'cgroupfs',
     cgroupRoot: `/${cgroup}`,

@@ -7,7 +7,7 @@ import { pod } from '../builders.ts';
 
 function group(trouble: Trouble, events: string[] = []): CauseGroup {
   const node: TroubledNode = { node: 'node-1', pod: 'agent-x', trouble, since: 0, marks: [], isNew: false };
-  return { cause: trouble.cause, stuck: true, nodes: [node, node], example: node, evidence: { events, log: undefined, previous: false } };
+  return { cause: trouble.cause, stuck: true, nodes: [node, node], example: node, evidence: { events, log: undefined, run: 'present' } };
 }
 
 /** The message of a trouble, wherever the group has it. */

@@ -4,17 +4,17 @@ import {
   diagnose,
   groupCauses,
   nextVerdictAt,
+  type PodEvent,
   type SeenNode,
   type SeenPod,
   type Situation,
+  seeEvents,
   seeNode,
   seePod,
-  seeWarnings,
   stuckOf,
   type TroubledNode,
   toleratedOf,
-  type Warning,
-  withWarnings,
+  withEvents,
 } from '../../../src/daemonset/diagnosis.ts';
 import { CAUSES, type Cause } from '../../../src/daemonset/trouble.ts';
 import type { Event, Pod } from '../../../src/daemonset/types.ts';
@@ -51,7 +51,18 @@ function see(...states: [at: number, status: Pod['status'], changes?: Parameters
 const node = (changes: Partial<SeenNode> = {}): SeenNode => ({ ready: true, marks: [], message: '', created: 0, ...changes });
 
 function situation(pods: SeenPod[], changes: Partial<Situation> = {}): Situation {
-  return { pods, nodes: new Map([['node-1', node()]]), rejected: undefined, desired: 1, minReady: 0, start: 0, ...changes };
+  const ended = new Map<string, SeenPod>();
+  return {
+    pods,
+    ended,
+    nodes: new Map([['node-1', node()]]),
+    rejected: undefined,
+    undeletable: '',
+    desired: 1,
+    minReady: 0,
+    start: 0,
+    ...changes,
+  };
 }
 
 describe('a pod', () => {
@@ -100,49 +111,87 @@ describe('a pod', () => {
   });
 });
 
-describe('what the warnings of a pod add', () => {
-  const warning = (reason: string, message: string): Warning => ({ uid: 'agent-x', reason, message, count: 1 });
+describe('what the events of a pod add', () => {
+  const event = (reason: string, message: string, warning = true): PodEvent => ({ uid: 'agent-x', warning, reason, message, count: 1 });
+  const warning = event;
+  const killed = event('Killing', 'Container agent failed liveness probe, will be restarted', false);
+  const exited = (exitCode: number): Pod['status'] => ({
+    containerStatuses: [{ name: 'agent', restartCount: 3, ready: false, state: { terminated: { exitCode, reason: 'Error' } } }],
+  });
   const mount = warning('FailedMount', 'configmap "x" not found');
   const liveness = warning('Unhealthy', 'Liveness probe failed: 500');
   const readiness = warning('Unhealthy', 'Readiness probe failed: 503');
   const sandbox = warning('FailedCreatePodSandBox', 'no network');
   const all = [warning('FailedMount', 'older'), mount, liveness, warning('Unhealthy', 'Startup probe failed: 500'), readiness, sandbox];
 
-  test.each<[string, Pod['status'], Warning[], Cause | undefined, string]>([
+  test.each<[string, Pod['status'], PodEvent[], Cause | undefined, string]>([
     ['the volume that it waits for, from the newest warning', creating, all, 'volume-mount', 'configmap "x" not found'],
-    ['the reason why it has no sandbox', creating, [sandbox], 'starting', 'no network'],
-    ['the probe that restarts it', crashed(3), [liveness], 'probe-failed', 'Liveness probe failed: 500'],
-    ['the startup probe before the liveness probe', crashed(3), all, 'probe-failed', 'Startup probe failed: 500'],
+    ['the reason why it has no sandbox', creating, [sandbox], 'pod-sandbox', 'no network'],
+    ['the network of its node that is not ready', creating, [event('NetworkNotReady', 'no plugin')], 'starting', 'no plugin'],
+    ['the probe that restarts it', crashed(3), [liveness, killed], 'probe-failed', 'Liveness probe failed: 500'],
+    ['the startup probe before the liveness probe', crashed(3), [...all, killed], 'probe-failed', 'Startup probe failed: 500'],
+    ['the probe of a container that exits with 0 on SIGTERM', exited(0), [liveness], 'probe-failed', 'Liveness probe failed: 500'],
+    ['the probe of a container that does not handle SIGTERM', exited(137), [liveness], 'probe-failed', 'Liveness probe failed: 500'],
+    ['nothing about a container that crashes while its probes fail', exited(1), [liveness], 'crash-loop', ''],
+    [
+      'nothing about a container that crashes beside one that a probe restarts',
+      exited(1),
+      [liveness, event('Killing', 'Container agent-2 failed liveness probe, will be restarted', false)],
+      'crash-loop',
+      '',
+    ],
+    ['the hook that fails', exited(0), [event('FailedPostStartHook', 'PostStartHook failed')], 'start-error', 'PostStartHook failed'],
+    [
+      'the Secret with which the image would be pulled',
+      waiting('ImagePullBackOff', 'denied'),
+      [event('FailedToRetrieveImagePullSecret', 'Unable to retrieve some image pull secrets (registry).')],
+      'image-pull',
+      'Unable to retrieve some image pull secrets (registry). denied',
+    ],
+    [
+      'the limit that a pod exceeded whose phase is Succeeded',
+      { phase: 'Succeeded' },
+      [event('Evicted', 'Pod ephemeral local storage usage exceeds the total limit of containers 1Mi.')],
+      'storage-limit',
+      'Pod ephemeral local storage usage exceeds the total limit of containers 1Mi.',
+    ],
+    [
+      'the pressure on its node',
+      { phase: 'Succeeded' },
+      [event('Evicted', 'The node was low on resource: memory.')],
+      'evicted',
+      'The node was low on resource: memory.',
+    ],
     ['nothing about a crash from a readiness probe', crashed(3), [readiness, mount], 'crash-loop', ''],
     ['the message of the readiness probe', unready, all, 'not-ready', 'Readiness probe failed: 503'],
     ['nothing about a missing image', missing, all, 'image-pull', ''],
     ['nothing for a pod that is ready', readyAt(0), all, undefined, ''],
     ['nothing without a warning', creating, [], 'starting', ''],
   ])('%s', (_name, status, warnings, cause, message) => {
-    const { trouble } = withWarnings(see([0, status]), warnings, 7);
+    const { trouble } = withEvents(see([0, status]), warnings, 7);
     expect(trouble?.cause).toBe(cause);
     expect(trouble?.message ?? '').toBe(message);
   });
 
   test('a pod waits for a volume since the warning was first read', () => {
-    const once = withWarnings(see([1, creating]), [mount], 5);
+    const once = withEvents(see([1, creating]), [mount], 5);
     expect(once.since).toBe(5);
-    expect(withWarnings(once, [mount], 9).since).toBe(5);
+    expect(withEvents(once, [mount], 9).since).toBe(5);
   });
 
   test('a pod keeps waiting for a volume when its status is updated', () => {
-    const known = withWarnings(see([1, creating]), [mount], 5);
+    const known = withEvents(see([1, creating]), [mount], 5);
     expect(seePod(known, pod(creating), of, wanted, 9)).toMatchObject({ since: 5, trouble: { cause: 'volume-mount' } });
   });
 
   test('a pod no longer waits for a volume once its volumes are mounted and its image is being pulled', () => {
     const pulling = { ...creating, conditions: [{ type: 'PodReadyToStartContainers', status: 'True' }] };
-    expect(withWarnings(see([1, pulling]), [mount], 5)).toMatchObject({ since: undefined, trouble: { cause: 'starting' } });
-    const waited = withWarnings(see([1, creating]), [mount], 5);
+    expect(withEvents(see([1, pulling]), [mount], 5)).toMatchObject({ since: undefined, trouble: { cause: 'starting' } });
+    const waited = withEvents(see([1, creating]), [mount], 5);
     expect(seePod(waited, pod(pulling), of, wanted, 9)).toMatchObject({ since: undefined, trouble: { cause: 'starting' } });
   });
 
-  test('events become warnings, oldest first, whichever time field they have', () => {
+  test('events are sorted, the oldest first, whichever time field they have', () => {
     const event = (message: string, more: Partial<Event>): Event => ({
       metadata: { name: message, namespace: 'logging', uid: message, resourceVersion: '1' },
       involvedObject: { uid: 'agent-x' },
@@ -154,7 +203,7 @@ describe('what the warnings of a pod add', () => {
     const events = [
       event('fourth', { series: { count: 9, lastObservedTime: time(4_000) }, count: 1, eventTime: time(1_000) }),
       event('third', { lastTimestamp: time(3_000), count: 2 }),
-      event('no warning', { type: 'Normal', lastTimestamp: time(0) }),
+      event('normal', { type: 'Normal', lastTimestamp: time(0) }),
       event('second', { lastTimestamp: null, eventTime: time(2_000) }),
       event('first', {
         lastTimestamp: null,
@@ -162,12 +211,19 @@ describe('what the warnings of a pod add', () => {
         metadata: { name: 'x', namespace: 'logging', uid: 'x', resourceVersion: '1', creationTimestamp: time(1_000) },
       }),
     ];
-    expect(seeWarnings(events).map(({ message, count }) => [message, count])).toEqual([
-      ['first', 1],
-      ['second', 1],
-      ['third', 2],
-      ['fourth', 9],
+    expect(seeEvents(events).map(({ message, count, warning }) => [message, count, warning])).toEqual([
+      ['normal', 1, false],
+      ['first', 1, true],
+      ['second', 1, true],
+      ['third', 2, true],
+      ['fourth', 9, true],
     ]);
+  });
+
+  test('a message is shown without the words that the controller puts before similar ones', () => {
+    const message = '(combined from similar events): Error creating: pods "agent-x" is forbidden\n';
+    const object = { metadata: { name: 'x', namespace: 'logging', uid: 'x', resourceVersion: '1' }, involvedObject: { uid: 'agent-x' } };
+    expect(seeEvents([{ ...object, message }])[0]?.message).toBe('Error creating: pods "agent-x" is forbidden');
   });
 });
 

@@ -39,6 +39,43 @@ describe('what is wrong with a pod', () => {
       { cause: 'evicted', reason: 'Evicted', message: 'low on memory' },
     ],
     ['it failed without a reason', pod({ phase: 'Failed' }), { cause: 'evicted', reason: 'Failed' }],
+    ['it was evicted, and its containers exited with 0', pod({ phase: 'Succeeded' }), { cause: 'evicted', reason: 'Succeeded' }],
+    ...(
+      [
+        'Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. ',
+        'Container agent exceeded its local ephemeral storage limit "1Mi". ',
+        'Usage of EmptyDir volume "data" exceeds the limit "1Mi". ',
+      ] as const
+    ).map((message): [string, Pod, Partial<Trouble>] => [
+      `it exceeded a limit of its own: ${message}`,
+      pod({ phase: 'Failed', reason: 'Evicted', message }),
+      { cause: 'storage-limit', message: message.trim() },
+    ]),
+    [
+      'the kubelet rejects its spec',
+      pod({ phase: 'Failed', reason: 'SysctlForbidden', message: 'Pod was rejected: forbidden sysctl' }),
+      { cause: 'pod-rejected', reason: 'SysctlForbidden' },
+    ],
+    [
+      'the kubelet rejects it because its node is full',
+      pod({ phase: 'Failed', reason: 'OutOfcpu', message: 'Pod was rejected: not enough cpu' }),
+      { cause: 'evicted', reason: 'OutOfcpu' },
+    ],
+    [
+      'pods are being preempted for it',
+      pod({ nominatedNodeName: 'node-1', conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable' }] }),
+      { cause: 'starting', reason: 'Preempting' },
+    ],
+    [
+      'a virtual node explains why it does not start it',
+      pod({ phase: 'Pending', reason: 'ProviderFailed', message: 'quota of the subscription exceeded' }),
+      { cause: 'starting', reason: 'ProviderFailed', message: 'quota of the subscription exceeded' },
+    ],
+    [
+      'an init container is still running',
+      pod({ initContainerStatuses: [container(runs())], containerStatuses: [container(waits('PodInitializing'))] }),
+      { cause: 'starting', reason: 'PodInitializing', container: 'agent', init: true },
+    ],
     [
       'the image is missing',
       of(container(waits('ErrImagePull', 'not found'))),
@@ -168,7 +205,10 @@ describe('an unrecoverable failure', () => {
     ['is not a crash within the grace period', crash, grace - 1, false],
     ['is not a crash after two restarts', { ...crash, restarts: 2 }, 1e9, false],
     ['is not a container that ran out of memory twice', { ...crash, cause: 'oom-killed', restarts: 2 }, 1e9, false],
-    ['is not a start error after a restart', { ...crash, cause: 'start-error', restarts: 1 }, 1e9, false],
+    ['is a container that cannot be started, however often it was tried', { ...crash, cause: 'start-error', restarts: 1 }, grace, true],
+    ['is not a hook that failed twice', { ...crash, cause: 'start-error', reason: 'PostStartHookError', restarts: 2 }, 1e9, false],
+    ['is not a sandbox that cannot be created for a minute', { ...crash, cause: 'pod-sandbox', restarts: 0 }, 60_000, false],
+    ['is a sandbox that cannot be created for a minute and a half', { ...crash, cause: 'pod-sandbox', restarts: 0 }, 90_000, true],
     ['is a container that was never created', { ...crash, cause: 'start-error', restarts: 0 }, grace, true],
     ['is a missing image, without any restart', { ...crash, cause: 'image-pull', restarts: 0 }, grace, true],
     ['is a container that crashed and has just restarted', { ...crash, runsSince: 60_000 - 1_000 }, 60_000, true],

@@ -70,10 +70,10 @@ const render = (text: string): string => micromark(text, { extensions: [gfm()], 
 
 describe('the findings in the summary', () => {
   test('show each cause as a sentence with the next command, and which ones are stuck', () => {
-    const all = [group(2), group(1, { cause: 'not-replaced' }, { stuck: false })];
+    const all = [group(2), group(1, { cause: 'not-replaced', message: '' }, { stuck: false })];
     const lines = causes({ ...failed, causes: all }).split('\n');
     expect(lines[0]).toBe('### What is blocking the rollout');
-    expect(lines[3]).toMatch(/^<li>❌ <strong>2 pods crash.*<\/strong><br>Next: <code>kubectl logs .*--previous<\/code><\/li>$/);
+    expect(lines[3]).toMatch(/^<li>❌ <strong>2 pods crash.*<\/strong><br>Next: <code>kubectl logs .*--container agent<\/code><\/li>$/);
     expect(lines[4]).toMatch(/^<li>⏳ <strong>1 pod of the other version[^<]*<\/strong><\/li>$/);
     expect(causes({ ...failed, causes: [] })).toBe('');
     const many = Array.from({ length: 12 }, () => group(1));
@@ -99,7 +99,7 @@ describe('the findings in the summary', () => {
   });
 
   test('show the events and the log of the example pod', () => {
-    const read = { events: ['BackOff: again'], log: ['cannot open', 'exit'], previous: true };
+    const read = { events: ['BackOff: again'], log: ['cannot open', 'exit'], run: 'previous' as const };
     const text = evidence({
       ...failed,
       causes: [group(3, {}, { evidence: read }), group(1, {}, { evidence: { ...read, log: undefined } }), group(1)],
@@ -132,7 +132,7 @@ describe('the findings in the summary', () => {
     fc.assert(
       fc.property(hostile, fc.boolean(), fc.integer({ min: 1, max: 60 }), (any, previous, many) => {
         const trouble = { reason: any, message: any, container: any, image: any };
-        const read = { events: [any, any], log: any.split('\n'), previous };
+        const read = { events: [any, any], log: any.split('\n'), run: previous ? ('previous' as const) : ('present' as const) };
         const summary = summaryOf(report({ causes: [group(many, trouble, { name: any, marks: [any], evidence: read })] }));
         expect(Buffer.byteLength(summary)).toBeLessThan(1024 * 1024);
         const html = render(summary);
@@ -150,7 +150,7 @@ describe('the findings in the summary', () => {
   const log = (bytes: number): string[] => Array.from({ length: bytes / 100 }, (_, index) => `${index} `.padEnd(99, 'ü<`|'));
   const large = (bytes: number): CauseGroup[] =>
     Array.from({ length: 4 }, (_, index) =>
-      group(500, { image: `agent:${index}` }, { evidence: { events: log(2_000), log: log(bytes), previous: true } }),
+      group(500, { image: `agent:${index}` }, { evidence: { events: log(2_000), log: log(bytes), run: 'previous' } }),
     );
 
   test.each<[string, Report]>([

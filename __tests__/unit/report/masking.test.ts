@@ -59,7 +59,7 @@ function resultWith(text: string): Result {
     stuck: true,
     nodes: [node],
     example: node,
-    evidence: { events: [`Failed: ${text}`], log: [text, `a ${text}`], previous: true },
+    evidence: { events: [`Failed: ${text}`], log: [text, `a ${text}`], run: 'previous' },
   };
   const changes = [{ path: `spec.${text}`, before: text, after: { [text]: text }, sensitive: false }];
   return {

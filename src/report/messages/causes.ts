@@ -1,4 +1,4 @@
-import type { CauseGroup, TroubledNode } from '../../daemonset/diagnosis.ts';
+import type { CauseGroup, Evidence, TroubledNode } from '../../daemonset/diagnosis.ts';
 import type { Trouble } from '../../daemonset/trouble.ts';
 import { shellQuote } from './shell.ts';
 
@@ -6,6 +6,8 @@ import { shellQuote } from './shell.ts';
 const MOST_NODES = 5;
 /** Length of Kubernetes' message in a sentence, in UTF-16 code units. */
 const LONGEST_MESSAGE = 300;
+/** A container whose runs are shorter has ended by the time at which a person enters a command. */
+const LONG_RUN_MS = 10_000;
 
 /** The problem of a group of nodes, as a sentence: `7 pods cannot pull the image X: not found (node-3, node-5, …)`. */
 export function causeText({ nodes, example }: CauseGroup): string {
@@ -14,7 +16,8 @@ export function causeText({ nodes, example }: CauseGroup): string {
   const { trouble } = example;
   const { cause, reason, message, image = '', exitCode, restarts = 0 } = trouble;
   const said = message === '' ? '' : `: ${shortened(message)}`;
-  const container = `${trouble.init ? 'init container' : 'container'} "${trouble.container ?? ''}"`;
+  const role = trouble.sidecar ? 'sidecar container' : trouble.init ? 'init container' : 'container';
+  const container = `${role} "${trouble.container ?? ''}"`;
   const times = `${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`;
   const code = exitCode === undefined ? '' : `exit code ${exitCode}, `;
   return `${sentence()}${named(nodes)}`;
@@ -30,19 +33,27 @@ export function causeText({ nodes, example }: CauseGroup): string {
       case 'start-error':
         return `${pods} cannot start ${container} (${code}${reason})${said}`;
       case 'crash-loop':
-        return `${pods} crash${many === 1 ? 'es' : ''}: ${container} exits after every start (${code}${times})${said}`;
+        return exitCode === 0
+          ? `${pods} ${have} to be restarted: ${container} completes after every start (${code}${times}), but must continue to run`
+          : `${pods} crash${many === 1 ? 'es' : ''}: ${container} exits after every start (${code}${times})${said}`;
       case 'oom-killed':
         return `${pods} crash${many === 1 ? 'es' : ''}: ${container} exceeds its memory limit (OOMKilled, ${code}${times})`;
       case 'probe-failed':
         return `${pods} ${are} restarted repeatedly: the probe of ${container} fails (${times})${said}`;
+      case 'storage-limit':
+        return `${pods} ${are} evicted repeatedly for exceeding ${many === 1 ? 'its' : 'their'} own storage limit${said}`;
       case 'volume-mount':
         return `${pods} wait${s} for a volume${said}`;
+      case 'pod-sandbox':
+        return `${pods} cannot start, because the node cannot create the pod sandbox${said}`;
       case 'unschedulable':
         return `${pods} cannot be scheduled to ${many === 1 ? 'its node' : 'their nodes'}${said}`;
       case 'pod-rejected':
         return `${pods} cannot be created${said}`;
       case 'starting':
-        return `${pods} ${are} still starting (${reason})${said}`;
+        return trouble.container === undefined
+          ? `${pods} ${are} still starting (${reason})${said}`
+          : `${pods} ${are} still starting: ${container} has not ${trouble.sidecar ? 'started' : 'completed'}`;
       case 'not-ready':
         return `${pods} run${s} but ${are} not ready${said}`;
       case 'min-ready-seconds':
@@ -54,7 +65,7 @@ export function causeText({ nodes, example }: CauseGroup): string {
       case 'old-pod-unavailable':
         return `${pods} of the other version ${are} unavailable. That uses up maxUnavailable, so the controller replaces no other pod`;
       case 'not-replaced':
-        return `${pods} of the other version ${are} still to be replaced`;
+        return `${pods} of the other version ${are} still to be replaced${said}`;
       case 'no-pod':
         return `${many} ${many === 1 ? 'node has' : 'nodes have'} no pod yet`;
       case 'node-not-ready':
@@ -66,15 +77,21 @@ export function causeText({ nodes, example }: CauseGroup): string {
 /** Why an image cannot be pulled, in a few words, as far as the message shows. */
 function pullProblem({ reason, message }: Trouble): string {
   if (reason === 'ErrImageNeverPull') return 'it is not on the node and imagePullPolicy is Never';
+  const secrets = /Unable to retrieve some image pull secrets \(([^)]*)\)/.exec(message)?.[1];
+  if (secrets !== undefined) return `access denied; the image pull secret ${secrets} could not be read`;
   if (/not found|manifest unknown|NotFound/i.test(message)) return 'not found';
   if (/unauthorized|denied|forbidden|authentication required|HTTP 40[13]/i.test(message)) return 'access denied (imagePullSecrets?)';
   if (/too ?many ?requests|rate limit|HTTP 429/i.test(message)) return 'the registry rate limits pulls';
+  const unavailable = /\b5\d\d (Internal Server Error|Bad Gateway|Service Unavailable|Gateway Time-?out)/i.exec(message)?.[0];
+  if (unavailable !== undefined) return `the registry is unavailable (${unavailable})`;
   if (/timeout|refused|no such host|unreachable|TLS handshake|EOF|reset/i.test(message)) return 'the registry is unreachable';
   return message === '' ? reason : shortened(message);
 }
 
+/** The start and the end: the end of a chain of errors says what went wrong. */
 function shortened(message: string): string {
-  return message.length <= LONGEST_MESSAGE ? message : `${message.slice(0, LONGEST_MESSAGE - 1)}…`;
+  const start = LONGEST_MESSAGE / 3;
+  return message.length <= LONGEST_MESSAGE ? message : `${message.slice(0, start - 1)}…${message.slice(start - LONGEST_MESSAGE)}`;
 }
 
 function named(nodes: readonly TroubledNode[]): string {
@@ -85,9 +102,16 @@ function named(nodes: readonly TroubledNode[]): string {
 }
 
 /** A node in a progress line: `node-7 (CrashLoopBackOff, 3 restarts)`. */
-export function nodeInBrief({ node, trouble: { reason, cause, restarts = 0 }, marks }: TroubledNode): string {
-  const parts = [reason || cause, ...(restarts > 0 ? [`${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`] : [])];
+export function nodeInBrief({ node, trouble: { reason, cause, restarts = 0, exitCode }, marks }: TroubledNode): string {
+  // Only for a moment before each restart is the reason `CrashLoopBackOff`.
+  const why = exitCode !== undefined && /^(Error|Completed)$/.test(reason) ? `exit code ${exitCode}` : reason;
+  const parts = [why || cause, ...(restarts > 0 ? [`${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`] : [])];
   return `${node || 'a node without a pod'} (${[...new Set([...parts, ...marks])].join(', ')})`;
+}
+
+/** Which run of a container a log is from. */
+export function runText({ run }: Evidence): string {
+  return { previous: 'before its last restart', ended: 'of its last run', present: 'now' }[run];
 }
 
 /** The next command to type to learn more; undefined if there is nothing more to learn. */
@@ -95,22 +119,31 @@ export function nextCommand({ cause, example }: CauseGroup, inNamespace: string)
   const { trouble } = example;
   const [namespace, pod, node] = [inNamespace, example.pod, example.node].map(shellQuote);
   const container = trouble.container === undefined ? '' : ` --container ${shellQuote(trouble.container)}`;
+  // The kubelet keeps the log of a run that ended until the next one has ended. Between two runs, that is the present one for kubectl.
+  const runsAgain = trouble.runsSince !== undefined && (trouble.ranMs ?? 0) >= LONG_RUN_MS;
   switch (cause) {
     case 'crash-loop':
     case 'oom-killed':
     case 'probe-failed':
-      return `kubectl logs --namespace ${namespace} ${pod}${container} --previous`;
+      return `kubectl logs --namespace ${namespace} ${pod}${container}${runsAgain ? ' --previous' : ''}`;
     case 'not-ready':
+    case 'starting':
+      if (trouble.container === undefined) break;
       return `kubectl logs --namespace ${namespace} ${pod}${container}`;
     case 'node-not-ready':
       return `kubectl describe node ${node}`;
+    // The pod does not exist, or not for long.
     case 'pod-rejected':
+    case 'storage-limit':
+    case 'evicted':
     case 'no-pod':
       return `kubectl get events --namespace ${namespace} --field-selector type=Warning`;
     case 'not-replaced':
+      return trouble.message === '' ? undefined : `kubectl get events --namespace ${namespace} --field-selector type=Warning`;
     case 'min-ready-seconds':
       return undefined;
     default:
-      return `kubectl describe pod --namespace ${namespace} ${pod}`;
+      break;
   }
+  return `kubectl describe pod --namespace ${namespace} ${pod}`;
 }

@@ -32,6 +32,41 @@ describe('the sentence about a cause', () => {
       '1 pod crashes: init container "agent" exits after every start (4 restarts): no disk (a)',
       '2 pods crash: init container "agent" exits after every start (4 restarts): no disk (a, b)',
     ],
+    [
+      { cause: 'crash-loop', ...agent, exitCode: 0, restarts: 3 },
+      '1 pod has to be restarted: container "agent" completes after every start (exit code 0, 3 restarts), but must continue to run (a)',
+      '2 pods have to be restarted: container "agent" completes after every start (exit code 0, 3 restarts), but must continue to run (a, b)',
+    ],
+    [
+      { cause: 'crash-loop', ...agent, init: true, sidecar: true, exitCode: 4, restarts: 3 },
+      '1 pod crashes: sidecar container "agent" exits after every start (exit code 4, 3 restarts) (a)',
+      '2 pods crash: sidecar container "agent" exits after every start (exit code 4, 3 restarts) (a, b)',
+    ],
+    [
+      { cause: 'starting', reason: 'PodInitializing', ...agent, init: true },
+      '1 pod is still starting: init container "agent" has not completed (a)',
+      '2 pods are still starting: init container "agent" has not completed (a, b)',
+    ],
+    [
+      { cause: 'starting', reason: 'PodInitializing', ...agent, init: true, sidecar: true },
+      '1 pod is still starting: sidecar container "agent" has not started (a)',
+      '2 pods are still starting: sidecar container "agent" has not started (a, b)',
+    ],
+    [
+      { cause: 'storage-limit', message: 'Usage of EmptyDir volume "data" exceeds the limit "1Mi".' },
+      '1 pod is evicted repeatedly for exceeding its own storage limit: Usage of EmptyDir volume "data" exceeds the limit "1Mi". (a)',
+      '2 pods are evicted repeatedly for exceeding their own storage limit: Usage of EmptyDir volume "data" exceeds the limit "1Mi". (a, b)',
+    ],
+    [
+      { cause: 'pod-sandbox', message: 'no runtime for "gvisor" is configured' },
+      '1 pod cannot start, because the node cannot create the pod sandbox: no runtime for "gvisor" is configured (a)',
+      '2 pods cannot start, because the node cannot create the pod sandbox: no runtime for "gvisor" is configured (a, b)',
+    ],
+    [
+      { cause: 'not-replaced', message: 'Error deleting: denied' },
+      '1 pod of the other version is still to be replaced: Error deleting: denied (a)',
+      '2 pods of the other version are still to be replaced: Error deleting: denied (a, b)',
+    ],
     [{ cause: 'volume-mount', message: 'no disk' }, '1 pod waits for a volume: no disk (a)', '2 pods wait for a volume: no disk (a, b)'],
     [{ cause: 'invalid-image', image: 'A' }, '1 pod has an invalid image name: A (a)', '2 pods have an invalid image name: A (a, b)'],
     [
@@ -64,6 +99,16 @@ describe('the sentence about a cause', () => {
     ['', 'unexpected status: 401 Unauthorized', 'access denied (imagePullSecrets?)'],
     ['', 'toomanyrequests: You have reached your pull rate limit', 'the registry rate limits pulls'],
     ['', 'unexpected status from HEAD request to https://r.example/v2/: 429 Too Many Requests', 'the registry rate limits pulls'],
+    [
+      '',
+      'unexpected status from HEAD request to https://r.example/v2/: 503 Service Unavailable',
+      'the registry is unavailable (503 Service Unavailable)',
+    ],
+    [
+      '',
+      'Unable to retrieve some image pull secrets (registry); attempting … pull access denied',
+      'access denied; the image pull secret registry could not be read',
+    ],
     ['', 'dial tcp: lookup r.example: no such host', 'the registry is unreachable'],
     ['', 'dial tcp 10.0.0.1:443: i/o timeout', 'the registry is unreachable'],
     ['', 'failed to pull agent@sha256:4b2f401c8d: dial tcp 10.0.0.1:443: i/o timeout', 'the registry is unreachable'],
@@ -112,7 +157,8 @@ describe('the sentence about a cause', () => {
 
 test.each<[TroubledNode, string]>([
   [on('node-7', { cause: 'crash-loop', reason: 'CrashLoopBackOff', restarts: 3 }), 'node-7 (CrashLoopBackOff, 3 restarts)'],
-  [on('node-7', { cause: 'crash-loop', reason: 'Error', restarts: 1 }), 'node-7 (Error, 1 restart)'],
+  [on('node-7', { cause: 'crash-loop', reason: 'Error', exitCode: 2, restarts: 1 }), 'node-7 (exit code 2, 1 restart)'],
+  [on('node-7', { cause: 'oom-killed', reason: 'OOMKilled', exitCode: 137, restarts: 1 }), 'node-7 (OOMKilled, 1 restart)'],
   [on('node-7', { cause: 'node-not-ready', reason: 'NotReady' }, ['NotReady', 'cordoned']), 'node-7 (NotReady, cordoned)'],
   [on('', { cause: 'no-pod' }), 'a node without a pod (no-pod)'],
 ])('a node in brief: %j', (node, text) => {
@@ -121,8 +167,11 @@ test.each<[TroubledNode, string]>([
 
 describe('the next command', () => {
   test.each<[Cause, string | undefined]>([
-    ['crash-loop', 'kubectl logs --namespace logging agent-a --container agent --previous'],
-    ['oom-killed', 'kubectl logs --namespace logging agent-a --container agent --previous'],
+    ['crash-loop', 'kubectl logs --namespace logging agent-a --container agent'],
+    ['oom-killed', 'kubectl logs --namespace logging agent-a --container agent'],
+    ['starting', 'kubectl logs --namespace logging agent-a --container agent'],
+    ['storage-limit', 'kubectl get events --namespace logging --field-selector type=Warning'],
+    ['pod-sandbox', 'kubectl describe pod --namespace logging agent-a'],
     ['not-ready', 'kubectl logs --namespace logging agent-a --container agent'],
     ['image-pull', 'kubectl describe pod --namespace logging agent-a'],
     ['unschedulable', 'kubectl describe pod --namespace logging agent-a'],
@@ -132,6 +181,16 @@ describe('the next command', () => {
     ['not-replaced', undefined],
   ])('for %s', (cause, command) => {
     expect(nextCommand(group({ cause, ...agent }, 'a'), 'logging')).toBe(command);
+  });
+
+  test('reads the log of the run that shows the problem', () => {
+    const crash = group({ cause: 'crash-loop', ...agent, restarts: 3 }, 'a');
+    const running = (ranMs: number): CauseGroup => group({ cause: 'crash-loop', ...agent, restarts: 3, runsSince: 1, ranMs }, 'a');
+    const isPrevious = (one: CauseGroup): boolean => nextCommand(one, 'logging')?.endsWith(' --previous') ?? false;
+    expect(isPrevious(crash)).toBe(false);
+    // Once a person has entered the command, the container has ended again, and the kubelet has removed the log before.
+    expect(isPrevious(running(1_000))).toBe(false);
+    expect(isPrevious(running(10_000))).toBe(true);
   });
 
   test('never refers to an object without a name', () => {
