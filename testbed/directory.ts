@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { belongsTo } from './process.ts';
-import { removeCgroups } from './real-node/cgroups.ts';
+import { testbedPrefix as prefix, removeCgroups } from './real-node/cgroups.ts';
 
 export const controlPlane = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kwok', 'simulated-kubelet'] as const;
 export const realNodes = ['real-1', 'real-2', 'real-3'] as const;
@@ -41,8 +41,6 @@ export function files(directory: string) {
     realNodeSocket: (name: string): string => join(directory, `${name}.sock`),
   };
 }
-
-const prefix = 'rollback-daemonset-testbed-';
 
 export function makeDirectory(): string {
   return mkdtempSync(join(tmpdir(), prefix));

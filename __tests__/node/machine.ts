@@ -41,7 +41,8 @@ function everything(): Machine {
     state[`routes ${family}`] = execFileSync('ip', [family, 'route', 'show', 'table', 'all'], { encoding: 'utf8' });
   for (const line of state['mounts']?.split('\n') ?? []) {
     const [, , , , folder = '', ...others] = line.split(' ');
-    if (/^cgroup2?$/.test(others[others.indexOf('-') + 1] ?? '')) state[`cgroups ${folder}`] = foldersBelow(folder).join('\n');
+    if (/^cgroup2?$/.test(others[others.indexOf('-') + 1] ?? ''))
+      state[`cgroups ${folder}`] = [...foldersBelow(folder), readable(join(folder, 'cgroup.subtree_control'))].join('\n');
   }
   for (const folder of ['/run', '/run/mount', '/run/containerd', '/var/lib', '/var/lib/kubelet', '/var/lib/cni', '/var/log', '/etc/cni'])
     state[folder] = listing(folder);
