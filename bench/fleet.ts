@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { behaviorOf, podOf } from '../testbed/manifest.ts';
 import type { Testbed } from '../testbed/testbed.ts';
 
 const execute = promisify(execFile);
@@ -97,6 +98,8 @@ export function inWords({ verb, objectRef, requestURI }: Answer): string {
 }
 
 function manifest(namespace: string, name: string, tag: string): object {
+  const behavior = behaviorOf(tag);
+  behavior.container.env.push({ name: 'VERSION', value: tag });
   return {
     apiVersion: 'apps/v1',
     kind: 'DaemonSet',
@@ -108,7 +111,7 @@ function manifest(namespace: string, name: string, tag: string): object {
         metadata: { labels: { app: name } },
         spec: {
           terminationGracePeriodSeconds: 0,
-          containers: [{ name: 'agent', image: `registry.example/agent:${tag}`, env: [{ name: 'VERSION', value: tag }] }],
+          ...podOf([behavior]),
         },
       },
     },

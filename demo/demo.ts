@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { Camera, findBrowser } from '../preview/browser.ts';
 import { renderPage } from '../preview/page.ts';
 import { MissingGoError } from '../testbed/build.ts';
+import { behaviorOf, type Container } from '../testbed/manifest.ts';
 import { startStep } from '../testbed/step.ts';
 import { startTestbed } from '../testbed/testbed.ts';
 
@@ -23,8 +24,8 @@ interface Stage {
   /** kubectl and its flags for this cluster. */
   kubectl: string[];
   inputs: Record<string, string>;
-  /** The image of a version. On a test bed, its tag sets how it behaves. */
-  image: (version: string) => string;
+  /** The container of a version. */
+  container: (version: string) => Container;
   end: () => Promise<void> | void;
 }
 
@@ -42,7 +43,7 @@ async function onTestbed(): Promise<Stage> {
   return {
     kubectl: [testbed.kubectl, '--kubeconfig', testbed.kubeconfig],
     inputs: { kubeconfig: testbed.kubeconfig },
-    image: (version) => `registry.example/log-agent:${version === 'v3' ? 'v3-crash' : version}`,
+    container: (version) => behaviorOf(version === 'v3' ? 'v3-crash' : version, { name: 'log-agent' }).container,
     end: () => testbed.stop(),
   };
 }
@@ -53,13 +54,16 @@ function onCluster(context: string): Stage {
   return {
     kubectl: ['kubectl', '--context', context],
     inputs: { context, 'exec-plugins': 'any' },
-    image: (version) =>
-      ({ v1: 'registry.k8s.io/pause:3.9', v2: 'registry.k8s.io/pause:3.10' })[version] ?? 'registry.k8s.io/pause:3.10-missing',
+    container: (version) => ({
+      name: 'log-agent',
+      image: { v1: 'registry.k8s.io/pause:3.9', v2: 'registry.k8s.io/pause:3.10' }[version] ?? 'registry.k8s.io/pause:3.10-missing',
+      env: [],
+    }),
     end: () => {},
   };
 }
 
-async function demonstrate({ kubectl, inputs, image, end }: Stage): Promise<void> {
+async function demonstrate({ kubectl, inputs, container, end }: Stage): Promise<void> {
   const [program = '', ...flags] = kubectl;
   const run = (parameters: string[], input = ''): string =>
     execFileSync(program, [...flags, ...(parameters.includes('namespace') ? [] : ['--namespace', NAMESPACE]), ...parameters], {
@@ -75,12 +79,12 @@ async function demonstrate({ kubectl, inputs, image, end }: Stage): Promise<void
   try {
     for (const version of ['v1', 'v2']) {
       say(`Deploying ${version}`);
-      run(['apply', '-f', '-'], manifest(version, image(version)));
+      run(['apply', '-f', '-'], manifest(version, container(version)));
       process.stdout.write(run(['rollout', 'status', 'daemonset/log-agent', '--timeout=5m']).trimEnd().split('\n').slice(-1)[0] ?? '');
       process.stdout.write('\n');
     }
     say('Deploying v3, which is broken');
-    run(['apply', '-f', '-'], manifest('v3', image('v3')));
+    run(['apply', '-f', '-'], manifest('v3', container('v3')));
     await untilStuck(run);
     process.stdout.write(run(['get', 'daemonset,pods']));
 
@@ -95,7 +99,7 @@ async function demonstrate({ kubectl, inputs, image, end }: Stage): Promise<void
     say('The job summary');
     await show(step.summary);
     if (step.code !== 0) throw new Error(`The action ended with exit code ${step.code}.`);
-    expectVersion('v2', run, image);
+    expectVersion('v2', run, container);
     say('Every node runs v2 again');
   } finally {
     run(['delete', 'namespace', NAMESPACE, '--wait=false']);
@@ -132,14 +136,15 @@ async function show(summary: string): Promise<void> {
 }
 
 /** Checks with kubectl that every pod runs the version. */
-function expectVersion(version: string, run: (parameters: string[]) => string, image: (version: string) => string): void {
+function expectVersion(version: string, run: (parameters: string[]) => string, container: Stage['container']): void {
+  const { image } = container(version);
   run(['rollout', 'status', 'daemonset/log-agent', '--timeout=10s']);
   const images = new Set(run(['get', 'pods', '--output=jsonpath={.items[*].spec.containers[*].image}']).split(' '));
-  if (images.size !== 1 || !images.has(image(version)))
-    throw new Error(`Expected every pod to run ${image(version)}, but these images run: ${[...images].join(', ')}`);
+  if (images.size !== 1 || !images.has(image))
+    throw new Error(`Expected every pod to run ${image}, but these images run: ${[...images].join(', ')}`);
 }
 
-function manifest(version: string, image: string): string {
+function manifest(version: string, container: Container): string {
   return JSON.stringify({
     apiVersion: 'apps/v1',
     kind: 'DaemonSet',
@@ -149,7 +154,10 @@ function manifest(version: string, image: string): string {
       updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 3 } },
       template: {
         metadata: { labels: { app: 'log-agent' } },
-        spec: { terminationGracePeriodSeconds: 1, containers: [{ name: 'log-agent', image, env: [{ name: 'VERSION', value: version }] }] },
+        spec: {
+          terminationGracePeriodSeconds: 1,
+          containers: [{ ...container, env: [...container.env, { name: 'VERSION', value: version }] }],
+        },
       },
     },
   });

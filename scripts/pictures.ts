@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Camera, ensureBrowser } from '../preview/browser.ts';
 import { renderPage } from '../preview/page.ts';
+import { behaviorOf, podOf } from '../testbed/manifest.ts';
 import { type RunningStep, type Step, startStep } from '../testbed/step.ts';
 import { startTestbed } from '../testbed/testbed.ts';
 
@@ -132,6 +133,8 @@ async function takeOthers(folder: string): Promise<void> {
 }
 
 function deploy(tag: string, maxUnavailable = 4): void {
+  const behavior = behaviorOf(tag, { name: 'log-agent' });
+  behavior.container.env.push({ name: 'VERSION', value: tag });
   kubectl(
     ['apply', '--filename=-'],
     JSON.stringify({
@@ -143,10 +146,7 @@ function deploy(tag: string, maxUnavailable = 4): void {
         updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable } },
         template: {
           metadata: { labels: { app: 'log-agent' } },
-          spec: {
-            terminationGracePeriodSeconds: 0,
-            containers: [{ name: 'log-agent', image: `registry.example/log-agent:${tag}`, env: [{ name: 'VERSION', value: tag }] }],
-          },
+          spec: { terminationGracePeriodSeconds: 0, ...podOf([behavior]) },
         },
       },
     }),

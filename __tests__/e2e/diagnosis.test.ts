@@ -3,6 +3,7 @@
  * within a minute at the default settings, and no row that recovers ends as a failure.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { behaviorOf, initBehaviorOf, podOf } from '../../testbed/manifest.ts';
 import type { RunningStep, Step } from '../../testbed/step.ts';
 import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
 import { type Any, eventually, expectStep, Fleet, type ManifestOptions, sharedTestbed } from './support.ts';
@@ -28,7 +29,7 @@ interface Row {
 }
 
 const init = (tag: string): ManifestOptions => ({
-  podSpec: { initContainers: [{ name: 'setup', image: `registry.example/setup:${tag}` }] },
+  podSpec: { initContainers: [initBehaviorOf(tag).container] },
 });
 const strategy = (rollingUpdate: object): ManifestOptions => ({ spec: { updateStrategy: { type: 'RollingUpdate', rollingUpdate } } });
 const isWaiting = (running: RunningStep): Promise<string> =>
@@ -98,7 +99,7 @@ const rows: Record<string, Row> = {
   'pods that do not fit on the nodes': {
     deploy: 'v2',
     options: {
-      podSpec: { containers: [{ name: 'agent', image: 'registry.example/agent:v2', resources: { requests: { cpu: '1000' } } }] },
+      podSpec: { containers: [{ ...behaviorOf('v2').container, resources: { requests: { cpu: '1000' } } }] },
     },
     outcome: 'failed',
     reason: 'unschedulable',
@@ -134,12 +135,7 @@ const rows: Record<string, Row> = {
     deploy: 'v2',
     options: {
       maxUnavailable: '100%',
-      podSpec: {
-        containers: [
-          { name: 'agent', image: 'registry.example/agent:v2-crash' },
-          { name: 'sidecar', image: 'registry.example/sidecar:v1' },
-        ],
-      },
+      podSpec: podOf([behaviorOf('v2-crash'), behaviorOf('v1', { name: 'sidecar', port: 8081 })]),
     },
     outcome: 'failed',
     reason: 'crash-loop',

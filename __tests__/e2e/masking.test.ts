@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { load } from 'js-yaml';
 import { renderMarkdown, visibleText } from '../../preview/page.ts';
+import { behaviorOf } from '../../testbed/manifest.ts';
 import type { Step } from '../../testbed/step.ts';
 import { type Any, eventually, Fleet } from './support.ts';
 
@@ -19,7 +20,7 @@ beforeAll(async () => {
     podSpec: {
       containers: [
         {
-          name: 'agent',
+          ...behaviorOf(tag).container,
           image: `${registry}/agent:${tag}`,
           env: SECRETS.map((value, index) => ({ name: `V${index}`, value: `${value} ${tag}` })),
         },

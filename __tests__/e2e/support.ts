@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
 import { dump, load } from 'js-yaml';
+import { behaviorOf, podOf } from '../../testbed/manifest.ts';
 import { type RunningStep, type Step, startStep } from '../../testbed/step.ts';
 import { attachTestbed, type Testbed } from '../../testbed/testbed.ts';
 
@@ -173,6 +174,8 @@ export class Fleet {
       podSpec = {},
     }: ManifestOptions = {},
   ): string {
+    const behavior = behaviorOf(tag);
+    behavior.container.env.push({ name: 'VERSION', value: env });
     return JSON.stringify({
       apiVersion: 'apps/v1',
       kind: 'DaemonSet',
@@ -189,7 +192,7 @@ export class Fleet {
           metadata: { labels: { app: this.name }, ...templateMetadata },
           spec: {
             terminationGracePeriodSeconds: 0,
-            containers: [{ name: 'agent', image: `registry.example/agent:${tag}`, env: [{ name: 'VERSION', value: env }] }],
+            ...podOf([behavior]),
             ...podSpec,
           },
         },

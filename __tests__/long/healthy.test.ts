@@ -4,6 +4,7 @@
  */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { type Behavior, behaviorOf, initBehaviorOf, podOf } from '../../testbed/manifest.ts';
 import { type Any, eventually, expectStep, Fleet, type ManifestOptions, printLine } from '../e2e/support.ts';
 
 /** The maximum in seconds until a container is ready, by the behavior that its tag sets (testbed/README.md). */
@@ -79,10 +80,10 @@ const inWords = ({
   return `rollout ${number}: ${[...parts, `minReadySeconds ${minReadySeconds}`, `instead of ${instead}`].join(', ')}`;
 };
 
-function imagesOf({ course, beside }: Rollout, version: string): string[] {
-  const agent = `registry.example/agent:${tagOf(version, course)}`;
+function behaviorsOf({ course, beside }: Rollout, version: string): Behavior[] {
+  const agent = behaviorOf(tagOf(version, course));
   if (beside === 'none') return [agent];
-  return [agent, `registry.example/helper:${tagOf(version, beside === 'fine' ? 'fine' : course)}`];
+  return [agent, behaviorOf(tagOf(version, beside === 'fine' ? 'fine' : course), { name: 'helper', port: 8081 })];
 }
 
 /** Tight limits. Nothing that resolves within them is allowed to end the wait. */
@@ -95,17 +96,12 @@ function tightInputs({ command, course, init }: Rollout): Record<string, string>
 }
 
 async function play(one: Rollout, fleet: Fleet): Promise<void> {
-  const { command, init, rollingUpdate, minReadySeconds, instead } = one;
+  const { command, rollingUpdate, minReadySeconds, instead } = one;
   const spec = { minReadySeconds, updateStrategy: { type: 'RollingUpdate', rollingUpdate } };
   const wanted = command === 'status' ? 'v3' : 'v1';
-  const images = imagesOf(one, wanted);
-  const options: ManifestOptions = {
-    spec,
-    podSpec: {
-      containers: images.map((image, index) => ({ name: index === 0 ? 'agent' : 'helper', image })),
-      ...(init !== 'none' && { initContainers: [{ name: 'setup', image: `registry.example/setup:${tagOf(wanted, init)}` }] }),
-    },
-  };
+  const behaviors = behaviorsOf(one, wanted);
+  const init = one.init === 'none' ? [] : [initBehaviorOf(tagOf(wanted, one.init))];
+  const options: ManifestOptions = { spec, podSpec: podOf(behaviors, init) };
 
   await fleet.rollOut('v1', command === 'rollback' ? options : { spec });
   if (instead === 'fine') await fleet.rollOut('v2', { spec });
@@ -122,6 +118,7 @@ async function play(one: Rollout, fleet: Fleet): Promise<void> {
   const running = ((await fleet.json('get', 'pods')).items as Any[])
     .filter(({ status }) => status.conditions.some(({ type, status: is }: Any) => type === 'Ready' && is === 'True'))
     .map(({ spec: { nodeName, containers } }) => `${nodeName}: ${containers.map(({ image }: Any) => image)}`);
+  const images = behaviors.map(({ container }) => container.image);
   expect(running.sort()).toEqual(Array.from({ length: 10 }, (_, index) => `node-${index + 1}: ${images}`).sort());
 }
 

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { dump } from 'js-yaml';
 import { renderMarkdown } from '../../preview/page.ts';
+import { behaviorOf } from '../../testbed/manifest.ts';
 import { type Any, eventually, Fleet } from '../e2e/support.ts';
 import { type RanStep, runWorkflow, stepOf } from './act.ts';
 
@@ -45,7 +46,7 @@ test('hostile text stays text in the log, in the outputs and on the page', async
   const image = (tag: string): object => ({
     containers: [
       {
-        name: 'agent',
+        ...behaviorOf(tag).container,
         image: `registry.example/agent ${HOSTILE.replaceAll('\r', ' ')}:${tag}`,
         command: [HOSTILE],
         env: [{ name: 'VERSION', value: `${HOSTILE} ${tag}` }],
