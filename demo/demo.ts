@@ -39,7 +39,7 @@ try {
 
 async function onTestbed(): Promise<Stage> {
   say('Starting stock Kubernetes with 10 nodes on this machine');
-  const testbed = await startTestbed({ nodes: 10, log: console.log });
+  const testbed = await startTestbed({ nodes: 10, maxContainerRestartPeriod: '1s', log: console.log });
   return {
     kubectl: [testbed.kubectl, '--kubeconfig', testbed.kubeconfig],
     inputs: { kubeconfig: testbed.kubeconfig },

@@ -17,7 +17,7 @@ const FOLDER = 'docs/pictures';
 const [review] = process.argv.slice(2);
 const browser = ensureBrowser(console.log);
 const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-pictures-'));
-const testbed = await startTestbed({ nodes: 10, log: console.log });
+const testbed = await startTestbed({ nodes: 10, maxContainerRestartPeriod: '1s', log: console.log });
 const camera = await Camera.open(browser);
 const kubectl = (parameters: string[], input = ''): string =>
   execFileSync(testbed.kubectl, ['--kubeconfig', testbed.kubeconfig, ...parameters], { input, encoding: 'utf8' });

@@ -28,7 +28,7 @@ export function prepareComponents(
   directory: string,
   tools: Record<ControlPlaneTool, string>,
   ports: Ports,
-  extraApiServerFlags: string[],
+  { extraApiServerFlags, maxContainerRestartPeriod }: Pick<StartOptions, 'extraApiServerFlags' | 'maxContainerRestartPeriod'>,
 ): Record<ControlPlaneName, Component> {
   const at = files(directory);
   const server = `https://127.0.0.1:${ports['kube-apiserver']}`;
@@ -140,7 +140,7 @@ export function prepareComponents(
     kwok: {
       command: tools.kwok,
       args: [
-        `--config=${write('kwok.json', kwokConfiguration())}`,
+        `--config=${write('kwok.json', kwokConfiguration(maxContainerRestartPeriod))}`,
         `--kubeconfig=${kubeconfigFor('kwok.kubeconfig', 'kwok', ['system:masters'])}`,
         '--manage-all-nodes=false',
         `--manage-nodes-with-label-selector=${simulated}`,

@@ -7,6 +7,8 @@ import { files, type ProcessName } from './directory.ts';
 export interface StartOptions {
   tools: Record<ControlPlaneTool, string>;
   extraApiServerFlags: string[];
+  /** As in TestbedOptions. */
+  maxContainerRestartPeriod: string;
   /** How many, and what they consist of. */
   realNodes?: { count: number; tools: Record<NodeTool, string> };
 }

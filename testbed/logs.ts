@@ -9,28 +9,35 @@ export interface ContainerStatus {
 interface ContainerState {
   waiting?: { reason: string };
   running?: { startedAt: string };
-  terminated?: { reason: string; startedAt: string; finishedAt: string };
+  terminated?: Run;
+}
+
+interface Run {
+  startedAt: string;
+  finishedAt?: string;
+  reason?: string;
+  containerID?: string;
 }
 
 /**
- * The log of a container, as the kubelet answers `GET /containerLogs/…`.
- *
- * For a container that waits for a restart it is the log of its last run, as with the kubelet.
+ * The log of a container, as the kubelet answers `GET /containerLogs/…`. For a container that waits for a restart, it is that of its last
+ * run. The kubelet keeps one exited container: of one that has exited again, the log of the run before is gone.
  *
  * @param query parameters of the request: `previous`, `tailLines`, `limitBytes`, `timestamps`, `sinceSeconds`, `sinceTime`.
  * @throws if the container has not run.
  */
-export function containerLog(status: ContainerStatus | undefined, query: URLSearchParams): string {
-  if (status === undefined) throw new Error('there is no such container in this pod');
-  const previous = query.get('previous') === 'true';
-  const run = chooseRun(status, previous);
-  if (run === undefined) {
-    throw new Error(
-      previous
-        ? `previous terminated container "${status.name}" not found`
-        : `container "${status.name}" is waiting to start: ${status.state.waiting?.reason}`,
-    );
+export function containerLog(pod: string, container: string, status: ContainerStatus | undefined, query: URLSearchParams): string {
+  const of = `container "${container}" in pod "${pod}"`;
+  if (status === undefined) throw new Error(`${of} is not available`);
+  const { waiting, running, terminated } = status.state;
+  const last = status.lastState.terminated;
+  if (query.get('previous') === 'true') {
+    if (last === undefined) throw new Error(`previous terminated ${of} not found`);
+    if (terminated) return `unable to retrieve container logs for ${last.containerID}`;
   }
+  const run = query.get('previous') === 'true' ? last : (running ?? terminated ?? last);
+  if (run === undefined) throw new Error(`${of} is waiting to start: ${why(waiting?.reason)}`);
+
   const sinceSeconds = query.get('sinceSeconds');
   const since = sinceSeconds === null ? (query.get('sinceTime') ?? 0) : Date.now() - Number(sinceSeconds) * 1000;
   const lines = print(status, run)
@@ -40,38 +47,42 @@ export function containerLog(status: ContainerStatus | undefined, query: URLSear
   return lines.join('').slice(0, Number(query.get('limitBytes') ?? Infinity));
 }
 
-interface Run {
-  startedAt: string;
-  finishedAt?: string;
-  reason?: string;
+function why(reason = 'ContainerCreating'): string {
+  if (reason === 'ErrImagePull') return "image can't be pulled";
+  return reason === 'ImagePullBackOff' ? 'trying and failing to pull image' : reason;
 }
 
-function chooseRun({ state, lastState }: ContainerStatus, previous: boolean): Run | undefined {
-  return previous ? lastState.terminated : (state.running ?? state.terminated ?? lastState.terminated);
-}
+const waits = ['level=warn msg="waiting for the log store" endpoint=logs.example:443', 'level=info msg="ready"'];
+const gaveUp = [
+  'level=error msg="cannot open the log directory" path=/var/log/pods error="permission denied"',
+  'level=fatal msg="giving up" exit_code=1',
+];
+/** What a container prints after its first lines, if it differs from the rest: by the ending of its tag. */
+const outputs: Record<string, string[]> = {
+  crash: gaveUp,
+  flaky: gaveUp,
+  panic: ['panic: assignment to entry in nil map', '', 'goroutine 1 [running]:', 'main.main()'],
+  oom: ['level=info msg="reading backlog" bytes=1073741824'],
+  hang: waits,
+  silent: waits,
+  unhealthy: waits,
+  deaf: [],
+};
 
-function print({ name, image }: ContainerStatus, run: Run): { time: Date; text: string }[] {
+/** The lines that the agent of a real node prints (modules/node/agent). */
+function print({ image }: ContainerStatus, run: Run): { time: Date; text: string }[] {
   // The container did not run.
   if (run.reason === 'StartError') return [];
-  const start = new Date(run.startedAt);
-  const end = new Date(run.finishedAt ?? run.startedAt);
-  const lines = [
-    { time: start, text: `level=info msg="starting" container=${name} image=${image}` },
-    { time: start, text: `level=info msg="configuration loaded" path=/etc/${name}/config.yaml` },
+  const tag = Object.keys(outputs).find((ending) => new RegExp(`:[^/:]*${ending}$`).test(image));
+  // flaky exits once.
+  const isFine = tag === undefined || (tag === 'flaky' && run.reason !== 'Error');
+  const [start, end] = [run.startedAt, run.finishedAt ?? run.startedAt].map((at) => new Date(at)) as [Date, Date];
+  const first = [`level=info msg="starting" image=${image.replace(/^[^/]*\//, '')}`, 'level=info msg="configuration loaded"'];
+  const isDone = run.reason === 'Completed';
+  // An init container without a word completes at once.
+  const next = isFine ? (isDone ? [] : ['level=info msg="ready"']) : (outputs[tag] ?? []);
+  return [
+    ...first.map((text) => ({ time: start, text })),
+    ...[...next, ...(isDone ? ['level=info msg="done"'] : [])].map((text) => ({ time: end, text })),
   ];
-  if (/:[^/:]*(hang|slow|unhealthy)$/.test(image) && run.reason !== 'Completed') {
-    lines.push({ time: end, text: 'level=warn msg="waiting for the log store" endpoint=logs.example:443' });
-  } else if (run.reason === 'Error') {
-    lines.push(
-      { time: end, text: 'level=error msg="cannot open the log directory" path=/var/log/pods error="permission denied"' },
-      { time: end, text: 'level=fatal msg="giving up" exit_code=1' },
-    );
-  } else if (run.reason === 'OOMKilled') {
-    lines.push({ time: end, text: 'level=info msg="reading backlog" bytes=1073741824' });
-  } else if (run.reason === 'Completed') {
-    lines.push({ time: end, text: 'level=info msg="done"' });
-  } else {
-    lines.push({ time: end, text: 'level=info msg="ready"' });
-  }
-  return lines;
 }

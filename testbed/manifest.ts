@@ -33,7 +33,7 @@ export function behaviorOf(tag: string, { name = 'agent', port = 8080 }: Behavio
   const configMap = `${name}-config`;
   const container: Container = {
     name,
-    image: `registry.example/${name}:${tag}`,
+    image: `registry.example/${is('invalid-name') ? capitalized(name) : name}:${tag}`,
     env: port === 8080 ? [] : [{ name: 'PORT', value: String(port) }],
     readinessProbe: probe(is('unhealthy') ? '/healthz' : '/readyz'),
   };
@@ -69,3 +69,5 @@ export function podOf(behaviors: Behavior[], initBehaviors: Behavior[] = []): ob
     ...(volumes.length > 0 && { volumes }),
   };
 }
+
+const capitalized = (word: string): string => word.charAt(0).toUpperCase() + word.slice(1);

@@ -39,14 +39,14 @@ function serveLogs(): Server {
   };
   return createServer(tls, async (request, response) => {
     const url = new URL(request.url ?? '/', 'https://kubelet');
-    const [, route, namespace, podName, container] = url.pathname.split('/');
+    const [, route, namespace, podName = '', container = ''] = url.pathname.split('/');
     if (route === 'healthz') return response.end('ok');
     if (route !== 'containerLogs') return response.writeHead(404).end();
     try {
       const pod = await api.send<Pod>('GET', `/api/v1/namespaces/${namespace}/pods/${podName}`);
       const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
       const status = statuses.find(({ name }) => name === container);
-      return response.end(containerLog(status, url.searchParams));
+      return response.end(containerLog(podName, container, status, url.searchParams));
     } catch (error) {
       return response.writeHead(error instanceof ApiError ? error.status : 400).end((error as Error).message);
     }

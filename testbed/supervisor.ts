@@ -49,12 +49,13 @@ function report(outcome: Outcome): void {
   process.stdout.write(`${JSON.stringify(outcome)}\n`);
 }
 
-async function startControlPlane({ tools, extraApiServerFlags, realNodes }: StartOptions): Promise<void> {
+async function startControlPlane(options: StartOptions): Promise<void> {
+  const { tools, realNodes } = options;
   for (let attempt = 1; ; attempt++) {
     const ports = await freePorts();
     const apiServerPort = ports['kube-apiserver'];
     const nodes = realNodes === undefined ? {} : realNodeComponents(directory, realNodes, apiServerPort);
-    components = { ...prepareComponents(directory, tools, ports, extraApiServerFlags), ...nodes };
+    components = { ...prepareComponents(directory, tools, ports, options), ...nodes };
     Object.assign(state, {
       server: `https://127.0.0.1:${apiServerPort}`,
       kubectl: tools.kubectl,

@@ -30,6 +30,11 @@ export interface TestbedOptions {
   /** Receives progress lines while tools are built. */
   log?: (line: string) => void;
   extraApiServerFlags?: string[];
+  /**
+   * The longest time that a crashing container waits for its restart, `1s` to `300s`: crashLoopBackOff.maxContainerRestartPeriod of the
+   * kubelet's configuration. Default `300s`.
+   */
+  maxContainerRestartPeriod?: string;
 }
 
 /** Stock Kubernetes on loopback: real API server, controllers and scheduler; kwok simulates nodes and pods. */
@@ -77,10 +82,11 @@ export interface Testbed {
  * @throws Error if real nodes are requested and this machine cannot run them. The message says why.
  */
 export async function startTestbed(options: TestbedOptions = {}): Promise<Testbed> {
-  const { nodes = 10, realNodes = 0, log = () => {}, extraApiServerFlags = [] } = options;
+  const { nodes = 10, realNodes = 0, log = () => {}, extraApiServerFlags = [], maxContainerRestartPeriod = '300s' } = options;
   if (!Number.isInteger(nodes) || nodes < 0 || nodes > 2_000) throw new RangeError('nodes must be a whole number from 0 to 2,000');
   if (!Number.isInteger(realNodes) || realNodes < 0 || realNodes > realNodeNames.length)
     throw new RangeError(`realNodes must be a whole number from 0 to ${realNodeNames.length}`);
+  if (!/^([1-9]\d?|[12]\d\d|300)s$/.test(maxContainerRestartPeriod)) throw new RangeError('maxContainerRestartPeriod must be 1s to 300s');
   const obstacle = realNodes > 0 ? whyNoRealNodes() : undefined;
   if (obstacle !== undefined) throw new Error(`This machine cannot run real nodes: ${obstacle}.`);
   await reapLeftovers();
@@ -89,7 +95,12 @@ export async function startTestbed(options: TestbedOptions = {}): Promise<Testbe
   const real = realNodes > 0 ? { count: realNodes, tools: await buildTools(nodeTools, log, version) } : undefined;
 
   const directory = makeDirectory();
-  const supervisor = startSupervisor(directory, { tools, extraApiServerFlags, ...(real && { realNodes: real }) });
+  const supervisor = startSupervisor(directory, {
+    tools,
+    extraApiServerFlags,
+    maxContainerRestartPeriod,
+    ...(real && { realNodes: real }),
+  });
   try {
     const outcome = await firstLine(supervisor);
     if (outcome === undefined) throw new Error(readFileSync(files(directory).log('supervisor'), 'utf8'));

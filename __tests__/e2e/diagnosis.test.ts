@@ -86,7 +86,7 @@ const rows: Record<string, Row> = {
     deploy: 'v2-run-error',
     outcome: 'failed',
     reason: 'start-error',
-    says: /cannot start container "agent" .*executable file not found/,
+    says: /cannot start container "agent" .*no such file or directory/,
     within: hopeless,
   },
   'a volume that cannot be mounted': {

@@ -287,7 +287,7 @@ describe('with two clusters', () => {
   let testbed: Testbed;
   let other: Fleet;
   beforeAll(async () => {
-    testbed = await startTestbed({ nodes: 3, log: printLine });
+    testbed = await startTestbed({ nodes: 3, maxContainerRestartPeriod: '1s', log: printLine });
   });
   afterAll(() => testbed?.stop());
   beforeEach(async () => {
