@@ -164,13 +164,15 @@ export function prepareComponents(
 /** How to start the process of each real node. */
 export function realNodeComponents(
   directory: string,
-  { count, tools }: NonNullable<StartOptions['realNodes']>,
+  { realNodes: real, maxContainerRestartPeriod }: StartOptions,
   apiServerPort: number,
 ): Partial<Record<RealNodeName, Component>> {
   const program = fileURLToPath(new URL('./real-node/node.ts', import.meta.url));
+  if (real === undefined) return {};
+  const { count, tools } = real;
   return Object.fromEntries(
     realNodes.slice(0, count).map((name): [RealNodeName, Component] => {
-      const options: NodeOptions = { directory, name, tools, apiServerPort };
+      const options: NodeOptions = { directory, name, tools, apiServerPort, maxContainerRestartPeriod };
       const health = { socketPath: files(directory).realNodeSocket(name), path: '/healthz' };
       return [name, { command: process.execPath, args: [program, JSON.stringify(options)], health, endsWithInput: true }];
     }),

@@ -50,12 +50,14 @@ function report(outcome: Outcome): void {
 }
 
 async function startControlPlane(options: StartOptions): Promise<void> {
-  const { tools, realNodes } = options;
+  const { tools } = options;
   for (let attempt = 1; ; attempt++) {
     const ports = await freePorts();
     const apiServerPort = ports['kube-apiserver'];
-    const nodes = realNodes === undefined ? {} : realNodeComponents(directory, realNodes, apiServerPort);
-    components = { ...prepareComponents(directory, tools, ports, options), ...nodes };
+    components = {
+      ...prepareComponents(directory, tools, ports, options),
+      ...realNodeComponents(directory, options, apiServerPort),
+    };
     Object.assign(state, {
       server: `https://127.0.0.1:${apiServerPort}`,
       kubectl: tools.kubectl,

@@ -13,15 +13,20 @@ export interface NodePlan {
   address: string;
   /** The certificate of the cluster's authority. */
   authorityFile: string;
+  /** The longest delay before a container is restarted, such as `1s`. */
+  maxContainerRestartPeriod: string;
 }
 
 const GIBIBYTE = 1024 ** 3;
 /** For the pods of a node. */
 const MOST_MEMORY = 4 * GIBIBYTE;
 
+/** Of the kubelet. */
+const DEFAULT_RESTART_PERIOD = '300s';
+
 export const containerdSocket = '/run/containerd/containerd.sock';
 
-export function kubeletConfiguration({ directory, cgroup, address, authorityFile }: NodePlan): string {
+export function kubeletConfiguration({ directory, cgroup, address, authorityFile, maxContainerRestartPeriod }: NodePlan): string {
   return JSON.stringify({
     apiVersion: 'kubelet.config.k8s.io/v1beta1',
     kind: 'KubeletConfiguration',
@@ -51,6 +56,11 @@ export function kubeletConfiguration({ directory, cgroup, address, authorityFile
     evictionHard: { 'memory.available': '100Mi', 'nodefs.available': '1%', 'nodefs.inodesFree': '1%', 'imagefs.available': '1%' },
     imageGCHighThresholdPercent: 100,
     imageGCLowThresholdPercent: 99,
+    ...(maxContainerRestartPeriod !== DEFAULT_RESTART_PERIOD && {
+      crashLoopBackOff: { maxContainerRestartPeriod },
+      // Since 1.35, this gate is on by default.
+      ...(process.env['TESTBED_KUBERNETES'] === '1.34' && { featureGates: { KubeletCrashLoopBackOffMax: true } }),
+    }),
     // Many pods start at the same time.
     serializeImagePulls: false,
     registryPullQPS: 0,

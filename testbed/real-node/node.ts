@@ -34,12 +34,13 @@ export interface NodeOptions {
   name: string;
   tools: Record<NodeTool, string>;
   apiServerPort: number;
+  maxContainerRestartPeriod: string;
 }
 
 /** What the control socket of a node accepts as a path. */
 export type KubeletAction = 'stop' | 'start' | 'pause' | 'resume';
 
-const { directory, name, tools, apiServerPort } = JSON.parse(process.argv[2] ?? '{}') as NodeOptions;
+const { directory, name, tools, apiServerPort, maxContainerRestartPeriod } = JSON.parse(process.argv[2] ?? '{}') as NodeOptions;
 const at = files(directory);
 const home = at.realNode(name);
 const cgroup = cgroupOf(directory, name);
@@ -86,7 +87,7 @@ async function start(): Promise<NodePlan> {
   const { here, there } = joinNetworks();
   relay(here);
 
-  const plan: NodePlan = { name, directory: home, tools, cgroup, address: there, authorityFile: at.authority };
+  const plan: NodePlan = { name, directory: home, tools, cgroup, address: there, authorityFile: at.authority, maxContainerRestartPeriod };
   for (const [host, content] of Object.entries(registries)) write(`registries/${host}/hosts.toml`, content);
   write('cni/10-testbed.conflist', networkConfiguration(plan));
   write('containerd.toml', containerdConfiguration(plan));
