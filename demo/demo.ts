@@ -3,6 +3,7 @@
  * action runs from dist/, as on a runner.
  *
  *     npm run demo                      on a test bed with 10 nodes
+ *     npm run demo -- --real            the same on a test bed with two real nodes, where a gate finds the bad version and rolls back
  *     npm run demo -- --context NAME    on a cluster of yours, in a temporary namespace
  */
 import { execFileSync } from 'node:child_process';
@@ -18,31 +19,39 @@ import { startStep } from '../testbed/step.ts';
 import { startTestbed } from '../testbed/testbed.ts';
 
 const NAMESPACE = 'rollback-daemonset-demo';
+const ROLLBACK = { 'to-revision': 'previous' };
+/** A gate that shows why the rollout failed, with the log of a container, rolls back, and fails all the same. */
+const GATE = { ...ROLLBACK, command: 'status', 'rollback-on-failure': 'true', 'failure-grace': '5s', 'log-lines': '10' };
 
 /** A cluster to run the demo on. */
 interface Stage {
   /** kubectl and its flags for this cluster. */
   kubectl: string[];
+  /** Of the step, besides the DaemonSet and the timeout. */
   inputs: Record<string, string>;
+  /** The exit status of the step. */
+  code: number;
   /** The container of a version. */
   container: (version: string) => Container;
   end: () => Promise<void> | void;
 }
 
-const { values } = parseArgs({ options: { context: { type: 'string' } } });
+const { values } = parseArgs({ options: { context: { type: 'string' }, real: { type: 'boolean', default: false } } });
 try {
-  await demonstrate(values.context === undefined ? await onTestbed() : onCluster(values.context));
+  await demonstrate(values.context === undefined ? await onTestbed(values.real) : onCluster(values.context));
 } catch (error) {
   console.error(error instanceof MissingGoError ? error.message : error);
   process.exitCode = 1;
 }
 
-async function onTestbed(): Promise<Stage> {
-  say('Starting stock Kubernetes with 10 nodes on this machine');
-  const testbed = await startTestbed({ nodes: 10, maxContainerRestartPeriod: '1s', log: console.log });
+async function onTestbed(real: boolean): Promise<Stage> {
+  say(`Starting stock Kubernetes with ${real ? 'two real nodes' : '10 simulated nodes'} on this machine`);
+  const size = real ? { nodes: 0, realNodes: 2 } : { nodes: 10 };
+  const testbed = await startTestbed({ ...size, maxContainerRestartPeriod: '1s', log: console.log });
   return {
     kubectl: [testbed.kubectl, '--kubeconfig', testbed.kubeconfig],
-    inputs: { kubeconfig: testbed.kubeconfig },
+    inputs: { ...(real ? GATE : ROLLBACK), kubeconfig: testbed.kubeconfig },
+    code: real ? 1 : 0,
     container: (version) => behaviorOf(version === 'v3' ? 'v3-crash' : version, { name: 'log-agent' }).container,
     end: () => testbed.stop(),
   };
@@ -53,7 +62,8 @@ function onCluster(context: string): Stage {
   say(`Using the cluster of context ${context}, in the temporary namespace ${NAMESPACE}`);
   return {
     kubectl: ['kubectl', '--context', context],
-    inputs: { context, 'exec-plugins': 'any' },
+    inputs: { ...ROLLBACK, context, 'exec-plugins': 'any' },
+    code: 0,
     container: (version) => ({
       name: 'log-agent',
       image: { v1: 'registry.k8s.io/pause:3.9', v2: 'registry.k8s.io/pause:3.10' }[version] ?? 'registry.k8s.io/pause:3.10-missing',
@@ -63,7 +73,7 @@ function onCluster(context: string): Stage {
   };
 }
 
-async function demonstrate({ kubectl, inputs, container, end }: Stage): Promise<void> {
+async function demonstrate({ kubectl, inputs, code, container, end }: Stage): Promise<void> {
   const [program = '', ...flags] = kubectl;
   const run = (parameters: string[], input = ''): string =>
     execFileSync(program, [...flags, ...(parameters.includes('namespace') ? [] : ['--namespace', NAMESPACE]), ...parameters], {
@@ -88,17 +98,17 @@ async function demonstrate({ kubectl, inputs, container, end }: Stage): Promise<
     await untilStuck(run);
     process.stdout.write(run(['get', 'daemonset,pods']));
 
-    say('Rolling back with the action, started as on a runner');
-    const step = await startStep(
-      { daemonset: `${NAMESPACE}/log-agent`, 'to-revision': 'previous', timeout: '5m', ...inputs },
-      process.env,
-      console.log,
-    ).done;
+    say(
+      inputs['command'] === undefined
+        ? 'Rolling back with the action, started as on a runner'
+        : 'Checking the rollout with the action, started as on a runner',
+    );
+    const step = await startStep({ daemonset: `${NAMESPACE}/log-agent`, timeout: '5m', ...inputs }, process.env, console.log).done;
     say('The history that kubectl shows now');
     process.stdout.write(run(['rollout', 'history', 'daemonset/log-agent']).trim());
     say('The job summary');
     await show(step.summary);
-    if (step.code !== 0) throw new Error(`The action ended with exit code ${step.code}.`);
+    if (step.code !== code) throw new Error(`The action ended with exit code ${step.code} instead of ${code}.`);
     expectVersion('v2', run, container);
     say('Every node runs v2 again');
   } finally {
