@@ -226,7 +226,7 @@ const rows: Record<string, Row> = {
     inputs: { ...soon, 'failure-grace': '2s' },
     outcome: 'stalled',
     reason: 'starting',
-    says: /5 pods are still starting \(PodInitializing\)/,
+    says: /5 pods are still starting: init container "setup" has not completed/,
     within: 15,
   },
   'fail-fast: false waits for the deadline, and names the cause all the same': {
@@ -390,7 +390,7 @@ describe('a rollout of', () => {
       expect(text).toContain('cannot open the log directory');
       expect(text).toMatch(/Back-off restarting failed container agent/);
       expect(text.replace(/&#\d+;/g, (entity) => String.fromCodePoint(Number(entity.slice(2, -1))))).toMatch(
-        /kubectl logs --namespace \S+ agent-\w+ --container agent --previous/,
+        /kubectl logs --namespace \S+ agent-\w+ --container agent/,
       );
     }
     const [{ causes }] = JSON.parse(step.outputs['results'] ?? '') as Any[];
