@@ -130,11 +130,11 @@ const rows: Record<string, Row> = {
   'mount-host-path': mount(/\/no\/such\/folder is not a directory/),
   'mount-pvc': unschedulable(/persistentvolumeclaim "data" not found/),
   'mount-secret': mount(/secret "agent-tls" not found/),
-  'mount-subpath': startError(/error mounting/),
+  'mount-subpath': startError(/create mountpoint for \/agent\/data mount/),
   oom: oom('container "agent"'),
   'oom-tiny': failed(
     'pod-sandbox',
-    /1 pod cannot start, because the node cannot create the pod sandbox: Failed to create pod sandbox: /,
+    /1 pod cannot start, because the node cannot create the pod sandbox: .*container init was OOM-killed \(memory limit too low\?\)/,
     describePod,
     /FailedCreatePodSandBox/,
   ),

@@ -100,8 +100,6 @@ function knowable(stream: Stream, sign: RegExp, crashes: boolean, grace: number)
   return Math.min(...[...first].map(([uid, at]) => Math.max(at + grace, crashes ? (third.get(uid) ?? Number.POSITIVE_INFINITY) : 0)));
 }
 
-const start =
-  'failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process:';
 const crash = (container: string, how: string): string => `N pods crash: ${container} exits after every start (${how}, N restarts)`;
 
 const unrecoverable: Record<string, [cause: Cause, sign: RegExp, sentence: string | RegExp, options?: { crashes: true }]> = {
@@ -166,12 +164,12 @@ const unrecoverable: Record<string, [cause: Cause, sign: RegExp, sentence: strin
   'run-error': [
     'start-error',
     /"RunContainerError"/,
-    `N pods cannot start container "agent" (RunContainerError): ${start} error during container init: exec: "/no-such-program": stat /no-such-program: no such file or directory`,
+    `N pods cannot start container "agent" (RunContainerError): exec: "/no-such-program": stat /no-such-program: no such file or directory`,
   ],
   'runtime-handler': [
     'pod-sandbox',
     /"FailedCreatePodSandBox"/,
-    'N pods cannot start, because the node cannot create the pod sandbox: Failed to create pod sandbox: rpc error: code = Unknown desc = unable to get OCI runtime for sandbox "ID": no runtime for "nonesuch" is configured',
+    'N pods cannot start, because the node cannot create the pod sandbox: Failed to create pod sandbox: unable to get OCI runtime for sandbox "ID": no runtime for "nonesuch" is configured',
   ],
   'sidecar-crash': ['crash-loop', /"terminated"/, crash('sidecar container "setup"', 'exit code 4'), { crashes: true }],
   sysctl: [

@@ -88,8 +88,13 @@ function pullProblem({ reason, message }: Trouble): string {
   return message === '' ? reason : shortened(message);
 }
 
-/** The start and the end: the end of a chain of errors says what went wrong. */
-function shortened(message: string): string {
+/** What each layer of a container runtime puts before the error of the next one. It says only which layers there are. */
+const LAYERS =
+  /\b(failed to create (containerd|shim) task|OCI runtime create failed|runc create failed|unable to start container process|error during container init|rpc error: code = Unknown desc =):? /g;
+
+/** Without the layers of the runtime. Of a long one, the start and the end: the end of a chain of errors says what went wrong. */
+function shortened(full: string): string {
+  const message = full.replace(LAYERS, '');
   const start = LONGEST_MESSAGE / 3;
   return message.length <= LONGEST_MESSAGE ? message : `${message.slice(0, start - 1)}…${message.slice(start - LONGEST_MESSAGE)}`;
 }

@@ -1,5 +1,5 @@
 // Agent is the only program in the images of a real node. Its first argument, by default the ending of the image's tag, selects a
-// behavior; the other arguments depend on it. SIGTERM ends it with exit code 0, unless stated otherwise.
+// behavior; the other arguments depend on it. All output goes to one stream, so that its order is kept. SIGTERM ends it with exit code 0, unless stated otherwise.
 package main
 
 import (
@@ -41,7 +41,7 @@ func main() {
 	}
 	behavior, ok := behaviors[name]
 	if !ok {
-		fmt.Fprintf(os.Stderr, "level=fatal msg=\"unknown behavior\" behavior=%s\n", name)
+		fmt.Printf("level=fatal msg=\"unknown behavior\" behavior=%s\n", name)
 		os.Exit(2)
 	}
 	if name != "print" && name != "init" && name != "sleep" {
@@ -105,8 +105,8 @@ func crash(args []string) {
 }
 
 func fail(code int) {
-	fmt.Fprintln(os.Stderr, `level=error msg="cannot open the log directory" path=/var/log/pods error="permission denied"`)
-	fmt.Fprintf(os.Stderr, "level=fatal msg=\"giving up\" exit_code=%d\n", code)
+	fmt.Println(`level=error msg="cannot open the log directory" path=/var/log/pods error="permission denied"`)
+	fmt.Printf("level=fatal msg=\"giving up\" exit_code=%d\n", code)
 	if path := os.Getenv("TERMINATION_MESSAGE_PATH"); path != "" {
 		_ = os.WriteFile(path, []byte("cannot open the log directory\n"), 0o644)
 	}
@@ -124,7 +124,7 @@ func allocate() {
 		}
 		kept = append(kept, block)
 	}
-	fmt.Fprintf(os.Stderr, "level=fatal msg=\"the container has no memory limit\" bytes=%d\n", len(kept)*4<<20)
+	fmt.Printf("level=fatal msg=\"the container has no memory limit\" bytes=%d\n", len(kept)*4<<20)
 	os.Exit(1)
 }
 
@@ -133,7 +133,7 @@ func fill(args []string) {
 		fail(2)
 	}
 	if err := os.WriteFile(args[1], make([]byte, number(args, 0, 1)<<20), 0o644); err != nil {
-		fmt.Fprintf(os.Stderr, "level=fatal msg=%q\n", err)
+		fmt.Printf("level=fatal msg=%q\n", err)
 		os.Exit(1)
 	}
 	wait()
