@@ -194,6 +194,8 @@ const rows: Record<string, Row> = {
   'unschedulable-memory': unschedulable(/Insufficient memory/),
 };
 
+/** `KINDS=crash,oom npm run test:node -- diagnosis` runs only these. */
+const selected = process.env['KINDS']?.split(',') ?? Object.keys(rows);
 /** How many rows run at the same time. They mostly wait. */
 const AT_ONCE = 10;
 
@@ -244,8 +246,7 @@ describeOnRealNode('a rollout on a real node', () => {
   const played = new Map<string, Promise<Played>>();
 
   beforeAll(() => {
-    const only = process.env['KINDS']?.split(',');
-    const waiting = Object.keys(rows).filter((kind) => only?.includes(kind) ?? true);
+    const waiting = [...selected];
     const resolvers = new Map(waiting.map((kind) => [kind, Promise.withResolvers<Played>()]));
     for (const [kind, { promise }] of resolvers) {
       promise.catch(() => {});
@@ -261,7 +262,7 @@ describeOnRealNode('a rollout on a real node', () => {
   });
   afterAll(() => Promise.allSettled(played.values()));
 
-  test.each(Object.keys(rows))(
+  test.each(selected)(
     '%s',
     async (kind) => {
       const { outcome, reason, says, next, shows } = rows[kind] as Row;
