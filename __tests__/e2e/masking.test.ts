@@ -38,20 +38,25 @@ beforeAll(async () => {
   for (const { metadata } of items.filter(isCrashed)) {
     const involvedObject = { apiVersion: 'v1', kind: 'Pod', namespace: fleet.namespace, name: metadata.name, uid: metadata.uid };
     const time = new Date(Date.now() + 60_000).toISOString().replace(/\.\d+/, '');
-    const event = {
+    const event = (type: string, reason: string, message: string): object => ({
       apiVersion: 'v1',
       kind: 'Event',
-      metadata: { name: `unhealthy-${metadata.name}` },
+      metadata: { name: `${reason.toLowerCase()}-${metadata.name}` },
       involvedObject,
-      type: 'Warning',
-      reason: 'Unhealthy',
-      message: `Liveness probe failed: Get "http://10.0.0.1/healthz?token=hunter-query": ${others.join(' ')} hunter-body`,
+      type,
+      reason,
+      message,
       source: { component: 'kubelet' },
       count: 9,
       firstTimestamp: time,
       lastTimestamp: time,
-    };
-    await fleet.kubectl(['create', '-f', '-'], JSON.stringify(event));
+    });
+    const quoted = `Get "http://10.0.0.1/healthz?token=hunter-query": ${others.join(' ')} hunter-body`;
+    const items = [
+      event('Warning', 'Unhealthy', `Liveness probe failed: ${quoted}`),
+      event('Normal', 'Killing', 'Container agent failed liveness probe, will be restarted'),
+    ];
+    await fleet.kubectl(['create', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
   }
 });
 afterAll(() => fleet.remove());
