@@ -48,11 +48,12 @@ export function execute(program: string, parameters: string[], input = ''): Prom
 /** Waits until a condition holds. Fails after a minute with the last value. */
 export async function eventually<T>(what: string, look: () => T | Promise<T>, holds: (seen: T) => boolean): Promise<T> {
   const end = Date.now() + 60_000;
-  for (;;) {
+  // Less and less often: most looks start kubectl, and the tests share two cores.
+  for (let pauseMs = 100; ; pauseMs = Math.min(1.5 * pauseMs, 500)) {
     const seen = await look();
     if (holds(seen)) return seen;
     if (Date.now() > end) throw new Error(`Waited in vain for ${what}. Seen last: ${JSON.stringify(seen, null, 1)?.slice(0, 4_000)}`);
-    await new Promise((next) => setTimeout(next, 100));
+    await new Promise((next) => setTimeout(next, pauseMs));
   }
 }
 
