@@ -1,6 +1,6 @@
 /**
  * Every way in which an answer can end, at every request of every command, on real processes. The test checks what must hold for all of
- * them. How each one ends is listed in docs/faults.md, which `FAULTS=write npm run test:e2e -- e2e/fault-table` regenerates.
+ * them. How each one ends is listed in docs/faults.md, which `FAULTS=write npm run test:faults` regenerates.
  */
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
