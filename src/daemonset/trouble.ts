@@ -169,12 +169,36 @@ function troubleOfContainer(container: ContainerStatus, completes: boolean): Tro
   };
 }
 
-/** Causes that may be cured from outside, such as a network plugin that restarts. */
-const PATIENT: ReadonlySet<Cause> = new Set<Cause>(['pod-sandbox']);
+/** The answer of a registry that fails. */
+export const SERVER_ERROR = /\b5\d\d (Internal Server Error|Bad Gateway|Service Unavailable|Gateway Time-?out)/i;
+
+/** Why an image cannot be pulled, as far as the message shows. */
+export type PullFailure = 'not-found' | 'denied' | 'rate-limit' | 'unavailable' | 'unreachable' | 'unknown';
+
+const PULL_FAILURES: readonly (readonly [PullFailure, RegExp])[] = [
+  ['not-found', /not found|manifest unknown|NotFound/i],
+  ['denied', /unauthorized|denied|forbidden|authentication required|HTTP 40[13]/i],
+  ['rate-limit', /too ?many ?requests|rate limit|HTTP 429/i],
+  ['unavailable', SERVER_ERROR],
+  ['unreachable', /timeout|refused|no such host|unreachable|TLS handshake|EOF|reset/i],
+];
+
+export function pullFailureOf(message: string): PullFailure {
+  return PULL_FAILURES.find(([, pattern]) => pattern.test(message))?.[0] ?? 'unknown';
+}
+
+/** Causes that may be cured from outside: a network plugin that restarts, a registry that is away for a while. */
+function mayBeCuredFromOutside({ cause, message = '' }: CauseAndMessage): boolean {
+  return (
+    cause === 'pod-sandbox' || (cause === 'image-pull' && ['rate-limit', 'unavailable', 'unreachable'].includes(pullFailureOf(message)))
+  );
+}
+
+type CauseAndMessage = Pick<Trouble, 'cause'> & Partial<Pick<Trouble, 'message'>>;
 
 /** How long a pod must have been unable to start for a cause, given the grace period of most causes. In milliseconds. */
-export function graceOf({ cause }: Pick<Trouble, 'cause'>, grace: number): number {
-  return PATIENT.has(cause) ? Math.max(3 * grace, 90_000) : grace;
+export function graceOf(trouble: CauseAndMessage, grace: number): number {
+  return mayBeCuredFromOutside(trouble) ? Math.max(3 * grace, 90_000) : grace;
 }
 
 /**

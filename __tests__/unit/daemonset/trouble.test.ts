@@ -211,6 +211,13 @@ describe('an unrecoverable failure', () => {
     ['is a sandbox that cannot be created for a minute and a half', { ...crash, cause: 'pod-sandbox', restarts: 0 }, 90_000, true],
     ['is a container that was never created', { ...crash, cause: 'start-error', restarts: 0 }, grace, true],
     ['is a missing image, without any restart', { ...crash, cause: 'image-pull', restarts: 0 }, grace, true],
+    ...['503 Service Unavailable', '429 Too Many Requests', 'dial tcp: lookup registry.example: no such host', 'i/o timeout'].flatMap(
+      (message): [string, Trouble, number, boolean][] => [
+        [`is not a registry that is away for a minute: ${message}`, { ...crash, cause: 'image-pull', message, restarts: 0 }, 60_000, false],
+        [`is a registry that is away for longer: ${message}`, { ...crash, cause: 'image-pull', message, restarts: 0 }, 90_000, true],
+      ],
+    ),
+    ['is a registry that refuses access', { ...crash, cause: 'image-pull', message: 'denied', restarts: 0 }, grace, true],
     ['is a container that crashed and has just restarted', { ...crash, runsSince: 60_000 - 1_000 }, 60_000, true],
     ['is not a container that has run for the grace period', { ...crash, runsSince: 60_000 - grace }, 60_000, false],
   ])('%s', (_name, trouble, now, expected) => {

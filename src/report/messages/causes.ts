@@ -1,5 +1,5 @@
 import type { CauseGroup, Evidence, TroubledNode } from '../../daemonset/diagnosis.ts';
-import type { Trouble } from '../../daemonset/trouble.ts';
+import { pullFailureOf, SERVER_ERROR, type Trouble } from '../../daemonset/trouble.ts';
 import { shellQuote } from './shell.ts';
 
 /** Nodes that a sentence names. */
@@ -79,13 +79,20 @@ function pullProblem({ reason, message }: Trouble): string {
   if (reason === 'ErrImageNeverPull') return 'it is not on the node and imagePullPolicy is Never';
   const secrets = /Unable to retrieve some image pull secrets \(([^)]*)\)/.exec(message)?.[1];
   if (secrets !== undefined) return `access denied; the image pull secret ${secrets} could not be read`;
-  if (/not found|manifest unknown|NotFound/i.test(message)) return 'not found';
-  if (/unauthorized|denied|forbidden|authentication required|HTTP 40[13]/i.test(message)) return 'access denied (imagePullSecrets?)';
-  if (/too ?many ?requests|rate limit|HTTP 429/i.test(message)) return 'the registry rate limits pulls';
-  const unavailable = /\b5\d\d (Internal Server Error|Bad Gateway|Service Unavailable|Gateway Time-?out)/i.exec(message)?.[0];
-  if (unavailable !== undefined) return `the registry is unavailable (${unavailable})`;
-  if (/timeout|refused|no such host|unreachable|TLS handshake|EOF|reset/i.test(message)) return 'the registry is unreachable';
-  return message === '' ? reason : shortened(message);
+  switch (pullFailureOf(message)) {
+    case 'not-found':
+      return 'not found';
+    case 'denied':
+      return 'access denied (imagePullSecrets?)';
+    case 'rate-limit':
+      return 'the registry rate limits pulls';
+    case 'unavailable':
+      return `the registry is unavailable (${SERVER_ERROR.exec(message)?.[0]})`;
+    case 'unreachable':
+      return 'the registry is unreachable';
+    case 'unknown':
+      return message === '' ? reason : shortened(message);
+  }
 }
 
 /** What each layer of a container runtime puts before the error of the next one. It says only which layers there are. */
