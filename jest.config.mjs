@@ -17,7 +17,12 @@ export default {
   testTimeout: 180_000,
   projects: [
     { ...common, displayName: 'unit', testMatch: ['<rootDir>/__tests__/unit/**/*.test.ts'] },
-    { ...onTestbed, displayName: 'e2e', testMatch: ['<rootDir>/__tests__/{e2e,workflows}/**/*.test.ts', `!${faultTable}`] },
+    {
+      ...onTestbed,
+      displayName: 'e2e',
+      testMatch: ['<rootDir>/__tests__/{e2e,workflows}/**/*.test.ts'],
+      testPathIgnorePatterns: ['/node_modules/', faultTable],
+    },
     { ...onTestbed, displayName: 'faults', testMatch: [faultTable] },
     { ...onRealNode, displayName: 'node', testMatch: ['<rootDir>/__tests__/node/**/*.test.ts'] },
     { ...onTestbed, displayName: 'long', testMatch: ['<rootDir>/__tests__/long/**/*.test.ts'] },
