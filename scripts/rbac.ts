@@ -10,7 +10,9 @@ export function manifests(): Record<string, string> {
   return {
     'role.yaml': role('All permissions in a namespace. Together with nodes.yaml, every feature works.', []),
     'role-without-marks.yaml': role('Without the permission to record known-good versions for "to-revision: last-good".', ['marks']),
-    'role-without-diagnosis.yaml': role('Without the permissions to explain why a rollout is not progressing.', ['diagnosis']),
+    'role-without-diagnosis.yaml': role('Without the permissions to check the pods, and to explain why a rollout is not progressing.', [
+      'diagnosis',
+    ]),
     'role-minimal.yaml': role('The minimum: roll back and wait.', ['marks', 'diagnosis']),
     'nodes.yaml': manifest(
       'ClusterRole',

@@ -7,9 +7,10 @@ import type { StatusRequest } from './commands/status.ts';
 import type { AskedRevision, NamedRevision, RelativeRevision } from './daemonset/asked-revision.ts';
 import type { Tolerance } from './daemonset/diagnosis.ts';
 import { COMMANDS, type Command } from './daemonset/outcome.ts';
+import type { StableFor } from './daemonset/stability.ts';
 import type { AskedDaemonSets } from './daemonset/types.ts';
+import type { Limits } from './daemonset/verdict.ts';
 import { parseDuration } from './duration.ts';
-import type { Limits } from './rollback/track.ts';
 
 /** The inputs, parsed and checked. */
 export type Request = (RollbackRequest | StatusRequest | HistoryRequest | GuardRequest) & {
@@ -46,6 +47,7 @@ export const DEFAULTS = {
   revision: '',
   wait: 'true',
   timeout: '10m',
+  'stable-for': 'auto',
   'progress-deadline': '5m',
   'fail-fast': 'true',
   'failure-grace': '30s',
@@ -123,6 +125,7 @@ export function readInputs(environment: Readonly<Record<string, string | undefin
   }
   const timeout = readTimeout(get('timeout'), wrong);
   const limits: Limits = {
+    stableFor: readStableFor(get('stable-for'), wrong),
     progressDeadline: readDuration('progress-deadline', get('progress-deadline'), 'To wait until the timeout, use 0.', wrong),
     failFast: boolean('fail-fast'),
     failureGrace: readDuration('failure-grace', get('failure-grace'), '', wrong),
@@ -290,6 +293,12 @@ function readDuration(input: InputName, text: string, hint: string, wrong: Wrong
     wrong(input, `"${text}" is not a duration. Use one such as 30s, 5m or 1h30m, or seconds such as 300. ${hint}`.trim());
   else if (duration > LONGEST_TIMEOUT) wrong(input, `"${text}" is longer than a job can run (at most 168h).`);
   return duration ?? 0;
+}
+
+function readStableFor(text: string, wrong: Wrong): StableFor {
+  return text === 'auto'
+    ? text
+    : readDuration('stable-for', text, 'Use "auto" for what suits the template, or 0 to switch the check off.', wrong);
 }
 
 function readTolerance(text: string, wrong: Wrong): Tolerance {

@@ -147,7 +147,7 @@ const rows: Record<string, Row> = {
     options: strategy({ maxUnavailable: 1 }),
     outcome: 'failed',
     reason: 'image-pull',
-    says: /1 pod cannot pull the image .* \(node-\d+\)\. 1 of 10 nodes have the deployed version, 9 are available/,
+    says: /1 pod cannot pull the image .* \(node-\d+\)\. 1 of 10 nodes have the deployed version, and it is available on 0/,
     within: hopeless,
   },
   'maxUnavailable in percent': {
@@ -278,12 +278,39 @@ const rows: Record<string, Row> = {
     says: /kubectl delete pod/,
     within: 10,
   },
-  'a DaemonSet without a matching node': {
+  'a DaemonSet that never had a matching node': {
+    before: { podSpec: { nodeSelector: { disk: 'none' } } },
     deploy: 'v2',
     options: { podSpec: { nodeSelector: { disk: 'none' } } },
     outcome: 'complete',
     reason: 'complete',
     says: /No node matches the DaemonSet/,
+    within: 20,
+  },
+  'a version that no longer matches any node': {
+    deploy: 'v2',
+    options: { podSpec: { nodeSelector: { disk: 'none' } } },
+    outcome: 'failed',
+    reason: 'no-nodes',
+    says: /no longer matches 10 nodes that revision 1 matched \(node-1, .*\); no node is left\. Its nodeSelector is disk=none\./,
+    within: 20,
+  },
+  'a version that no longer matches one node': {
+    deploy: 'v2',
+    options: {
+      podSpec: {
+        affinity: {
+          nodeAffinity: {
+            requiredDuringSchedulingIgnoredDuringExecution: {
+              nodeSelectorTerms: [{ matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'NotIn', values: ['node-7'] }] }],
+            },
+          },
+        },
+      },
+    },
+    outcome: 'failed',
+    reason: 'no-nodes',
+    says: /no longer matches 1 node that revision 1 matched \(node-7\); \d+ nodes are left\. It has a nodeAffinity\./,
     within: 20,
   },
   'a DaemonSet that is deleted meanwhile': {
@@ -441,7 +468,8 @@ describe('a gate', () => {
     await testbed.pause('kube-controller-manager');
     try {
       const step = await fleet.rollback({ command: 'status', 'progress-deadline': '4s' });
-      expectStep(step, { code: 1, outputs: { outcome: 'stalled', available: '0' } });
+      expectStep(step, { code: 1, outputs: { outcome: 'stalled', available: '5' } });
+      expect(step.log).toContain('the counters of the DaemonSet controller do not show it');
       expect(Number(step.outputs['duration-seconds'])).toBeGreaterThanOrEqual(13);
     } finally {
       await testbed.resume('kube-controller-manager');
@@ -464,6 +492,7 @@ describe('a gate', () => {
     const step = await fleet.rollback({ command: 'status', 'failure-grace': '3s', 'tolerate-unavailable': '20%' });
     expectStep(step, { code: 0, outputs: { outcome: 'complete' } });
     expect(step.summary).toContain('Tolerated, by tolerate-unavailable');
+    expect(fleet.marks()).toBe(0);
     expect(step.log).toMatch(/^1 node is not ready.* \(node-3\)\. Next: kubectl describe node node-3$/m);
     expect(step.outputs['results']).toContain('node-3');
   });
@@ -530,10 +559,10 @@ describe('without the right to read', () => {
   const inputs = { command: 'status', 'failure-grace': '4s', 'progress-deadline': '12s', 'log-lines': '5' };
 
   test('pods, it ends as stalled without a cause, and names the missing rule', async () => {
-    const step = await fleet.rollback({ ...inputs, kubeconfig: await fleet.kubeconfigOf(bare) });
+    const step = await fleet.rollback({ ...inputs, 'stable-for': 'auto', kubeconfig: await fleet.kubeconfigOf(bare) });
     expectStep(step, { code: 1, outputs: { outcome: 'stalled', reason: 'no-progress' } });
     expect(step.log).toMatch(
-      /^::warning::Could not determine which pods are blocking the rollout\. .*resources: \["pods"\], verbs: \["list"\]/m,
+      /^::warning::Could not determine which pods are blocking the rollout, nor whether they crash\. .*resources: \["pods"\], verbs: \["list"\]/m,
     );
   });
 

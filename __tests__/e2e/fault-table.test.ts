@@ -17,10 +17,10 @@ import { obstruct } from './webhook.ts';
 
 /** The requests of each command, in their order. `post` is the post step of a guard whose job has failed. */
 const REQUESTS = {
-  rollback: ['get', 'list', 'dry-run', 'patch', 'watch', 'mark'],
-  status: ['get', 'list', 'watch', 'mark'],
+  rollback: ['get', 'list', 'dry-run', 'patch', 'watch', 'pods', 'mark'],
+  status: ['get', 'list', 'watch', 'pods', 'mark'],
   guard: ['get', 'list'],
-  post: ['get', 'list', 'dry-run', 'patch', 'watch'],
+  post: ['get', 'list', 'dry-run', 'patch', 'watch', 'pods'],
   history: ['get', 'list', 'pods'],
 } as const satisfies Record<string, Kind[]>;
 type Command = keyof typeof REQUESTS;
@@ -178,6 +178,8 @@ interface Prepared {
 async function prepare(lane: Lane): Promise<Prepared> {
   const { command, step, fleet, proxy, revisions, folder } = lane;
   const { kubeconfig } = proxy;
+  // Then the only list of pods is the one that verifies the counters.
+  const stable = step === 'pods' ? { 'stable-for': '0' } : {};
   const current = tagOf((await fleet.daemonSet()).spec.template);
   const other = [...revisions.keys()].find((tag) => tag !== current) as string;
   // So that there is a mark to set, and none to remove.
@@ -186,23 +188,24 @@ async function prepare(lane: Lane): Promise<Prepared> {
     case 'rollback':
       return {
         tag: other,
-        start: (timeout, inputs) => fleet.start({ kubeconfig, 'to-revision': revisions.get(other) as string, timeout, ...inputs }),
+        start: (timeout, inputs) =>
+          fleet.start({ kubeconfig, 'to-revision': revisions.get(other) as string, timeout, ...stable, ...inputs }),
       };
     case 'status':
       // It takes two seconds, so that it is watched.
       if (step === 'watch') await fleet.deploy(other, { maxUnavailable: 1, spec: { minReadySeconds: 2 } });
       return {
         tag: step === 'watch' ? other : current,
-        start: (timeout, inputs) => fleet.start({ command, kubeconfig, timeout, ...inputs }),
+        start: (timeout, inputs) => fleet.start({ command, kubeconfig, timeout, ...stable, ...inputs }),
       };
     case 'post': {
       await fleet.kubectl(['rollout', 'status', 'daemonset/agent', '--timeout=60s']);
       // Each is a run of its own.
       const environment = { RUNNER_TEMP: folder, GITHUB_RUN_ID: String(Date.now()) };
-      const { state } = await fleet.start({ command: 'guard', kubeconfig }, environment).done;
+      const { state } = await fleet.start({ command: 'guard', kubeconfig, ...stable }, environment).done;
       await fleet.rollOut(other, { maxUnavailable: 1 });
       proxy.seen.length = 0;
-      return { tag: current, start: (timeout, inputs) => fleet.post(state, { kubeconfig, timeout, ...inputs }, environment) };
+      return { tag: current, start: (timeout, inputs) => fleet.post(state, { kubeconfig, timeout, ...stable, ...inputs }, environment) };
     }
     default:
       return {
@@ -390,7 +393,7 @@ test('the controller-manager stands still', async () => {
   const cells = await whileAtTheirSteps('20s', async (release, ends) => {
     // What is written before is rolled out before.
     for (const { fleet, step } of lanesOf('rollback'))
-      if (step === 'watch' || step === 'mark') await fleet.kubectl(['rollout', 'status', 'daemonset/agent', '--timeout=60s']);
+      if (['watch', 'pods', 'mark'].includes(step)) await fleet.kubectl(['rollout', 'status', 'daemonset/agent', '--timeout=60s']);
     await testbed.pause('kube-controller-manager');
     release();
     await Promise.allSettled(ends);

@@ -50,7 +50,8 @@ describe('records', () => {
       outputs: { outcome: 'recorded', reason: 'recorded', changed: 'false', 'old-revision': '2', 'controller-revision': name },
     });
     expect(step.summary).toMatch(/^## ✅ Recorded: DaemonSet /);
-    expect(fleet.requests()).toEqual(['get daemonsets', 'list controllerrevisions']);
+    // The last one checks that stable-for can be granted.
+    expect(fleet.requests()).toEqual(['get daemonsets', 'list controllerrevisions', 'list pods']);
     const { path } = kept(step);
     expect(path.startsWith(temp)).toBe(true);
     expect(statSync(path).mode & 0o777).toBe(0o600);

@@ -51,6 +51,7 @@ describe('the good mark', () => {
       name,
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
       run: 'https://github.com/octo/fleet/actions/runs/1',
+      images: { 'registry.example/agent:v2': expect.stringMatching(/^sha256:[0-9a-f]{64}$/) },
     });
     expect(Math.abs(Date.now() - Date.parse(all[name].time))).toBeLessThan(120_000);
 
@@ -80,17 +81,20 @@ describe('the good mark', () => {
     expect(await marked()).toEqual([3, 5]);
   });
 
-  test('is not set without a wait, in a dry run, without matching nodes, after a failure, and with tolerated nodes', async () => {
+  test('is not set without a wait, in a dry run, without matching nodes, and after a failure', async () => {
     await rollOut('v1', 'v2');
-    for (const inputs of [{ ...gate, wait: 'false' }, { 'to-revision': '2', wait: 'false' }, { 'dry-run': 'true' }])
+    for (const inputs of [{ ...gate, wait: 'false', 'stable-for': '0' }, { 'to-revision': '2', wait: 'false' }, { 'dry-run': 'true' }])
       expect((await fleet.rollback(inputs as Record<string, string>)).code).toBe(0);
 
     await fleet.deploy('v3', { podSpec: { nodeSelector: { no: 'node' } } });
-    expectStep(await fleet.rollback(gate), { code: 0, outputs: { outcome: 'complete', desired: '0' } });
+    expectStep(await fleet.rollback({ ...gate, 'tolerate-unavailable': '100%' }), {
+      code: 0,
+      outputs: { outcome: 'complete', desired: '0' },
+    });
 
     await fleet.getStuck('v4-crash', { maxUnavailable: 1 });
     const tolerating = await fleet.rollback({ ...gate, ...quickly, 'tolerate-unavailable': '100%' });
-    expectStep(tolerating, { code: 0, outputs: { outcome: 'complete', available: '0' } });
+    expectStep(tolerating, { code: 1, outputs: { outcome: 'stalled', available: '0' } });
     expectStep(await fleet.rollback({ ...gate, ...quickly }), { code: 1, outputs: { changed: 'false' } });
     expect(fleet.marks()).toBe(0);
   });
@@ -139,7 +143,7 @@ describe('the good mark', () => {
       ['apps', 'controllerrevisions', ['list']],
     ]);
     await rollOutGood('v1', 'v2');
-    const left = await fleet.rollback({ kubeconfig, 'to-revision': '1' });
+    const left = await fleet.rollback({ kubeconfig, 'to-revision': '1', 'stable-for': 'auto' });
     expectStep(left, { code: 0, outputs: { outcome: 'rolled-back' } });
     const rule = `Add this rule to a Role in namespace ${fleet.namespace}, to mark .*resources: \\["controllerrevisions"\\], verbs: \\["patch"\\]`;
     expect(left.log).toMatch(
@@ -147,14 +151,19 @@ describe('the good mark', () => {
     );
 
     await rollOut('v3');
-    const step = await fleet.rollback({ ...gate, kubeconfig });
+    const listing = await fleet.kubeconfigOf([
+      ['apps', 'daemonsets', ['get', 'watch']],
+      ['apps', 'controllerrevisions', ['list']],
+      ['', 'pods', ['list', 'watch']],
+    ]);
+    const step = await fleet.rollback({ ...gate, kubeconfig: listing });
     expectStep(step, { code: 0, outputs: { outcome: 'complete' } });
     expect(step.log).toMatch(new RegExp(`^Could not set the good mark on ControllerRevision agent-\\w+, .*last-good.* ${rule}`, 'm'));
     expect(step.log).not.toContain('::warning::');
     expect(Object.keys(await marks())).toHaveLength(2);
   });
 
-  test('is not set if the counters are in doubt and the account is not allowed to list pods', async () => {
+  test('is not set if the account is not allowed to list pods, and the step says what was not checked', async () => {
     await rollOut('v1');
     await fleet.storeRevision('agent-twin', await fleet.revision(1), (copy) => {
       copy.revision = 2;
@@ -168,8 +177,10 @@ describe('the good mark', () => {
       [limited, []],
       [fleet.testbed.kubeconfig, [2]],
     ] as const) {
-      expectStep(await fleet.rollback({ ...gate, kubeconfig }), { code: 0, outputs: { outcome: 'complete', available: '10' } });
+      const step = await fleet.rollback({ ...gate, kubeconfig, 'stable-for': 'auto' });
+      expectStep(step, { code: 0, outputs: { outcome: 'complete', available: '10' } });
       expect(await marked()).toEqual(all);
+      expect(step.summary.includes('Only the counters of the DaemonSet controller were checked')).toBe(all.length === 0);
     }
   });
 
@@ -229,7 +240,7 @@ describe('last-good', () => {
     await rollOut('v3');
     await fleet.getStuck('v4-crash', fast);
     const before = fleet.requests().length;
-    const step = await fleet.rollback(lastGood, run(2));
+    const step = await fleet.rollback({ ...lastGood, 'stable-for': '0' }, run(2));
     expectStep(step, {
       code: 0,
       outputs: { outcome: 'rolled-back', 'old-revision': '4', 'target-revision': '2', 'new-revision': '5', 'change-cause': 'deploy v2' },
@@ -246,6 +257,7 @@ describe('last-good', () => {
       'patch daemonsets dryRun',
       'patch daemonsets',
       'watch daemonsets',
+      'list pods',
     ]);
 
     // The same run resumes, another one is refused, and a new deploy makes the record void.
@@ -313,7 +325,7 @@ describe('last-good', () => {
       [5, '2', /revision \d+ has the most Ready pods: 5\./],
     ])('is the version with the most Ready pods, the newest of equals: %i of 10 run v2', async (onSecond, target, why) => {
       await spread(onSecond);
-      const step = await fleet.rollback({ ...lastGood, 'dry-run': 'true' });
+      const step = await fleet.rollback({ ...lastGood, 'dry-run': 'true', 'stable-for': 'auto' });
       expectStep(step, { code: 0, outputs: { outcome: 'dry-run', 'target-revision': target } });
       expect(step.log).toMatch(why);
       expect(fleet.requests()).toEqual(['get daemonsets', 'list controllerrevisions', 'list pods', 'patch daemonsets dryRun']);

@@ -10,7 +10,9 @@ import { type Any, execute, expectStep, Fleet, type ManifestOptions } from './su
 const fast: ManifestOptions = { maxUnavailable: '100%' };
 const crash = { 'failure-grace': '4s', 'progress-deadline': '60s', 'log-lines': '5' };
 /** Without the right to list pods, the step can only wait. */
-const blind = { 'list pods': { 'progress-deadline': '12s' } };
+const blind = { 'list pods': { 'progress-deadline': '12s', 'stable-for': 'auto' } };
+/** The same for a rollout that succeeds: only its counters are checked. */
+const counters = { 'list pods': { 'stable-for': 'auto' } };
 
 /** A rule, named as in the audit log and in messages: `list pods`. */
 type Rule = string;
@@ -49,6 +51,7 @@ const commands: Record<string, Command> = {
       await fleet.getStuck('v2-missing');
     },
     run: (fleet, inputs) => fleet.rollback(inputs),
+    inputsWithout: counters,
     ends: 'rolled-back',
     without: {
       'get daemonsets': 'error',
@@ -57,11 +60,14 @@ const commands: Record<string, Command> = {
       // Only noticed after the write: the rollout is followed by polling.
       'watch daemonsets': 'rolled-back',
       'patch controllerrevisions': 'rolled-back',
+      'list pods': 'rolled-back',
+      'watch pods': 'rolled-back',
     },
   },
   status: {
     prepare: (fleet) => fleet.rollOut('v1', fast),
-    run: (fleet, inputs) => fleet.rollback({ command: 'status', ...inputs }),
+    run: (fleet, inputs) => fleet.rollback({ command: 'status', 'stable-for': '0', ...inputs }),
+    inputsWithout: counters,
     ends: 'complete',
     without: {
       'get daemonsets': 'error',
@@ -69,7 +75,6 @@ const commands: Record<string, Command> = {
       'patch controllerrevisions': 'complete',
       'list pods': 'complete',
     },
-    silent: ['list pods'],
   },
   'status of pods that crash': {
     prepare: rollOutThenCrash,
@@ -124,8 +129,11 @@ const commands: Record<string, Command> = {
   guard: {
     prepare: rollOutTwo,
     run: (fleet, inputs) => fleet.rollback({ command: 'guard', ...inputs }),
+    inputsWithout: counters,
     ends: 'recorded',
-    without: { 'get daemonsets': 'error', 'list controllerrevisions': 'error' },
+    without: { 'get daemonsets': 'error', 'list controllerrevisions': 'error', 'list pods': 'recorded' },
+    // Read only to check that an explicit stable-for can be granted.
+    silent: ['list pods'],
   },
   "guard's post step": {
     prepare: async (fleet) => {
@@ -134,6 +142,7 @@ const commands: Record<string, Command> = {
       await fleet.getStuck('v2-missing');
     },
     run: (fleet, inputs) => fleet.post(guarded.get(fleet)?.state ?? {}, inputs).done,
+    inputsWithout: counters,
     // A post step cannot set outputs.
     ended: async (_step, fleet) => ((await fleet.image()) === 'v1' ? 'restored' : 'left'),
     ends: 'restored',
@@ -143,6 +152,8 @@ const commands: Record<string, Command> = {
       'patch daemonsets': 'left',
       'watch daemonsets': 'restored',
       'patch controllerrevisions': 'restored',
+      'list pods': 'restored',
+      'watch pods': 'restored',
     },
   },
 };
@@ -234,10 +245,9 @@ test('a Role with the name of one DaemonSet is sufficient for that one only', as
     const kubeconfig = await fleet.kubeconfigWith([{ ...role, rules: [one, ...others] }]);
     const other = fleet.beside('other');
     for (const each of [fleet, other]) await rollOutTwo(each);
-    const step = await fleet.rollback({ kubeconfig });
+    const step = await fleet.rollback({ kubeconfig, 'stable-for': 'auto' });
     expectStep(step, { code: 0, outputs: { outcome: 'rolled-back' } });
-    // Only the rule for the good mark is missing.
-    expect(hints(step)).toEqual(['patch controllerrevisions']);
+    expect(hints(step)).toEqual(['list pods']);
     expectStep(await other.rollback({ kubeconfig }), { code: 1, outputs: { outcome: 'error', reason: 'forbidden' } });
   } finally {
     await fleet.remove();
@@ -266,4 +276,26 @@ test('the commands in docs/authentication.md create an account with all rules', 
   } finally {
     await fleet.remove();
   }
+});
+
+describe('an explicit stable-for without the right to list pods', () => {
+  test.each([
+    ['a rollback', {}],
+    ['a dry run', { 'dry-run': 'true' }],
+    ['a gate', { command: 'status' }],
+    ['a guard, before the deploy', { command: 'guard' }],
+  ])('is refused before anything is written: %s', async (_name, inputs) => {
+    const fleet = await Fleet.create();
+    try {
+      await rollOutTwo(fleet);
+      const kubeconfig = await fleet.kubeconfigWith([read('role-without-diagnosis.yaml')]);
+      const step = await fleet.rollback({ kubeconfig, 'stable-for': '20s', ...inputs });
+      expectStep(step, { code: 1, outputs: { outcome: 'error', reason: 'forbidden', changed: 'false' } });
+      expect(step.log).toMatch(/::error .*Input stable-for: 20\.0 s requires permission to list pods\. .*omit stable-for/);
+      expect(hints(step)).toEqual(['list pods']);
+      expect([fleet.writes(), fleet.marks()]).toEqual([0, 0]);
+    } finally {
+      await fleet.remove();
+    }
+  });
 });

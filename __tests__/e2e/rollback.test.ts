@@ -9,13 +9,13 @@ beforeEach(async () => {
 afterEach(() => fleet.remove());
 
 describe('rolls back', () => {
-  test('a stuck rollout to the previous revision with one write and six requests, including the good mark', async () => {
+  test('a stuck rollout to the previous revision with one write and seven requests, including the good mark', async () => {
     await fleet.rollOut('v1');
     await fleet.rollOut('v2', { annotations: { team: 'observability' } });
     await fleet.getStuck('v3-crash', { annotations: { team: 'observability' } });
     const before = await fleet.daemonSet();
 
-    const step = await fleet.rollback();
+    const step = await fleet.rollback({ 'stable-for': '0' });
 
     expectStep(step, {
       code: 0,
@@ -53,7 +53,7 @@ describe('rolls back', () => {
       await eventually(
         'the audit log',
         () => fleet.requests(),
-        (all) => all.length >= 6,
+        (all) => all.length >= 7,
       ),
     ).toEqual([
       'get daemonsets',
@@ -61,6 +61,7 @@ describe('rolls back', () => {
       'patch daemonsets dryRun',
       'patch daemonsets',
       'watch daemonsets',
+      'list pods',
       'patch controllerrevisions',
     ]);
     expect(step.summary).toContain('Revision 3 → 4, which restores revision 2');

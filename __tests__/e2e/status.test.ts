@@ -55,9 +55,13 @@ test('accepts only the expected revision, and ends when that is no longer curren
 });
 
 test('reports the current state without a wait', async () => {
-  expectStep(await fleet.rollback({ ...gate, wait: 'false' }), { code: 0, outputs: { outcome: 'complete' } });
+  const now = { ...gate, wait: 'false' };
+  expectStep(await fleet.rollback({ ...now, 'stable-for': '0' }), { code: 0, outputs: { outcome: 'complete' } });
+  const young = await fleet.rollback({ ...now, 'stable-for': '1h' });
+  expectStep(young, { code: 1, outputs: { outcome: 'pending', reason: 'not-waited', available: '10' } });
+  expect(young.log).toContain('10 pods run, but not yet for long enough');
   await fleet.getStuck('v2-missing');
-  const step = await fleet.rollback({ ...gate, wait: 'false' });
+  const step = await fleet.rollback(now);
   expectStep(step, { code: 1, outputs: { outcome: 'pending', reason: 'not-waited' } });
   expect(step.summary).toMatch(/^## ❌ Not rolled out yet/);
 });
@@ -81,7 +85,7 @@ test('ends at the timeout, when the DaemonSet is deleted, and when the job is ca
 
 test('waits with an account that is not allowed to list ControllerRevisions, and warns about the missing rule', async () => {
   const kubeconfig = await fleet.kubeconfigOf([['apps', 'daemonsets', ['get', 'watch']]]);
-  const step = await fleet.rollback({ ...gate, kubeconfig });
+  const step = await fleet.rollback({ ...gate, kubeconfig, 'stable-for': 'auto' });
   expectStep(step, { code: 0, outputs: { outcome: 'complete', 'old-revision': '', available: '10' } });
   expect(step.log).toMatch(
     /^::warning::Could not determine which revision this is\. .*resources: \["controllerrevisions"\], verbs: \["list"\]/m,

@@ -296,7 +296,7 @@ export class Fleet {
 
   start(inputs: Record<string, string> = {}, environment: Record<string, string> = {}): RunningStep {
     return startStep(
-      { kubeconfig: this.testbed.kubeconfig, daemonset: `${this.namespace}/${this.name}`, timeout: '100s', ...inputs },
+      { kubeconfig: this.testbed.kubeconfig, daemonset: `${this.namespace}/${this.name}`, timeout: '100s', 'stable-for': '1s', ...inputs },
       environment,
     );
   }
@@ -312,6 +312,7 @@ export class Fleet {
       kubeconfig,
       daemonset: `${this.namespace}/${this.name}`,
       timeout: '100s',
+      'stable-for': '1s',
       command: 'guard',
       'job-status': 'failure',
       ...inputs,

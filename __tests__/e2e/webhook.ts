@@ -7,8 +7,16 @@ interface Review {
   request: { uid: string; dryRun?: boolean };
 }
 
-/** Adds an admission webhook for updates of a namespace's DaemonSets until that is removed. If `answer` returns undefined, it never answers. */
-async function admit(fleet: Fleet, kind: 'Mutating' | 'Validating', answer: (review: Review) => object | undefined): Promise<void> {
+const DAEMONSET_UPDATES = { apiGroups: ['apps'], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['daemonsets'] };
+const NEW_PODS = { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] };
+
+/** Adds an admission webhook for requests in a namespace until that is removed. If `answer` returns undefined, it never answers. */
+async function admit(
+  fleet: Fleet,
+  kind: 'Mutating' | 'Validating',
+  answer: (review: Review) => object | undefined,
+  rule: object = DAEMONSET_UPDATES,
+): Promise<void> {
   const { testbed } = fleet;
   const server = createServer(servingCertificate(testbed), async (request, response) => {
     let body = '';
@@ -27,7 +35,7 @@ async function admit(fleet: Fleet, kind: 'Mutating' | 'Validating', answer: (rev
   const webhook = {
     name: 'fleet.example.com',
     clientConfig: { url: `https://127.0.0.1:${port}/`, caBundle: readFileSync(testbed.caFile).toString('base64') },
-    rules: [{ apiGroups: ['apps'], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['daemonsets'] }],
+    rules: [rule],
     namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': name } },
     sideEffects: 'None',
     timeoutSeconds: 1,
@@ -47,6 +55,24 @@ async function admit(fleet: Fleet, kind: 'Mutating' | 'Validating', answer: (rev
     server.close();
     server.closeAllConnections();
   });
+}
+
+/** Changes each pod that is created in a namespace, by a JSON patch. */
+export async function changePods(fleet: Fleet, operations: object[]): Promise<void> {
+  const marked = [...operations, { op: 'add', path: '/metadata/labels/admitted', value: 'yes' }];
+  const patch = Buffer.from(JSON.stringify(marked)).toString('base64');
+  await admit(fleet, 'Mutating', () => ({ allowed: true, patchType: 'JSONPatch', patch }), NEW_PODS);
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'probe', namespace: fleet.namespace, labels: { a: 'b' } },
+    spec: { containers: [{ name: 'agent', image: 'x', env: [{ name: 'A', value: 'b' }] }] },
+  };
+  await eventually(
+    'the webhook',
+    () => fleet.kubectl(['create', '--dry-run=server', '-o', 'json', '-f', '-'], JSON.stringify(pod)),
+    (said) => said.includes('"admitted"'),
+  );
 }
 
 /** Adds the annotation `stamped` to each template in a namespace. */

@@ -119,7 +119,7 @@ export const kinds: Record<string, Kind> = {
   },
   'service-account': one({}, { serviceAccountName: 'agent' }),
   'sidecar-crash': setup({ args: ['crash', '4'], restartPolicy: 'Always' }),
-  'sidecar-unstarted': setup({ args: ['silent'], restartPolicy: 'Always', startupProbe: { ...http('/readyz'), failureThreshold: 60 } }),
+  'sidecar-unstarted': setup({ args: ['silent'], restartPolicy: 'Always', startupProbe: { ...http('/readyz'), failureThreshold: 15 } }),
   sysctl: one({}, { securityContext: { sysctls: [{ name: 'kernel.msgmax', value: '65536' }] } }),
   'two-containers': {
     podSpec: {

@@ -52,16 +52,24 @@ export function controllerRevision(
 /** A pod of `daemonSet()`, of its generation 3 unless another is given. */
 export function pod(
   status: Pod['status'] = {},
-  changes: { name?: string; node?: string; generation?: string; metadata?: Partial<ObjectMeta>; spec?: JsonObject } = {},
+  changes: { name?: string; node?: string; generation?: string; hash?: string; metadata?: Partial<ObjectMeta>; spec?: JsonObject } = {},
 ): Pod {
-  const { name = 'agent-x', node = 'node-1', generation = '3', metadata = {}, spec = { nodeName: node } } = changes;
+  const {
+    name = 'agent-x',
+    node = 'node-1',
+    generation = '3',
+    hash = `hash${generation}`,
+    metadata = {},
+    spec = { nodeName: node },
+  } = changes;
   return {
     metadata: {
       name,
       namespace: 'logging',
       uid: name,
       resourceVersion: '1',
-      labels: { 'pod-template-generation': generation },
+      creationTimestamp: '1970-01-01T00:00:00Z',
+      labels: { 'pod-template-generation': generation, 'controller-revision-hash': hash },
       ownerReferences: [{ kind: 'DaemonSet', name: 'agent', uid: 'uid-1', controller: true }],
       ...metadata,
     },

@@ -32,6 +32,7 @@ describe('readInputs', () => {
       timeout: 600_000,
       showValues: false,
       limits: {
+        stableFor: 'auto',
         progressDeadline: 300_000,
         failFast: true,
         failureGrace: 30_000,
@@ -197,6 +198,11 @@ describe('the limits of the wait', () => {
   test.each<[Record<string, string>, object]>([
     [{ 'tolerate-unavailable': '2' }, { tolerateUnavailable: { nodes: 2 } }],
     [{ 'tolerate-unavailable': '5%' }, { tolerateUnavailable: { percent: 5 } }],
+    [{}, { stableFor: 'auto' }],
+    [{ 'stable-for': 'auto' }, { stableFor: 'auto' }],
+    [{ 'stable-for': '' }, { stableFor: 'auto' }],
+    [{ 'stable-for': '0' }, { stableFor: 0 }],
+    [{ 'stable-for': '1m' }, { stableFor: 60_000 }],
     [{ 'progress-deadline': '0' }, { progressDeadline: 0 }],
     [
       { 'failure-grace': '1m30s', 'fail-fast': 'false' },
@@ -218,6 +224,8 @@ describe('the limits of the wait', () => {
     ['tolerate-unavailable', '101%'],
     ['tolerate-unavailable', '-1'],
     ['tolerate-unavailable', 'some'],
+    ['stable-for', 'long'],
+    ['stable-for', '-1s'],
     ['progress-deadline', 'soon'],
     ['failure-grace', '-5s'],
     ['log-lines', '501'],

@@ -9,11 +9,11 @@ import { expectResults, runWorkflow, startWorkflow, stepOf, type WorkflowOptions
 
 const GATE = 'Wait until every node runs it';
 
-/** An example, for the namespace of the test. Its gates have a shorter grace than a user would set, so that a broken deploy fails sooner. */
+/** An example, for the namespace of the test. Its gates have less patience than a user would set, so that they end sooner. */
 function example(file: string): string {
   return readFileSync(`examples/${file}`, 'utf8')
     .replaceAll('logging/log-agent', `${fleet.namespace}/log-agent`)
-    .replaceAll('command: status', 'command: status\n          failure-grace: 1s');
+    .replaceAll('command: status', 'command: status\n          failure-grace: 1s\n          stable-for: 1s');
 }
 
 let sequence = 100;

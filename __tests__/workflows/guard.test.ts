@@ -137,7 +137,7 @@ test('the post step of a step without a guard does nothing and prints nothing', 
 });
 
 test('the guard restores nothing after a gate that rolled back: there is one write in total', async () => {
-  const gate = action('Gate', 'status', 'rollback-on-failure: true\n          failure-grace: 1s');
+  const gate = action('Gate', 'status', 'rollback-on-failure: true\n          failure-grace: 1s\n          stable-for: 1s');
   const run = await runWorkflow(job(action('Guard', 'guard'), deploy('v3-crash'), gate));
   expectResults(run, {
     deploy: [

@@ -36,7 +36,7 @@ function workflow(): string {
     step('one', { command: 'history', revision: '1', 'show-values': 'true' }),
     step('refused', { 'to-revision': '9' }),
     step('dry', { 'dry-run': 'true' }),
-    step('gate', { command: 'status', 'failure-grace': '1s', timeout: '60s', 'log-lines': '5' }),
+    step('gate', { command: 'status', 'failure-grace': '1s', 'stable-for': '1s', timeout: '60s', 'log-lines': '5' }),
     { name: 'after', run: after.join('\n') },
   ];
   return dump({ name: 'Hostile', on: 'workflow_dispatch', permissions: {}, jobs: { job: { 'runs-on': 'ubuntu-latest', steps } } });

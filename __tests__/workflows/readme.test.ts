@@ -37,7 +37,10 @@ describe('the deploy with a guard and a gate', () => {
   /** The post step of the gate does nothing. */
   const after = { 'Post Wait until every node runs it': 'success', 'Post Guard': 'success' };
   /** With a shorter grace than a user would set, so that a broken deploy fails sooner. */
-  const impatient = workflow('Deploy the log agent').replace('command: status', 'command: status\n          failure-grace: 1s');
+  const impatient = workflow('Deploy the log agent').replace(
+    'command: status',
+    'command: status\n          failure-grace: 1s\n          stable-for: 1s',
+  );
 
   /** Runs it in a repository with this manifest. */
   const deploy = (manifest: string): Promise<WorkflowRun> =>

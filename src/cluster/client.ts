@@ -1,5 +1,5 @@
 import { MAX_DEPTH } from '../daemonset/json.ts';
-import type { DaemonSet, DaemonSetName, Json, JsonObject, LabelSelector, Node, ObjectMeta, Pod } from '../daemonset/types.ts';
+import type { DaemonSet, DaemonSetName, Json, LabelSelector, Node, ObjectMeta, Pod } from '../daemonset/types.ts';
 import { type Cluster, ClusterError, FIELD_MANAGER, isFailure, type PatchOperation } from './cluster.ts';
 import type { Connection } from './connection.ts';
 import {
@@ -14,7 +14,6 @@ import {
   InvalidObject,
   type Page,
 } from './decode.ts';
-import { isRecord } from './entry.ts';
 import { Http } from './http.ts';
 import { watch } from './watch.ts';
 
@@ -90,6 +89,7 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer, isKno
     server: connection.server,
     context: connection.context,
     namespace: connection.namespace,
+    serverTime: (ours) => http.clock.at(ours),
     getDaemonSet,
     async listDaemonSets(namespace, labelSelector, signal) {
       return (await list(collection('apps/v1', namespace, 'daemonsets'), { labelSelector }, decodeDaemonSets, signal)).objects;
@@ -152,6 +152,7 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer, isKno
       try {
         for await (const state of states) {
           if (state.kind === 'gone') break;
+          if (state.kind === 'interrupted') continue;
           for (const daemonSet of state.kind === 'all' ? state.objects : [state.object]) yield { kind: 'state', daemonSet };
         }
       } catch (error) {
@@ -159,21 +160,29 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer, isKno
       }
       yield { kind: 'deleted' };
     },
-    watchPods({ metadata, spec }, signal) {
+    async tryListPods({ metadata, spec }, signal) {
+      const query = { labelSelector: selectorText(spec.selector), limit: '1' };
+      await http.json({ method: 'GET', path: collection('v1', metadata.namespace, 'pods'), query, signal }, decodePods);
+    },
+    watchPods<T extends Pod>({ metadata, spec }: DaemonSet, keep: (pod: Pod) => T, signal: AbortSignal) {
       const path = collection('v1', metadata.namespace, 'pods');
       const query = { labelSelector: selectorText(spec.selector) };
-      const slimPods = (answer: Json): Page<Pod> => {
+      const keepOf = (pod: Pod | undefined): T | undefined => pod && keep(pod);
+      const keptPods = (answer: Json): Page<T> => {
         const page = decodePods(answer);
-        return { ...page, items: page.items.filter((pod) => pod !== undefined).map(slimPod) };
+        // These pods are evidence that a rollout is complete, so none of them can be missing.
+        if (page.items.includes(undefined)) throw new InvalidObject('a Pod', 'its metadata is invalid');
+        return { ...page, items: page.items.flatMap((pod) => keepOf(pod) ?? []) };
       };
-      return watch<Pod>(http, {
+      return watch<T>(http, {
         collection: path,
         query,
-        decode: decodePod,
-        list: (aborted) => list(path, query, slimPods, aborted),
+        decode: (object) => keepOf(decodePod(object)),
+        list: (aborted) => list(path, query, keptPods, aborted),
+        listAfterFailure: true,
         signal,
-        pollEvery: 15_000,
-        onPolling: (why) => onWarning(`Reading the pods every 15 s, because this account is not allowed to watch them. ${why}`),
+        pollEvery: 5_000,
+        onPolling: (why) => onWarning(`Reading the pods every 5 s, because this account is not allowed to watch them. ${why}`),
       });
     },
     async listNodes(signal) {
@@ -211,15 +220,6 @@ function daemonSetPath({ namespace, name }: DaemonSetName): string {
 }
 
 /** There can be thousands of pods and nodes, so large fields that are not used are dropped. */
-function slimPod({ metadata, spec, status }: Pod): Pod {
-  const { nodeName, affinity, initContainers } = spec ?? {};
-  const where = nodeName === undefined ? { affinity } : { nodeName };
-  // Of init containers, only their names and whether they are sidecars are used.
-  const all = (Array.isArray(initContainers) ? initContainers.filter(isRecord) : []) as JsonObject[];
-  const init = all.map(({ name, restartPolicy }) => ({ name, restartPolicy }));
-  return { metadata: slim(metadata), spec: { ...where, ...(init.length > 0 && { initContainers: init }) }, ...(status && { status }) };
-}
-
 function slimNode({ metadata, spec, status }: Node): Node {
   const { conditions = [] } = status ?? {};
   return { metadata: slim(metadata), ...(spec && { spec }), status: { conditions } };

@@ -9,8 +9,15 @@ export type PatchOperation = { op: 'test' | 'add' | 'replace'; path: string; val
 /** An event of a watch on one DaemonSet. */
 export type DaemonSetEvent = { kind: 'state'; daemonSet: DaemonSet } | { kind: 'deleted' };
 
-/** An event of a watch on several objects: all objects, one that was added or changed, or one that was deleted. */
-export type Watched<T> = { kind: 'all'; objects: T[] } | { kind: 'one'; object: T } | { kind: 'gone'; object: T };
+/**
+ * An event of a watch on several objects: all objects, one that was added or changed, one that was deleted, or that changes may be missed
+ * until the next event of kind `all`.
+ */
+export type Watched<T> =
+  | { kind: 'all'; objects: T[] }
+  | { kind: 'one'; object: T }
+  | { kind: 'gone'; object: T }
+  | { kind: 'interrupted'; why: string };
 
 /**
  * The operations on a Kubernetes cluster that this action uses. A call throws a `ClusterError` if it fails, and the signal's reason if
@@ -23,6 +30,11 @@ export interface Cluster {
   readonly context: string;
   /** The namespace of the context. */
   readonly namespace: string;
+  /**
+   * The API server's time at a time on our clock (`performance.timeOrigin + performance.now()`), in milliseconds since the epoch: up to a second
+   * less than it is. Undefined if its answers do not show it.
+   */
+  serverTime(ours: number): number | undefined;
   getDaemonSet(daemonSet: DaemonSetName, signal: AbortSignal): Promise<DaemonSet>;
   /** The DaemonSets that match a label selector, in a namespace, or in all namespaces if it is undefined. */
   listDaemonSets(namespace: string | undefined, selector: string, signal: AbortSignal): Promise<DaemonSet[]>;
@@ -45,8 +57,13 @@ export interface Cluster {
   ): Promise<void>;
   /** Every state of a DaemonSet after the given one, until it is deleted or the signal is aborted. */
   watchDaemonSet(from: DaemonSet, signal: AbortSignal): AsyncIterable<DaemonSetEvent>;
-  /** The pods that match a DaemonSet's selector, regardless of their owner, and their changes. Without container specifications. */
-  watchPods(daemonSet: DaemonSet, signal: AbortSignal): AsyncIterable<Watched<Pod>>;
+  /** Fails if the account is not allowed to list the pods of a DaemonSet. */
+  tryListPods(daemonSet: DaemonSet, signal: AbortSignal): Promise<void>;
+  /**
+   * The pods that match a DaemonSet's selector, regardless of their owner, and their changes. `keep` selects what is kept of each pod, so that
+   * the pods of a large fleet need little memory.
+   */
+  watchPods<T extends Pod>(daemonSet: DaemonSet, keep: (pod: Pod) => T, signal: AbortSignal): AsyncIterable<Watched<T>>;
   listNodes(signal: AbortSignal): Promise<Node[]>;
   /** At most 500 events in a namespace that match the given fields (`type`, `involvedObject.uid`, `reason`). */
   listEvents(namespace: string, fields: Record<string, string>, signal: AbortSignal): Promise<Event[]>;

@@ -151,6 +151,7 @@ const containerStatuses = lenientList(
   looseObject({
     name: text,
     image: lenient(text),
+    imageID: lenient(text),
     ready: lenient(v.boolean()),
     started: lenient(v.boolean()),
     restartCount: lenient(count),

@@ -11,6 +11,7 @@ import type { Connection } from './connection.ts';
 import { type Answer, explainAnswer, explainBody, explainError, type Failure } from './errors.ts';
 import { nextStep } from './retry.ts';
 import { send } from './send.ts';
+import { ServerClock } from './server-clock.ts';
 import { openTunnel } from './tunnel.ts';
 import { abortable, sleep } from './wait.ts';
 
@@ -50,6 +51,7 @@ class FailedAttempt extends Error {
 /** JSON over HTTP to one API server: one connection pool, credentials from the client library, a time limit for each attempt. */
 export class Http {
   readonly server: string;
+  readonly clock = new ServerClock();
   readonly #connection: Connection;
   readonly #isKnown: boolean;
   readonly #plainAgent = new Agent({ keepAlive: true });
@@ -161,6 +163,7 @@ export class Http {
       throw error;
     });
     const { statusCode: status = 0 } = response;
+    this.clock.note(response.headers.date, performance.timeOrigin + started, performance.timeOrigin + performance.now());
     this.onAnswer(`${what}: ${status} after ${Math.round(performance.now() - started)} ms`);
     this.#reportWarnings(response, call.path);
     if (status >= 200 && status < 300) return response;

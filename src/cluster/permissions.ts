@@ -37,10 +37,16 @@ export const PERMISSIONS: readonly Permission[] = [
     apiGroup: '',
     resource: 'pods',
     verb: 'list',
-    purpose: 'check the pods when the counters are not reliable, the rollout is not progressing, or no version has a good mark',
+    purpose: 'check that every pod runs the version and does not crash, and show why a rollout is not progressing',
     part: 'diagnosis',
   },
-  { apiGroup: '', resource: 'pods', verb: 'watch', purpose: 'detect pods that cannot start as soon as they fail', part: 'diagnosis' },
+  {
+    apiGroup: '',
+    resource: 'pods',
+    verb: 'watch',
+    purpose: 'wait until the youngest pods have run for long enough, and detect pods that fail at once',
+    part: 'diagnosis',
+  },
   { apiGroup: '', resource: 'pods/log', verb: 'get', purpose: 'show why a container crashed', part: 'diagnosis' },
   { apiGroup: '', resource: 'events', verb: 'list', purpose: 'show why a pod cannot start', part: 'diagnosis' },
   {

@@ -30,6 +30,8 @@ export interface WatchOptions<T> {
   list: (signal: AbortSignal) => Promise<{ version: string; objects: T[] }>;
   /** For a watch on one object: reads it. It is called if the watch is silent, because a proxy can buffer events. */
   readIfSilent?: (signal: AbortSignal) => Promise<T>;
+  /** After a failure, changes may be missed: all objects are read again. */
+  listAfterFailure?: boolean;
   /** The resource version to start from, if the objects have been read. */
   version?: string;
   signal: AbortSignal;
@@ -44,7 +46,7 @@ export interface WatchOptions<T> {
  * temporarily unavailable. It ends if the signal is aborted (it throws the signal's reason), or on a failure that is not transient.
  */
 export async function* watch<T extends WatchedObject>(http: Http, options: WatchOptions<T>): AsyncGenerator<Watched<T>> {
-  const { list, signal, onPolling } = options;
+  const { list, listAfterFailure = false, signal, onPolling } = options;
   let { version } = options;
   let waitMs = FIRST_WAIT_MS;
   const silence: Silence = { known: version, quietUntil: Date.now() + QUIET_MS, lastRead: Number.NEGATIVE_INFINITY };
@@ -83,9 +85,14 @@ export async function* watch<T extends WatchedObject>(http: Http, options: Watch
         return;
       }
       if (!(error instanceof ClusterError) || error instanceof InvalidObject) throw error;
+      const why = error.message;
       if (isFailure(error, 'not-found', 'certificate', 'credentials')) throw error;
       // A second 401 is final; the first can be an expired token, which is renewed.
       if (isFailure(error, 'unauthorized') && waitMs > FIRST_WAIT_MS) throw error;
+      if (listAfterFailure) {
+        version = undefined;
+        yield { kind: 'interrupted', why };
+      }
       // A watch that fails again and again is silent, too.
       if (isFailure(error, 'expired') || (options.readIfSilent && Date.now() >= nextRead(silence))) version = undefined;
     }

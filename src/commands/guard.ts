@@ -10,6 +10,7 @@ import { type Job, jobsFor, resultOf } from '../rollback/jobs.ts';
 import { decide, finish, type Order } from '../rollback/rollback.ts';
 import { settle } from '../rollback/settle.ts';
 import type { World } from '../rollback/world.ts';
+import { requireStableFor } from '../rollout/stable-for.ts';
 
 export interface GuardRequest extends Omit<Order, 'choose' | 'otherwise'>, GuardTerms {
   command: 'guard';
@@ -28,7 +29,7 @@ export interface GuardRequest extends Omit<Order, 'choose' | 'otherwise'>, Guard
 export async function guard(request: GuardRequest, world: World, save: (records: Recorded[]) => void): Promise<Result[]> {
   const jobs = await jobsFor(world, request.daemonSets);
   const records: Recorded[] = [];
-  const results = await Promise.all(jobs.map((job) => resultOf(job, record(job, records))));
+  const results = await Promise.all(jobs.map((job) => resultOf(job, record(request, job, records))));
   if (records.length === 0) return results;
   try {
     save(records);
@@ -39,7 +40,7 @@ export async function guard(request: GuardRequest, world: World, save: (records:
   }
 }
 
-async function record({ found, known, world }: Job, records: Recorded[]): Promise<Conclusion> {
+async function record({ wait, limits }: GuardRequest, { found, known, world }: Job, records: Recorded[]): Promise<Conclusion> {
   const { cluster, log, signal } = world;
   const seen =
     found.daemonSet ??
@@ -63,6 +64,7 @@ async function record({ found, known, world }: Job, records: Recorded[]): Promis
   known.controllerRevision = current.name;
   known.counts = counts;
   known.history = { before: revisions, currentBefore: current.name, asOf: world.clock.now() };
+  if (wait) await requireStableFor(world, daemonSet, limits);
   records.push(recordOf(daemonSet, current));
   if (kind !== 'complete' && kind !== 'on-delete') {
     log.warning(

@@ -1,11 +1,12 @@
 import { type AskedRevision, isCalled, type NamedRevision } from '../daemonset/asked-revision.ts';
+import { toleratedOf } from '../daemonset/diagnosis.ts';
 import type { Outcome } from '../daemonset/outcome.ts';
 import { type Conclusion, type Result, refuse } from '../daemonset/result.ts';
 import { shouldRevert } from '../daemonset/revert.ts';
-import { hasTwin } from '../daemonset/revision.ts';
+import { twinsOf } from '../daemonset/revision.ts';
 import { rolloutOf } from '../daemonset/rollout.ts';
-import { digest } from '../daemonset/template.ts';
-import type { AskedDaemonSets } from '../daemonset/types.ts';
+import type { AskedDaemonSets, DaemonSet } from '../daemonset/types.ts';
+import type { Limits } from '../daemonset/verdict.ts';
 import { messageOf } from '../report/messages/conclusion.ts';
 import { revisionText } from '../report/messages/revisions.ts';
 import { decisionText, noNodeMatchesText } from '../report/messages/rollout.ts';
@@ -16,8 +17,10 @@ import { readHistory } from '../rollback/history.ts';
 import { type Job, jobsFor, learnFrom, resultOf } from '../rollback/jobs.ts';
 import { decide, finish, orderFor } from '../rollback/rollback.ts';
 import { settle } from '../rollback/settle.ts';
-import { type Limits, track } from '../rollback/track.ts';
 import type { Term, World } from '../rollback/world.ts';
+import { findLostNodes, type LostNodes } from '../rollout/lost-nodes.ts';
+import { requireStableFor } from '../rollout/stable-for.ts';
+import { wait as waitFor } from '../rollout/wait.ts';
 
 export interface StatusRequest {
   command: 'status';
@@ -106,18 +109,38 @@ async function gate({ expectedRevision, wait, limits, rollback }: StatusRequest,
     return refuse('unexpected-revision', { kind: 'unexpected-revision', expected: expectedRevision, current });
   }
 
-  const tracked = await track(world, daemonSet, {
-    wanted: digest(daemonSet.spec.template),
-    ...(current && { hash: current.hash }),
-    // When the controller removes a twin revision, it relabels the pods of other versions too, without a trace.
-    verifyPods: history && current && hasTwin(history, current) ? 'doubt' : 'where-allowed',
+  const lost = history && (await findLostNodes(world, daemonSet, history));
+  if (lost && isTooMany(lost, known.counts.desired, limits)) return noNodes(lost, daemonSet);
+  await requireStableFor(world, daemonSet, limits);
+  const revisions = history && current ? twinsOf(history, current) : undefined;
+  const waited = await waitFor(world, daemonSet, {
+    template: daemonSet.spec.template,
+    ...(revisions && { revisions }),
     limits,
     once: !wait,
   });
-  learnFrom(tracked, known, world);
-  const unfinished = conclusionOf(tracked, 'deployed');
+  learnFrom(waited, known, world);
+  const unfinished = conclusionOf(waited, 'deployed');
   if (unfinished) return unfinished;
-  if (wait && current && tracked.everywhere) await markGood(world, found.name.namespace, current);
-  if (tracked.counts.desired === 0) world.log.warning(noNodeMatchesText(tracked.daemonSet));
+  const now = waited.history?.current ?? current;
+  if (wait && now && waited.images) {
+    const note = await markGood(world, found.name.namespace, now, waited.images, (current ?? now).good);
+    if (note) known.notes.push(note);
+  }
+  if (waited.counts.desired === 0) world.log.warning(noNodeMatchesText(waited.daemonSet));
   return { outcome: 'complete', reason: 'complete', facts: { kind: 'rolled-out' } };
+}
+
+/** Whether a version fails because of nodes that it no longer matches. If they are unknown, it does if no node is left. */
+function isTooMany({ nodes }: LostNodes, desired: number, { tolerateUnavailable }: Limits): boolean {
+  return nodes === undefined ? desired === 0 : nodes.length > toleratedOf(tolerateUnavailable, desired + nodes.length);
+}
+
+function noNodes({ before, nodes }: LostNodes, daemonSet: DaemonSet): Conclusion {
+  const { number, name } = before;
+  return {
+    outcome: 'failed',
+    reason: 'no-nodes',
+    facts: { kind: 'no-nodes', before: { number, name }, nodes, template: daemonSet.spec.template },
+  };
 }

@@ -1,28 +1,35 @@
+import { digestsOf } from './image-digests.ts';
 import { stringify } from './json.ts';
-import { isOwned } from './pods.ts';
+import type { PodVersion } from './pod-version.ts';
+import { isOwned, type WatchedPod } from './pods.ts';
+import { type Moment, type Run, restartsBefore, runsOf, stableAt, startOf } from './stability.ts';
 import { type Cause, graceOf, isHopeless, mayBeHopeless, type Trouble, troubleOf, troubleOfEnded } from './trouble.ts';
 import type { Condition, DaemonSet, Event, Node, Pod } from './types.ts';
-
-/** How to recognize a pod of the version that is waited for (DaemonSet controller: IsPodUpdated). */
-export interface Wanted {
-  /** The DaemonSet's annotation `deprecated.daemonset.template.generation`. */
-  generation: string | undefined;
-  /** The hash of its ControllerRevision, if that is known. */
-  hash: string | undefined;
-}
 
 /** What a diagnosis needs of a pod. Times in milliseconds since the epoch. */
 export interface SeenPod {
   name: string;
   node: string;
+  version: PodVersion;
+  /** It runs the version that is waited for. */
   wanted: boolean;
   /** Its volumes are mounted and its sandbox exists (condition `PodReadyToStartContainers`). */
   prepared: boolean;
   /** Undefined while the pod is not ready. */
   readySince: number | undefined;
+  /** Of the containers that must not end. Undefined if one does not run; empty if the kubelet does not report containers. */
+  runs: readonly Run[] | undefined;
+  /** The restarts of each container from before the wait. */
+  restartsBefore: ReadonlyMap<string, number>;
   trouble: Trouble | undefined;
   /** When the pod was first seen unable to start, without having recovered in between. */
   since: number | undefined;
+  /** When it was last seen. */
+  seen: number;
+  /** How long it may take to terminate, in milliseconds. */
+  graceMs: number;
+  /** The digest of the image of each container that has started, by its name. */
+  digests: ReadonlyMap<string, string>;
 }
 
 /** What a diagnosis needs of a node. */
@@ -46,25 +53,46 @@ export interface PodEvent {
 }
 
 /** The new state of a pod, given what was seen of it before. Undefined if the pod does not belong to this DaemonSet. */
-export function seePod(before: SeenPod | undefined, pod: Pod, daemonSet: DaemonSet, wanted: Wanted, now: number): SeenPod | undefined {
+export function seePod(before: SeenPod | undefined, pod: WatchedPod, daemonSet: DaemonSet, at: Moment): SeenPod | undefined {
   if (!isOwned(pod.metadata, daemonSet)) return undefined;
-  const { name, labels = {} } = pod.metadata;
   const is = (type: string): Condition | undefined => pod.status?.conditions?.find((one) => one.type === type && one.status === 'True');
   const prepared = is('PodReadyToStartContainers') !== undefined;
-  const plain = troubleOf(pod);
+  const runs = runsOf(pod, before, at);
+  const earlier = before?.restartsBefore ?? restartsBefore(pod, at);
+  const plain = inThisWait(troubleOf(pod), runs, earlier);
   const explained = before?.trouble !== undefined && ONLY_IN_EVENTS.has(before.trouble.cause);
   const trouble = plain?.cause === 'starting' && !prepared && explained ? before.trouble : plain;
   const ready = is('Ready');
+  const earliest = Date.parse(pod.metadata.creationTimestamp ?? '') || 0;
+  const readySince = (): number =>
+    at.isClusterTime || before?.readySince === undefined ? startOf(ready?.lastTransitionTime ?? '', earliest, at) : before.readySince;
   return {
-    name,
+    name: pod.metadata.name,
     node: nodeOf(pod),
-    wanted: isWanted(labels, wanted),
+    version: pod.version,
+    wanted: false,
     prepared,
-    // The clock of the cluster may be ahead of ours.
-    readySince: ready && trouble === undefined ? Math.min(Date.parse(ready.lastTransitionTime ?? '') || now, now) : undefined,
+    readySince: ready && trouble === undefined ? readySince() : undefined,
+    runs,
+    restartsBefore: earlier,
     trouble,
-    since: sinceOf(trouble, before, now),
+    since: sinceOf(trouble, before, at.now),
+    seen: at.now,
+    graceMs: Number(pod.spec?.['terminationGracePeriodSeconds'] ?? 30) * 1_000,
+    digests: digestsOf(pod),
   };
+}
+
+/** The trouble, with the restarts from before the wait, and with the time since when the container runs again on the clock of the wait. */
+function inThisWait(
+  trouble: Trouble | undefined,
+  runs: readonly Run[] | undefined,
+  earlier: ReadonlyMap<string, number>,
+): Trouble | undefined {
+  if (!trouble) return undefined;
+  const restartsBefore = earlier.get(trouble.container ?? '');
+  const run = trouble.runsSince === undefined ? undefined : runs?.find(({ container }) => container === trouble.container);
+  return { ...trouble, ...(restartsBefore !== undefined && { restartsBefore }), ...(run && { runsSince: run.since }) };
 }
 
 /** Only events show these causes, which hold until the pod is prepared. */
@@ -79,13 +107,6 @@ function sinceOf(trouble: Trouble | undefined, before: SeenPod | undefined, now:
   const recovered = before?.readySince !== undefined && now - before.readySince >= STEADY;
   const since = recovered ? undefined : before?.since;
   return trouble === undefined ? since : (since ?? now);
-}
-
-function isWanted(labels: Readonly<Record<string, string>>, { generation, hash }: Wanted): boolean {
-  return (
-    (generation !== undefined && labels['pod-template-generation'] === generation) ||
-    (hash !== undefined && labels['controller-revision-hash'] === hash)
-  );
 }
 
 /** Its node, or the one that the controller created it for (DaemonSet controller: ReplaceDaemonSetPodNodeNameNodeAffinity). */
@@ -211,6 +232,8 @@ export interface Situation {
   desired: number;
   /** Milliseconds. */
   minReady: number;
+  /** How long containers must have run without a crash, in milliseconds. */
+  stableFor: number;
   /** When the wait began, in milliseconds since the epoch. Younger nodes are not decisive. */
   start: number;
 }
@@ -226,30 +249,43 @@ export interface TroubledNode {
   marks: string[];
   /** It joined after the wait began. */
   isNew: boolean;
+  /** When its pod will have run for long enough, if that is all that is missing. */
+  stableAt?: number;
 }
 
 /** How many nodes run the version, and why the others do not. */
 export interface Diagnosis {
+  /** Nodes on which the version is available and stable. */
   right: number;
+  /** Nodes that have a pod of the version, and nodes on which that is available, stable or not. */
+  updated: number;
+  available: number;
   troubled: TroubledNode[];
 }
 
-export function diagnose({ pods, ended, nodes, rejected, undeletable, desired, minReady, start }: Situation, now: number): Diagnosis {
+export function diagnose(
+  { pods, ended, nodes, rejected, undeletable, desired, minReady, stableFor, start }: Situation,
+  now: number,
+): Diagnosis {
   const byNode = new Map<string, SeenPod[]>();
   for (const pod of pods) byNode.set(pod.node, [...(byNode.get(pod.node) ?? []), pod]);
   const troubled: TroubledNode[] = [];
-  let right = 0;
+  let [right, updated, available] = [0, 0, 0];
   let missing = desired;
   for (const [name, there] of byNode) {
     const node = nodes?.get(name);
     // The pod of a deleted node is deleted too, and the node no longer counts.
     if (nodes && !node && name !== '' && there.every(({ trouble }) => trouble?.cause !== 'unschedulable')) continue;
     missing -= 1;
-    const available = ({ wanted, readySince }: SeenPod): boolean => wanted && readySince !== undefined && now - readySince >= minReady;
-    const isThere = there.some(available) && node?.ready !== false;
+    const isAvailable = ({ wanted, readySince }: SeenPod): boolean => wanted && readySince !== undefined && now - readySince >= minReady;
+    const isThere = there.some(isAvailable) && node?.ready !== false;
+    if (there.some(({ wanted, trouble }) => wanted && trouble?.cause !== 'terminating')) updated += 1;
+    if (isThere) available += 1;
     // With maxSurge the old pod is deleted once the new one is available. Only then does the node count as updated.
     const left = there.filter(({ wanted, trouble }) => !wanted && trouble?.cause !== 'terminating');
-    if (isThere && left.length === 0) right += 1;
+    const unstable = isThere && left.length === 0 ? unstableAmong(there.filter(isAvailable), stableFor, now) : undefined;
+    if (unstable) troubled.push({ ...troubleOn(name, there, undefined, node, undeletable, start), ...unstable, node: name });
+    else if (isThere && left.length === 0) right += 1;
     else troubled.push(troubleOn(name, isThere ? left : there, ended.get(name), node, undeletable, start));
   }
   for (const [name, pod] of ended) {
@@ -263,7 +299,7 @@ export function diagnose({ pods, ended, nodes, rejected, undeletable, desired, m
       : { cause: 'no-pod', reason: '', message: '' };
     troubled.push({ node: '', pod: '', trouble, since: rejected?.since, marks: [], isNew: false });
   }
-  return { right, troubled };
+  return { right, updated, available, troubled };
 }
 
 function troubleOn(
@@ -281,6 +317,30 @@ function troubleOn(
   const trouble: Trouble =
     node?.ready === false ? { cause: 'node-not-ready', reason: 'NotReady', message: node.message } : troubleAs(pod, pods, undeletable);
   return { node: name, pod: pod?.name ?? '', trouble, since: pod?.wanted ? pod.since : undefined, marks, isNew };
+}
+
+/** What is known of a node on which the version is available, but no pod of it has run for long enough. Undefined if one has. */
+function unstableAmong(
+  pods: readonly SeenPod[],
+  stableFor: number,
+  now: number,
+): Pick<TroubledNode, 'pod' | 'trouble' | 'since' | 'stableAt'> | undefined {
+  if (stableFor === 0) return undefined;
+  const all = pods.map((pod) => ({ pod, ...stabilityOf(pod, stableFor) }));
+  if (all.some(({ at }) => at !== undefined && at <= now)) return undefined;
+  const [{ pod, at, run } = { pod: undefined, at: undefined, run: undefined }] = all;
+  const ran = run?.previousMs === undefined ? {} : { ranMs: run.previousMs };
+  const about = run && { container: run.container, restarts: run.restarts, runsSince: run.since, ...ran };
+  const trouble: Trouble = { cause: 'not-stable', reason: run && run.restarts > 0 ? 'Restarted' : 'Started', message: '', ...about };
+  return { pod: pod?.name ?? '', trouble, since: pod?.since, ...(at !== undefined && { stableAt: at }) };
+}
+
+/** When a pod that is available will be stable, and the run that it depends on. Undefined while a container does not run. */
+function stabilityOf({ runs, readySince }: SeenPod, stableFor: number): { at: number | undefined; run: Run | undefined } {
+  if (!runs) return { at: undefined, run: undefined };
+  if (runs.length === 0) return { at: (readySince ?? Number.POSITIVE_INFINITY) + stableFor, run: undefined };
+  const run = runs.reduce((last, one) => (stableAt(one, stableFor) > stableAt(last, stableFor) ? one : last));
+  return { at: stableAt(run, stableFor), run };
 }
 
 /** Whether a pod is not yet available because the pod before it has ended, and this one will end for the same reason. */
@@ -317,7 +377,7 @@ export interface Patience {
 }
 
 /** Nodes whose pod will not start, however long one waits, although the node itself is healthy. */
-export function stuckOf({ troubled }: Diagnosis, { grace }: Patience, now: number): TroubledNode[] {
+export function stuckOf({ troubled }: { troubled: readonly TroubledNode[] }, { grace }: Patience, now: number): TroubledNode[] {
   return troubled.filter(
     ({ trouble, since, isNew }) =>
       !isNew && since !== undefined && trouble.cause !== 'node-not-ready' && isHopeless(trouble, since, now, grace),
@@ -325,7 +385,7 @@ export function stuckOf({ troubled }: Diagnosis, { grace }: Patience, now: numbe
 }
 
 /** The next time at which a pod may have been unable to start for too long, or undefined. */
-export function nextVerdictAt({ troubled }: Diagnosis, { grace }: Patience, now: number): number | undefined {
+export function nextVerdictAt({ troubled }: Pick<Diagnosis, 'troubled'>, { grace }: Patience, now: number): number | undefined {
   const times = troubled.flatMap(({ since, trouble }) =>
     since !== undefined && mayBeHopeless(trouble) ? [since + graceOf(trouble, grace)] : [],
   );
@@ -373,6 +433,7 @@ const ORDER: readonly Cause[] = [
   'old-pod-unavailable',
   'evicted',
   'not-ready',
+  'not-stable',
   'starting',
   'min-ready-seconds',
   'no-pod',
@@ -380,7 +441,7 @@ const ORDER: readonly Cause[] = [
 ];
 
 /** The nodes grouped by problem, the most significant first. If one node of a group is stuck, the others will be. */
-export function groupCauses({ troubled }: Diagnosis, stuck: readonly TroubledNode[]): CauseGroup[] {
+export function groupCauses(troubled: readonly TroubledNode[], stuck: readonly TroubledNode[]): CauseGroup[] {
   const groups = new Map<string, CauseGroup>();
   for (const one of troubled) {
     const { cause, container = '', image = '' } = one.trouble;

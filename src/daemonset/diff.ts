@@ -1,5 +1,5 @@
 import { stringify } from './json.ts';
-import { isObject, normalForm, RESTARTED_AT } from './template.ts';
+import { isObject, isRestartStamp, normalForm } from './template.ts';
 import type { Json, JsonObject, PodTemplate } from './types.ts';
 
 /** One difference between two templates. `path` is as `spec.containers[agent].image`. */
@@ -68,7 +68,7 @@ const STRINGS: ReadonlySet<string> = new Set(['annotations', 'volumeAttributes']
  */
 function holdsLiteral(list: string, key: string, value: Json | undefined): boolean {
   if (value === undefined) return false;
-  if (STRINGS.has(list)) return !(key === RESTARTED_AT && typeof value === 'string' && TIME.test(value));
+  if (STRINGS.has(list)) return !(isRestartStamp(key) && typeof value === 'string' && TIME.test(value));
   switch (key) {
     case 'command':
     case 'args':

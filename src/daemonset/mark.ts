@@ -1,3 +1,4 @@
+import type { ImageDigests } from './image-digests.ts';
 import type { Revision } from './revision.ts';
 import { digest } from './template.ts';
 import type { DaemonSet, ObjectMeta } from './types.ts';
@@ -14,11 +15,18 @@ export interface GoodMark {
   time: string;
   /** The address of the run. */
   run?: string;
+  /** The digest of each image that was seen, by the image as the template names it. */
+  images?: ImageDigests;
 }
 
 /** The text of the good mark on the ControllerRevision of that name. */
-export function goodText(name: string, run: Run | undefined, time: Date): string {
-  const mark: GoodMark & { name: string } = { name, time: time.toISOString(), ...(run && { run: run.url }) };
+export function goodText(name: string, { time, run }: GoodMark, images: ImageDigests): string {
+  const mark: GoodMark & { name: string } = {
+    name,
+    time,
+    ...(run !== undefined && { run }),
+    ...(Object.keys(images).length > 0 && { images }),
+  };
   return JSON.stringify(mark);
 }
 
@@ -29,9 +37,14 @@ export function goodText(name: string, run: Run | undefined, time: Date): string
 export function readGood({ name, annotations }: Pick<ObjectMeta, 'name' | 'annotations'>): GoodMark | undefined {
   const mark = parsed(annotations?.[GOOD]);
   if (typeof mark !== 'object' || mark === null) return undefined;
-  const { name: marked, time, run } = mark as Record<string, unknown>;
+  const { name: marked, time, run, images } = mark as Record<string, unknown>;
   if (marked !== name || typeof time !== 'string' || !TIME.test(time) || !Number.isFinite(Date.parse(time))) return undefined;
-  return { time, ...(typeof run === 'string' && ADDRESS.test(run) && { run }) };
+  return { time, ...(typeof run === 'string' && ADDRESS.test(run) && { run }), ...(isDigests(images) && { images }) };
+}
+
+function isDigests(value: unknown): value is ImageDigests {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.values(value).every((digest) => typeof digest === 'string' && /^sha256:[0-9a-f]{64}$/.test(digest));
 }
 
 const TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;

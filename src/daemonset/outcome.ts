@@ -54,6 +54,7 @@ export const REASONS = [
   'record-lost',
   // the wait ended without success; `failed` and `stalled` have the most significant cause
   ...CAUSES,
+  'no-nodes',
   'no-progress',
   'timeout',
   'template-changed',

@@ -16,10 +16,17 @@ export interface Progress {
   progressedAt: number;
   most: { updated: number; sum: number };
   least: { left: number; lacking: number };
+  /** Since when all nodes have been updated and available, without interruption. */
+  completeSince: number | undefined;
 }
 
 export function begin(counts: Counts, now: number): Progress {
-  return { samples: [{ ...counts, at: now }], progressedAt: now, most: mostOf(counts), least: leastOf(counts) };
+  const completeSince = isComplete(counts) ? now : undefined;
+  return { samples: [{ ...counts, at: now }], progressedAt: now, most: mostOf(counts), least: leastOf(counts), completeSince };
+}
+
+function isComplete({ desired, updated, available }: Counts): boolean {
+  return updated >= desired && available >= desired;
 }
 
 /**
@@ -40,6 +47,7 @@ export function record(progress: Progress, counts: Counts, now: number): Progres
     progressedAt: further ? now : progress.progressedAt,
     most: { updated: Math.max(most.updated, reached.updated), sum: Math.max(most.sum, reached.sum) },
     least: { left: Math.min(least.left, left), lacking: Math.min(least.lacking, lacking) },
+    completeSince: isComplete(counts) ? (progress.completeSince ?? now) : undefined,
   };
 }
 

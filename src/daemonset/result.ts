@@ -1,12 +1,13 @@
 import type { NamedRevision, RelativeRevision } from './asked-revision.ts';
 import type { CauseGroup } from './diagnosis.ts';
 import type { TemplateChange } from './diff.ts';
+import type { OtherBytes } from './image-digests.ts';
 import type { Outcome, Reason } from './outcome.ts';
 import type { Owner } from './owners.ts';
 import type { PodCounts } from './pods.ts';
 import type { Sample } from './progress.ts';
 import type { Revision } from './revision.ts';
-import type { Counts, DaemonSetName } from './types.ts';
+import type { Counts, DaemonSetName, PodTemplate } from './types.ts';
 
 /** The version that a wait is about: one that this step restored, or one that someone deployed. */
 export type Version = 'restored' | 'deployed';
@@ -52,6 +53,8 @@ export type Facts =
       /** The counters are complete, but these pods run another template. */
       misreported?: string[];
     }
+  /** Nodes that the version before matched, and this one does not; undefined if they are unknown. */
+  | { kind: 'no-nodes'; before: RevisionName; nodes: string[] | undefined; template: PodTemplate }
   // refusals
   | { kind: 'not-observed' }
   | { kind: 'not-recorded' }
@@ -119,6 +122,7 @@ export function refuse(reason: Reason, facts: Facts): Conclusion {
 export type RollbackDecision =
   | { rollBack: true; because: 'timed-out' }
   | { rollBack: true; because: 'version-fails'; nodes: number }
+  | { rollBack: true; because: 'no-nodes' }
   | { rollBack: false; because: 'timed-out' | 'causes-unknown' | 'other-cause' }
   | { rollBack: false; because: 'one-node'; updated: number };
 
@@ -139,6 +143,8 @@ export type Note =
   | { kind: 'resumed'; time: string }
   | { kind: 'owner'; owner: Owner }
   | { kind: 'new-controller-revision'; created: RevisionName; target: RevisionName; why: 'other-serialization' | 'webhook' }
+  | { kind: 'unverified' }
+  | { kind: 'other-bytes'; images: OtherBytes[] }
   | { kind: 'tolerated'; causes: CauseGroup[] }
   | { kind: 'current-not-in-history' };
 
@@ -168,8 +174,6 @@ export interface Result extends Conclusion {
   };
   /** The revision that `history` shows in full, and what would change if it were restored. */
   shown?: { revision: Revision; changes: TemplateChange[] };
-  /** Every node that should run the version was seen to have it available, none was tolerated, and there are such nodes. */
-  everywhere?: boolean;
   /** The restored version kept its ControllerRevision, under a new number; otherwise the controller created another one. */
   renewed?: boolean;
   /** With the update strategy OnDelete: the pods that someone has to delete before the rollout is complete. */

@@ -72,6 +72,11 @@ export function hasTwin(history: History, revision: Revision): boolean {
   return history.revisions.some((other) => other.name !== revision.name && other.digest === revision.digest);
 }
 
+/** The revisions with the same meaning as this one, itself included. */
+export function twinsOf({ revisions }: History, { digest }: Revision): Revision[] {
+  return revisions.filter((other) => other.digest === digest);
+}
+
 /** Whether two revisions are the same version: their meaning is the same, apart from the time of a `kubectl rollout restart`. */
 export function isSameVersion(one: Revision, other: Revision): boolean {
   return sameButForRestart(one.template, other.template);

@@ -1,22 +1,32 @@
-import { type PodEvent, type SeenPod, seePod, type Wanted, withEvents } from './diagnosis.ts';
+import { type PodEvent, type SeenPod, seePod, withEvents } from './diagnosis.ts';
+import { isPeer, type Peers, peersAmong, runsVersion, type WantedVersion } from './pod-version.ts';
+import type { WatchedPod } from './pods.ts';
+import type { Moment } from './stability.ts';
 import type { Cause } from './trouble.ts';
-import type { DaemonSet, Pod } from './types.ts';
+import type { DaemonSet } from './types.ts';
 
 /** Causes of pods that have ended. The controller deletes and replaces them, usually within a second. */
 const ENDED: ReadonlySet<Cause> = new Set<Cause>(['evicted', 'storage-limit', 'pod-rejected']);
 
-/** What was seen of the pods of a DaemonSet during a wait. Times in milliseconds since the epoch. */
+/** What was seen of the pods of a DaemonSet during a wait. Times in milliseconds. */
 export class SeenPods {
   readonly #daemonSet: DaemonSet;
-  readonly #wanted: Wanted;
+  #wanted: WantedVersion;
+  #peers: Peers = { count: 0, deviations: new Set() };
   /** By UID. */
   readonly #pods = new Map<string, SeenPod>();
   /** By node: the last pod of the version that ended there. Since when that has been so, although each pod exists for a short time. */
   readonly #ended = new Map<string, SeenPod & { uid: string }>();
 
-  constructor(daemonSet: DaemonSet, wanted: Wanted) {
+  constructor(daemonSet: DaemonSet, wanted: WantedVersion) {
     this.#daemonSet = daemonSet;
     this.#wanted = wanted;
+  }
+
+  /** From now on, another version is waited for. */
+  follow(wanted: WantedVersion): void {
+    this.#wanted = wanted;
+    this.#recognizeAll();
   }
 
   get present(): Iterable<SeenPod> {
@@ -31,17 +41,13 @@ export class SeenPods {
     return [...this.#pods.values(), ...this.#ended.values()].find((pod) => pod.name === name);
   }
 
-  see(pod: Pod, now: number): void {
-    const { uid } = pod.metadata;
-    const seen = seePod(this.#pods.get(uid), pod, this.#daemonSet, this.#wanted, now);
+  see(pod: WatchedPod, at: Moment): void {
+    this.#see(pod, at);
+    const seen = this.#pods.get(pod.metadata.uid);
     if (!seen) return;
-    this.#pods.set(uid, seen);
-    if (seen.wanted && seen.trouble && ENDED.has(seen.trouble.cause)) {
-      const before = this.#ended.get(seen.node);
-      // An event may have explained it already.
-      const trouble = before?.uid === uid && before.trouble ? before.trouble : seen.trouble;
-      this.#ended.set(seen.node, { ...seen, uid, trouble, since: before?.since ?? now });
-    }
+    // The first pod that certainly is of the version, or what admission did to it, may explain others.
+    const isNews = isPeer(seen.version, this.#wanted) && (this.#peers.count === 0 || seen.version.deviations !== undefined);
+    if (isNews) this.#recognizeAll();
   }
 
   /** The pod no longer exists. */
@@ -50,10 +56,32 @@ export class SeenPods {
   }
 
   /** These are all pods that exist. */
-  replace(pods: Pod[], now: number): void {
+  replace(pods: readonly WatchedPod[], at: Moment): void {
     const present = new Set(pods.map(({ metadata }) => metadata.uid));
     for (const uid of this.#pods.keys()) if (!present.has(uid)) this.#pods.delete(uid);
-    for (const pod of pods) this.see(pod, now);
+    for (const pod of pods) this.#see(pod, at);
+    this.#recognizeAll();
+  }
+
+  #see(pod: WatchedPod, at: Moment): void {
+    const { uid } = pod.metadata;
+    const before = this.#pods.get(uid);
+    const seen = seePod(before, pod, this.#daemonSet, at);
+    if (!seen) return;
+    seen.wanted = runsVersion(seen.version, this.#wanted, this.#peers);
+    this.#pods.set(uid, seen);
+    if (!seen.wanted || !seen.trouble || !ENDED.has(seen.trouble.cause)) return;
+    const last = this.#ended.get(seen.node);
+    // An event may have explained it already.
+    const trouble = last?.uid === uid && last.trouble ? last.trouble : seen.trouble;
+    this.#ended.set(seen.node, { ...seen, uid, trouble, since: last?.since ?? at.now });
+  }
+
+  #recognizeAll(): void {
+    const versions = [...this.#pods.values()].map(({ version }) => version);
+    this.#peers = peersAmong(versions, this.#wanted);
+    for (const pod of this.#pods.values()) pod.wanted = runsVersion(pod.version, this.#wanted, this.#peers);
+    for (const [node, pod] of this.#ended) if (!runsVersion(pod.version, this.#wanted, this.#peers)) this.#ended.delete(node);
   }
 
   /** Applies what events show about the pods. */

@@ -2,8 +2,20 @@ import { createHash } from 'node:crypto';
 import { stringify } from './json.ts';
 import type { Json, JsonObject, PodTemplate } from './types.ts';
 
-/** The annotation that `kubectl rollout restart` adds to a template. */
-export const RESTARTED_AT = 'kubectl.kubernetes.io/restartedAt';
+/**
+ * The annotations in a template that only restart pods: those of `kubectl rollout restart`, Rancher, Stakater Reloader, and the one that
+ * Helm's documentation recommends.
+ */
+const RESTART_STAMPS: ReadonlySet<string> = new Set([
+  'kubectl.kubernetes.io/restartedAt',
+  'cattle.io/timestamp',
+  'reloader.stakater.com/last-reloaded-from',
+  'rollme',
+]);
+
+export function isRestartStamp(annotation: string): boolean {
+  return RESTART_STAMPS.has(annotation);
+}
 
 export function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -65,7 +77,7 @@ export function identicalTemplate(a: PodTemplate, b: PodTemplate): boolean {
   return canonical(a) === canonical(b);
 }
 
-/** Whether two templates differ at most in the time of a `kubectl rollout restart`. */
+/** Whether two templates differ at most in what restarts pods. */
 export function sameButForRestart(a: PodTemplate, b: PodTemplate): boolean {
   return sameTemplate(withoutRestart(a), withoutRestart(b));
 }
@@ -73,7 +85,7 @@ export function sameButForRestart(a: PodTemplate, b: PodTemplate): boolean {
 function withoutRestart(template: PodTemplate): PodTemplate {
   const { metadata, ...rest } = template;
   if (!isObject(metadata) || !isObject(metadata['annotations'])) return template;
-  const { [RESTARTED_AT]: _time, ...annotations } = metadata['annotations'];
+  const annotations = Object.fromEntries(Object.entries(metadata['annotations']).filter(([key]) => !isRestartStamp(key)));
   const { annotations: _all, ...meta } = metadata;
   return { ...rest, metadata: Object.keys(annotations).length > 0 ? { ...meta, annotations } : meta };
 }

@@ -23,6 +23,7 @@ export const CAUSES = [
   // it may still start
   'starting',
   'not-ready',
+  'not-stable',
   'min-ready-seconds',
   'evicted',
   'terminating',
@@ -50,6 +51,8 @@ export interface Trouble {
   sidecar?: boolean;
   image?: string;
   restarts?: number;
+  /** How many of these restarts are from before the wait, and prove nothing. */
+  restartsBefore?: number;
   exitCode?: number;
   /** Since when a container that crashed before has been running again, in milliseconds since the epoch. */
   runsSince?: number;
@@ -59,7 +62,7 @@ export interface Trouble {
 
 const HOPELESS: ReadonlySet<Cause> = new Set(INCURABLE);
 
-/** A crashing container counts from this many restarts on: one or two may be due to a dependency that starts at the same time. */
+/** A crashing container counts from this many restarts during the wait on: one or two may be due to a dependency that starts at the same time. */
 const RESTARTS = 3;
 
 /** Waiting reasons of a kubelet (kubelet/images: types.go; kuberuntime). */
@@ -207,9 +210,9 @@ export function graceOf(trouble: CauseAndMessage, grace: number): number {
  * @param since when it was first seen unable to start, without having recovered in between. All times in milliseconds.
  */
 export function isHopeless(trouble: Trouble, since: number, now: number, grace: number): boolean {
-  const { cause, restarts = 0, runsSince } = trouble;
+  const { cause, restarts = 0, restartsBefore = 0, runsSince } = trouble;
   if (!HOPELESS.has(cause) || now - since < graceOf(trouble, grace)) return false;
-  if (restarts < RESTARTS && isCrash(trouble)) return false;
+  if (restarts - restartsBefore < RESTARTS && isCrash(trouble)) return false;
   // It crashed before, but has now run for longer than the grace period: it may still become ready.
   return runsSince === undefined || now - runsSince < Math.max(grace, 10_000);
 }

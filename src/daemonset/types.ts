@@ -106,6 +106,8 @@ export interface Pod {
 export interface ContainerStatus {
   name: string;
   image?: string;
+  /** With the digest of the image that runs, if the runtime reports it. */
+  imageID?: string;
   ready?: boolean;
   /** Its startup probe has succeeded. */
   started?: boolean;

@@ -88,7 +88,8 @@ function compose(report: Report, leftOut: number): string {
 /** The headline: how the step ended, and for which DaemonSet, or for how many. `name` formats a name. */
 export function verdictOf({ command, results }: Pick<Report, 'command' | 'results'>, name: Name = plain): string {
   const worst = worstOf(results);
-  const verdict = `${verdictOn(worst.outcome, command)}${afterwards(worst)}`;
+  const isPlacement = worst.reason === 'no-nodes';
+  const verdict = `${isPlacement ? 'Nodes are no longer matched' : verdictOn(worst.outcome, command)}${afterwards(worst)}`;
   if (results.length === 1) return worst.daemonSet.name === '' ? verdict : `${verdict}: DaemonSet ${name(full(worst.daemonSet))}`;
   const many = results.filter(({ outcome }) => outcome === worst.outcome).length;
   return `${verdict}: ${many === results.length ? '' : `${many} of `}${results.length} DaemonSets`;

@@ -2,11 +2,11 @@ import { FIELD_MANAGER } from '../cluster/cluster.ts';
 import type { Reason } from '../daemonset/outcome.ts';
 import { templateWriter } from '../daemonset/owners.ts';
 import { type Conclusion, type Note, refuse, type Version } from '../daemonset/result.ts';
-import type { Tracked } from './track.ts';
+import type { Waited } from '../rollout/wait.ts';
 
 /** The conclusion of a wait; undefined if every node runs the version: what that means depends on what was written. */
-export function conclusionOf(tracked: Tracked, version: Version): Conclusion | undefined {
-  const { kind, wrong: misreported } = tracked;
+export function conclusionOf(waited: Waited, version: Version): Conclusion | undefined {
+  const { kind, wrong: misreported } = waited;
   switch (kind) {
     case 'complete':
       return undefined;
@@ -14,7 +14,7 @@ export function conclusionOf(tracked: Tracked, version: Version): Conclusion | u
     case 'not-waited':
       return { outcome: 'pending', reason: kind, facts: { kind: 'unfinished-rollout', end: kind, version } };
     case 'superseded': {
-      const writer = templateWriter(tracked.daemonSet, FIELD_MANAGER);
+      const writer = templateWriter(waited.daemonSet, FIELD_MANAGER);
       const facts = { kind: 'unfinished-rollout', end: kind, version, ...(writer !== undefined && { writer }) } as const;
       return { outcome: 'superseded', reason: 'template-changed', facts };
     }
@@ -24,7 +24,7 @@ export function conclusionOf(tracked: Tracked, version: Version): Conclusion | u
     case 'failed':
     case 'stalled': {
       const facts = { kind: 'unfinished-rollout', end: kind, version, ...(misreported && { misreported }) } as const;
-      return { outcome: kind, reason: reasonOf(tracked), facts };
+      return { outcome: kind, reason: reasonOf(waited), facts };
     }
     case 'timeout': {
       const facts = { kind: 'unfinished-rollout', end: kind, version, ...(misreported && { misreported }) } as const;
@@ -36,13 +36,13 @@ export function conclusionOf(tracked: Tracked, version: Version): Conclusion | u
 }
 
 /** The most significant cause. */
-function reasonOf({ causes: [first], wrong }: Tracked): Reason {
+function reasonOf({ causes: [first], wrong }: Waited): Reason {
   if (wrong) return 'not-replaced';
   return first?.cause ?? 'no-progress';
 }
 
 /** What was tolerated; undefined if every node runs the version. */
-export function toleratedNote({ kind, causes }: Tracked): Note | undefined {
+export function toleratedNote({ kind, causes }: Waited): Note | undefined {
   return kind === 'complete' && causes.length > 0 ? { kind: 'tolerated', causes } : undefined;
 }
 

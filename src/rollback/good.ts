@@ -1,27 +1,48 @@
 import { isFailure } from '../cluster/cluster.ts';
+import { otherBytes, type SeenDigests, toMark } from '../daemonset/image-digests.ts';
 import { marksToWithdraw } from '../daemonset/last-good.ts';
-import { GOOD, goodText } from '../daemonset/mark.ts';
+import { GOOD, type GoodMark, goodText } from '../daemonset/mark.ts';
+import type { Note } from '../daemonset/result.ts';
 import type { History, Revision } from '../daemonset/revision.ts';
+import { noteText } from '../report/messages/notes.ts';
 import { afterwards, type World } from './world.ts';
 
 /** How long writing a good mark may take, in milliseconds. */
 const LIMIT = 5_000;
 
 /**
- * Sets the good mark on a ControllerRevision that was seen running on every node, for `last-good`. An existing mark stays, because it says
- * since when the version is known-good, and it takes no request. A mark that cannot be set is logged and is not a failure.
+ * Sets the good mark on a ControllerRevision that was seen running on every node, for `last-good`, with the bytes that run. An existing mark
+ * stays, because it says since when the version is known-good, and it takes no request. A mark that cannot be set is logged and is not a
+ * failure.
+ *
+ * @param before the mark of the version; undefined if it has none.
+ * @returns what to report if nodes run other bytes than before, or not the same ones. Then no mark is set.
  */
-export async function markGood(world: World, namespace: string, { name, uid, good }: Revision): Promise<void> {
-  if (good) return;
+export async function markGood(
+  world: World,
+  namespace: string,
+  { name, uid }: Revision,
+  seen: SeenDigests,
+  before: GoodMark | undefined,
+): Promise<Note | undefined> {
+  const images = otherBytes(seen, before?.images);
+  if (images.length > 0) {
+    const note: Note = { kind: 'other-bytes', images };
+    world.log.warning(noteText(note));
+    return note;
+  }
+  if (before && (before.images || seen.size === 0)) return undefined;
   const { cluster, clock, log, run } = world;
   try {
-    const text = goodText(name, run, new Date(clock.now()));
+    const now = cluster.serverTime(clock.now()) ?? clock.now();
+    const text = goodText(name, before ?? { time: new Date(now).toISOString(), ...(run && { run: run.url }) }, toMark(seen));
     await cluster.annotateControllerRevision({ namespace, name, uid }, { [GOOD]: text }, afterwards(world, LIMIT));
     log.info(`Set the good mark on ControllerRevision ${name}, because every node runs it.`);
   } catch (error) {
     const why = isFailure(error, 'conflict', 'not-found') ? 'The ControllerRevision no longer exists.' : (error as Error).message;
     log.info(`Could not set the good mark on ControllerRevision ${name}, by which to-revision: last-good finds it. ${why}`);
   }
+  return undefined;
 }
 
 /** Removes the good marks of the version that was left. A mark that cannot be removed is a warning. */

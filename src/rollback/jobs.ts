@@ -1,10 +1,10 @@
 import type { Conclusion, Result } from '../daemonset/result.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
+import type { Waited } from '../rollout/wait.ts';
 import { toleratedNote } from './conclude.ts';
 import { failureOf } from './failure.ts';
 import { type Found, locate } from './find.ts';
 import { logCauses } from './progress-log.ts';
-import type { Tracked } from './track.ts';
 import { about, type Known, type PartialResult, type World } from './world.ts';
 
 /** The work on one DaemonSet. */
@@ -35,14 +35,14 @@ export async function resultOf(job: Job, work: Promise<Conclusion>): Promise<Res
 }
 
 /** Adds what a wait has found out, however it ended. */
-export function learnFrom(tracked: Tracked, known: Known, { log }: World): void {
-  const { counts, samples, causes, everywhere, toReplace } = tracked;
+export function learnFrom(waited: Waited, known: Known, { log }: World): void {
+  const { counts, samples, causes, isVerified, toReplace } = waited;
   logCauses(log, causes, known.daemonSet.namespace);
   known.counts = counts;
   known.samples = samples;
-  known.everywhere = everywhere;
   if (causes.length > 0) known.causes = causes;
   if (toReplace) known.toReplace = toReplace;
-  const note = toleratedNote(tracked);
+  if (waited.kind === 'complete' && counts.desired > 0 && !isVerified) known.notes.push({ kind: 'unverified' });
+  const note = toleratedNote(waited);
   if (note) known.notes.push(note);
 }

@@ -2,8 +2,8 @@ import { type Cluster, ClusterError, FIELD_MANAGER, isFailure, type PatchOperati
 import { LAST_ROLLBACK, type Mark } from '../daemonset/mark.ts';
 import type { Preview } from '../daemonset/plan.ts';
 import { CHANGE_CAUSE, type Revision } from '../daemonset/revision.ts';
-import { digest, isObject } from '../daemonset/template.ts';
-import type { DaemonSet, ManagedFieldsEntry } from '../daemonset/types.ts';
+import { isObject } from '../daemonset/template.ts';
+import type { DaemonSet, ManagedFieldsEntry, PodTemplate } from '../daemonset/types.ts';
 import { afterwards, delayed, type World } from './world.ts';
 
 /** How many times to find out whether an unanswered patch was written. */
@@ -61,8 +61,8 @@ export async function preview(
 }
 
 export type Patched =
-  /** The patch was written. `digest` is that of the template that it stored; the DaemonSet may have been changed again since. */
-  | { kind: 'written'; daemonSet: DaemonSet; digest: string }
+  /** The patch was written, and stored this template; the DaemonSet may have been changed again since. */
+  | { kind: 'written'; daemonSet: DaemonSet; template: PodTemplate }
   /** Someone changed the spec, or another object has the name now: read it again and decide again. */
   | { kind: 'moved' }
   /** It could not be determined whether the patch was written. */
@@ -72,9 +72,10 @@ export type Patched =
  * Writes the patch, once. If the answer is lost, the rollback record on the object shows whether the patch was written. Sending the patch
  * again is safe, because it fits only the generation that was read.
  *
+ * @param expected what the dry run stored: the template, if the answer to the write is lost.
  * @throws ClusterError if the API server refused the write, which then certainly did not happen.
  */
-export async function restore(world: World, daemonSet: DaemonSet, target: Revision, mark: Mark): Promise<Patched> {
+export async function restore(world: World, daemonSet: DaemonSet, target: Revision, mark: Mark, expected: PodTemplate): Promise<Patched> {
   const { cluster, clock, log } = world;
   const patch = restorePatch(daemonSet, target, mark);
   world.signal.throwIfAborted();
@@ -85,7 +86,7 @@ export async function restore(world: World, daemonSet: DaemonSet, target: Revisi
     let conflict = false;
     try {
       const answer = await cluster.patchDaemonSet(daemonSet.metadata, patch, { dryRun: false }, signal);
-      return { kind: 'written', daemonSet: answer, digest: digest(answer.spec.template) };
+      return { kind: 'written', daemonSet: answer, template: answer.spec.template };
     } catch (error) {
       if (signal.aborted) break;
       conflict = isFailure(error, 'conflict');
@@ -96,7 +97,7 @@ export async function restore(world: World, daemonSet: DaemonSet, target: Revisi
     }
     const now = await cluster.getDaemonSet(daemonSet.metadata, signal).catch(() => undefined);
     if (now?.metadata.annotations?.[LAST_ROLLBACK] === JSON.stringify(mark)) {
-      return { kind: 'written', daemonSet: now, digest: mark.restored.digest };
+      return { kind: 'written', daemonSet: now, template: expected };
     }
     if (now && (now.metadata.uid !== daemonSet.metadata.uid || now.metadata.generation !== daemonSet.metadata.generation))
       return { kind: 'moved' };

@@ -1,18 +1,21 @@
 import { ClusterError } from '../cluster/cluster.ts';
 import type { AskedRevision, NamedRevision } from '../daemonset/asked-revision.ts';
 import type { Candidate } from '../daemonset/last-good.ts';
-import { type Mark, markFor } from '../daemonset/mark.ts';
+import { type GoodMark, type Mark, markFor } from '../daemonset/mark.ts';
 import { ownersOf } from '../daemonset/owners.ts';
 import { alreadyThere, type Intent, intend, needsPods, type Plan, planFor, planWithout } from '../daemonset/plan.ts';
 import type { Conclusion, HistoryEntry, Note, Version } from '../daemonset/result.ts';
-import { type History, hasTwin, historyOf, nextNumber, type Revision } from '../daemonset/revision.ts';
+import { type History, hasTwin, historyOf, nextNumber, type Revision, twinsOf } from '../daemonset/revision.ts';
 import { rolloutOf } from '../daemonset/rollout.ts';
 import { digest, identicalTemplate } from '../daemonset/template.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
+import type { Limits } from '../daemonset/verdict.ts';
 import { changeLines, differences, historyLines } from '../report/lines.ts';
 import { noteText } from '../report/messages/notes.ts';
 import { revisionText } from '../report/messages/revisions.ts';
 import { noNodeMatchesText } from '../report/messages/rollout.ts';
+import { requireStableFor } from '../rollout/stable-for.ts';
+import { type Waited, type WaitOptions, wait } from '../rollout/wait.ts';
 import { conclusionOf, notObserved } from './conclude.ts';
 import { interrupted } from './failure.ts';
 import { find } from './find.ts';
@@ -21,7 +24,6 @@ import { readPodCounts } from './history.ts';
 import { type Job, learnFrom } from './jobs.ts';
 import { isServerSideApplied, preview, restore, yieldOwnership } from './patch.ts';
 import { settle } from './settle.ts';
-import { type Limits, type TrackOptions, track } from './track.ts';
 import type { Known, World } from './world.ts';
 
 /** What to restore, and how. */
@@ -111,6 +113,7 @@ export async function decide(order: Order, { found, known, world }: Job, before?
     if (plan.kind === 'restore') {
       known.target = plan.target;
       known.changes = plan.changes;
+      if (order.wait) await requireStableFor(world, daemonSet, order.limits);
     }
     return { look, plan };
   }
@@ -173,12 +176,11 @@ async function carryOut(
   const { log, clock, run } = world;
   // Until the API server has refused it, the rollback may be written.
   known.changed = true;
-  const patched = await restore(world, daemonSet, target, markFor(from, target, digest(merged), run, new Date(clock.now()))).catch(
-    (error: unknown) => {
-      known.changed = false;
-      throw error;
-    },
-  );
+  const mark = markFor(from, target, digest(merged), run, new Date(clock.now()));
+  const patched = await restore(world, daemonSet, target, mark, merged).catch((error: unknown) => {
+    known.changed = false;
+    throw error;
+  });
   if (patched.kind === 'moved') {
     known.changed = false;
     return 'moved';
@@ -187,7 +189,7 @@ async function carryOut(
     const facts = { kind: 'write-unknown', why: patched.why } as const;
     return world.signal.aborted ? { ...interrupted(world.signal.reason), facts } : { outcome: 'error', reason: 'unreachable', facts };
   }
-  const identical = identicalTemplate(target.template, patched.daemonSet.spec.template);
+  const identical = identicalTemplate(target.template, patched.template);
   known.newRevision = nextNumber(history, identical ? target : undefined);
   log.info(
     `daemonset.apps/${known.daemonSet.name} rolled back: revision ${from.number} → ${known.newRevision}, which restores revision ${target.number}`,
@@ -204,14 +206,14 @@ async function carryOut(
     recordHistoryAfter(known, history, target, known.newRevision);
   }
   if (!order.wait) return NOT_WAITED;
-  const unfinished = await follow(world, known, current, 'restored', {
-    wanted: patched.digest,
-    ...(renewed && { hash: target.hash }),
-    verifyPods: hasTwin(history, target) ? 'doubt' : 'no',
+  const { unfinished, waited } = await follow(world, known, current, 'restored', {
+    template: patched.template,
+    ...(identical && { revisions: twinsOf(history, target) }),
     limits: order.limits,
   });
-  const restored = renewed ? target : unfinished?.outcome === 'deleted' ? undefined : await readHistoryAfter(world, known, current, target);
-  if (restored && known.everywhere) await markGood(world, known.daemonSet.namespace, restored);
+  const isGone = unfinished?.outcome === 'deleted';
+  const restored = renewed ? target : isGone ? undefined : await readHistoryAfter(world, known, current, target, waited.history);
+  if (restored) await remember(world, known, waited, restored, target.good);
   return unfinished ?? { outcome: 'rolled-back', reason: 'complete', facts: { kind: 'restored' } };
 }
 
@@ -255,28 +257,34 @@ async function followCurrent(
   at: Revision,
   version: Version,
 ): Promise<Conclusion | undefined> {
-  const unfinished = await follow(world, known, daemonSet, version, {
-    wanted: digest(daemonSet.spec.template),
-    hash: at.hash,
-    verifyPods: hasTwin(history, at) ? 'doubt' : 'no',
+  const { unfinished, waited } = await follow(world, known, daemonSet, version, {
+    template: daemonSet.spec.template,
+    revisions: twinsOf(history, at),
     limits: order.limits,
   });
-  if (known.everywhere) await markGood(world, known.daemonSet.namespace, at);
+  await remember(world, known, waited, waited.history?.current ?? at, at.good);
   return unfinished;
 }
 
-/** Waits for the rollout. Undefined if it succeeded. */
+/** Waits for the rollout. `unfinished` is undefined if it succeeded. */
 async function follow(
   world: World,
   known: Known,
   daemonSet: DaemonSet,
   version: Version,
-  options: TrackOptions,
-): Promise<Conclusion | undefined> {
-  const tracked = await track(world, daemonSet, options);
-  learnFrom(tracked, known, world);
-  if (tracked.kind === 'complete' && tracked.counts.desired === 0) world.log.warning(noNodeMatchesText(tracked.daemonSet));
-  return conclusionOf(tracked, version);
+  options: WaitOptions,
+): Promise<{ unfinished: Conclusion | undefined; waited: Waited }> {
+  const waited = await wait(world, daemonSet, options);
+  learnFrom(waited, known, world);
+  if (waited.kind === 'complete' && waited.counts.desired === 0) world.log.warning(noNodeMatchesText(waited.daemonSet));
+  return { unfinished: conclusionOf(waited, version), waited };
+}
+
+/** Marks a version that was seen on every node as good. */
+async function remember(world: World, known: Known, { images }: Waited, revision: Revision, before: GoodMark | undefined): Promise<void> {
+  if (!images) return;
+  const note = await markGood(world, known.daemonSet.namespace, revision, images, before);
+  if (note) known.notes.push(note);
 }
 
 function recordHistoryAfter(known: Known, { revisions }: History, restored: Revision, number: number): void {
@@ -300,9 +308,10 @@ async function readHistoryAfter(
   known: Known,
   daemonSet: DaemonSet,
   target: Revision,
+  read: History | undefined,
 ): Promise<Revision | undefined> {
   try {
-    const history = historyOf(daemonSet, await cluster.listControllerRevisions(daemonSet, signal));
+    const history = read ?? historyOf(daemonSet, await cluster.listControllerRevisions(daemonSet, signal));
     if (!history.current) return undefined;
     const { number, name } = history.current;
     known.newRevision = number;

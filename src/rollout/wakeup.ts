@@ -1,26 +1,26 @@
-import type { Clock } from './world.ts';
+import type { Clock } from '../rollback/world.ts';
 
-/** Wakes the wait up when there is news. */
-export class Bell {
-  #rung = false;
+/** Wakes a waiting loop when there is news. */
+export class Wakeup {
+  #hasNews = false;
   #wake: () => void = () => {};
 
-  ring(): void {
-    this.#rung = true;
+  news(): void {
+    this.#hasNews = true;
     this.#wake();
   }
 
-  /** Waits until there is news, or was since the last time; at most so many milliseconds. @throws the signal's reason. */
-  async wait(milliseconds: number, clock: Clock, signal: AbortSignal): Promise<void> {
+  /** Waits until there is news, or was since the last time; at most for `ms`. @throws the signal's reason. */
+  async wait(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const woken = new AbortController();
     // With a reason, because the default one has a stack trace, which takes time.
-    this.#wake = () => woken.abort('rung');
-    if (!this.#rung) {
-      await clock.sleep(Math.max(0, milliseconds), AbortSignal.any([signal, woken.signal])).catch(() => {});
+    this.#wake = () => woken.abort('news');
+    if (!this.#hasNews) {
+      await clock.sleep(Math.max(0, ms), AbortSignal.any([signal, woken.signal])).catch(() => {});
       signal.throwIfAborted();
     }
-    this.#rung = false;
+    this.#hasNews = false;
     this.#wake = () => {};
   }
 }

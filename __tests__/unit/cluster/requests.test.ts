@@ -187,7 +187,7 @@ describe('an aborted call ends at once, with the reason, and leaves nothing open
     ['list', (cluster, signal) => cluster.listControllerRevisions(from, signal)],
     ['patch', (cluster, signal) => cluster.patchDaemonSet(NAME, patch, { dryRun: false }, signal)],
     ['watch', (cluster, signal) => first(cluster.watchDaemonSet(from, signal))],
-    ['watch of pods', (cluster, signal) => first(cluster.watchPods(from, signal))],
+    ['watch of pods', (cluster, signal) => first(cluster.watchPods(from, (pod) => pod, signal))],
     ['log', (cluster, signal) => cluster.containerLog(NAME, 'agent', { previous: false, lines: 1 }, signal)],
   ];
   const ANSWERS: [string, Handler][] = [

@@ -63,7 +63,7 @@ class Played {
     });
     this.ended = (async () => {
       for await (const state of states) {
-        const objects = state.kind === 'all' ? state.objects : [state.object];
+        const objects = state.kind === 'all' ? state.objects : 'object' in state ? [state.object] : [];
         this.seen.push(`${Date.now()} ${state.kind} ${objects.map(({ metadata }) => metadata.resourceVersion).join()}`);
       }
     })().catch((error: unknown) => error);

@@ -16,12 +16,16 @@ import {
   toleratedOf,
   withEvents,
 } from '../../../src/daemonset/diagnosis.ts';
+import { runsVersion } from '../../../src/daemonset/pod-version.ts';
+import { watchedPod } from '../../../src/daemonset/pods.ts';
 import { CAUSES, type Cause } from '../../../src/daemonset/trouble.ts';
 import type { Event, Pod } from '../../../src/daemonset/types.ts';
 import { daemonSet, pod, template } from '../builders.ts';
 
 const of = daemonSet(template('agent:v2'));
-const wanted = { generation: '3', hash: 'hash3' };
+const wanted = { generation: '3', hashes: new Set(['hash3']) };
+/** Nothing is compared with the template here. */
+const bare = { metadata: {}, spec: {} };
 const time = (ms: number): string => new Date(ms).toISOString();
 const waiting = (reason: string, message = ''): Pod['status'] => ({
   containerStatuses: [{ name: 'agent', image: 'agent:v2', ready: false, state: { waiting: { reason, message } } }],
@@ -38,13 +42,21 @@ const crashed = (restartCount: number): Pod['status'] => ({
     },
   ],
 });
+/** A pod from long before the wait. */
+const long = { metadata: { creationTimestamp: time(-3_600_000), labels: pod().metadata.labels as Record<string, string> } };
 const unready: Pod['status'] = { containerStatuses: [{ name: 'agent', ready: false, state: { running: {} } }] };
 const readyAt = (ms: number): Pod['status'] => ({ conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: time(ms) }] });
+
+/** What is known of a pod after it was seen at a time on the API server's clock. */
+function seeAt(now: number, one: Pod, before?: SeenPod): SeenPod | undefined {
+  const seen = seePod(before, watchedPod(one, bare), of, { now, isClusterTime: true, begun: 0 });
+  return seen && { ...seen, wanted: runsVersion(seen.version, wanted, { count: 0, deviations: new Set() }) };
+}
 
 /** What is known of a pod after these states, each seen at its time. */
 function see(...states: [at: number, status: Pod['status'], changes?: Parameters<typeof pod>[1]][]): SeenPod {
   let seen: SeenPod | undefined;
-  for (const [at, status, changes] of states) seen = seePod(seen, pod(status, changes), of, wanted, at);
+  for (const [at, status, changes] of states) seen = seeAt(at, pod(status, changes), seen);
   return seen as SeenPod;
 }
 
@@ -60,6 +72,7 @@ function situation(pods: SeenPod[], changes: Partial<Situation> = {}): Situation
     undeletable: '',
     desired: 1,
     minReady: 0,
+    stableFor: 0,
     start: 0,
     ...changes,
   };
@@ -67,16 +80,7 @@ function situation(pods: SeenPod[], changes: Partial<Situation> = {}): Situation
 
 describe('a pod', () => {
   test('of another owner is ignored', () => {
-    expect(seePod(undefined, pod(missing, { metadata: { ownerReferences: [] } }), of, wanted, 0)).toBeUndefined();
-  });
-
-  test.each<[string, Record<string, string>, boolean]>([
-    ['the current generation', { 'pod-template-generation': '3' }, true],
-    ['the hash of the current revision', { 'pod-template-generation': '1', 'controller-revision-hash': 'hash3' }, true],
-    ['another generation and hash', { 'pod-template-generation': '1', 'controller-revision-hash': 'hash1' }, false],
-    ['no labels', {}, false],
-  ])('with %s (%j) belongs to the version: %s', (_name, labels, expected) => {
-    expect(see([0, {}, { metadata: { labels } }]).wanted).toBe(expected);
+    expect(seeAt(0, pod(missing, { metadata: { ownerReferences: [] } }))).toBeUndefined();
   });
 
   test('without a node counts for the node in its affinity', () => {
@@ -181,14 +185,14 @@ describe('what the events of a pod add', () => {
 
   test('a pod keeps waiting for a volume when its status is updated', () => {
     const known = withEvents(see([1, creating]), [mount], 5);
-    expect(seePod(known, pod(creating), of, wanted, 9)).toMatchObject({ since: 5, trouble: { cause: 'volume-mount' } });
+    expect(seeAt(9, pod(creating), known)).toMatchObject({ since: 5, trouble: { cause: 'volume-mount' } });
   });
 
   test('a pod no longer waits for a volume once its volumes are mounted and its image is being pulled', () => {
     const pulling = { ...creating, conditions: [{ type: 'PodReadyToStartContainers', status: 'True' }] };
     expect(withEvents(see([1, pulling]), [mount], 5)).toMatchObject({ since: undefined, trouble: { cause: 'starting' } });
     const waited = withEvents(see([1, creating]), [mount], 5);
-    expect(seePod(waited, pod(pulling), of, wanted, 9)).toMatchObject({ since: undefined, trouble: { cause: 'starting' } });
+    expect(seeAt(9, pod(pulling), waited)).toMatchObject({ since: undefined, trouble: { cause: 'starting' } });
   });
 
   test('events are sorted, the oldest first, whichever time field they have', () => {
@@ -286,7 +290,7 @@ describe('a node', () => {
   });
 
   test('whose pod just became ready is healthy, although the clock of the cluster is ahead', () => {
-    expect(diagnose(situation([see([10_000, readyAt(12_000)])]), 10_000)).toEqual({ right: 1, troubled: [] });
+    expect(diagnose(situation([see([10_000, readyAt(12_000)])]), 10_000)).toMatchObject({ right: 1, troubled: [] });
   });
 
   test('that was deleted is ignored with its pod, and does not hide a node without a pod', () => {
@@ -321,6 +325,13 @@ describe('stuck', () => {
     ['not a pod that was evicted', [see([0, { phase: 'Failed', reason: 'Evicted' }])], {}, []],
     ['not a pod that is ready', [see([0, crashed(4)], [1, readyAt(1)])], {}, []],
     ['a pod that is ready for a moment at each restart', [see([0, crashed(4)], [1, readyAt(1)], [2, crashed(5)])], {}, ['crash-loop']],
+    ['not a pod that was restarted often before the wait, and once since', [see([0, crashed(5), long], [1, crashed(6), long])], {}, []],
+    [
+      'a pod that was restarted before the wait, and three times since',
+      [see([0, crashed(5), long], [1, crashed(8), long])],
+      {},
+      ['crash-loop'],
+    ],
     ['not a pod that was restarted only twice', [see([0, crashed(2)])], {}, []],
     ['not a pod that runs without being ready', [see([0, unready])], {}, []],
     ['pods that are rejected', [], { rejected: { message: 'no', since: 0 } }, ['pod-rejected']],
@@ -359,6 +370,15 @@ describe('stuck', () => {
           expect([missing, crashed(3)]).toContainEqual(its?.status);
           expect(10_000 - (its?.at ?? 0)).toBeGreaterThanOrEqual(grace);
         }
+      }),
+    );
+  });
+
+  test('is never a crash from before the wait, however often the pod was restarted', () => {
+    fc.assert(
+      fc.property(fc.nat(100), fc.nat(2), fc.nat(1_000_000), (before, since, now) => {
+        const seen = see([0, crashed(before), long], [1, crashed(before + since), long]);
+        expect(stuck([seen], {}, now)).toEqual([]);
       }),
     );
   });
@@ -405,7 +425,7 @@ describe('causes', () => {
       fc.property(fc.array(fc.tuple(troubledNode, fc.boolean())), (all) => {
         const troubled = all.map(([one]) => one);
         const stuck = all.filter(([, is]) => is).map(([one]) => one);
-        const groups = groupCauses({ right: 0, troubled }, stuck);
+        const groups = groupCauses(troubled, stuck);
         const flags = groups.map((group) => group.stuck);
         expect(flags).toEqual([...flags].sort((a, b) => Number(b) - Number(a)));
         const nodes = groups.flatMap((group) => group.nodes);
@@ -433,7 +453,7 @@ describe('causes', () => {
       isNew: false,
     });
     const troubled = [one('node-1', 2), one('node-2', 3), one('node-3', 1)];
-    expect(groupCauses({ right: 0, troubled }, troubled.slice(1, 2))).toEqual([
+    expect(groupCauses(troubled, troubled.slice(1, 2))).toEqual([
       { cause: 'crash-loop', stuck: true, nodes: troubled, example: troubled[1] },
     ]);
   });
@@ -455,7 +475,7 @@ describe('causes', () => {
       one('crash-loop'),
       one('oom-killed'),
     ];
-    const groups = groupCauses({ right: 0, troubled }, []);
+    const groups = groupCauses(troubled, []);
     expect(groups.map(({ cause, nodes }) => [cause, nodes.length])).toEqual([
       ['oom-killed', 1],
       ['crash-loop', 2],

@@ -20,7 +20,8 @@ const restarted = (one: PodTemplate): PodTemplate => ({
   metadata: { labels: { app: 'agent' }, annotations: { 'kubectl.kubernetes.io/restartedAt': 'now' } },
 });
 const run = { repository: 'o/r', id: '7', url: 'https://github.example/o/r/actions/runs/7' };
-const markOf = (name: string, by?: typeof run, day = 1): string => goodText(name, by, new Date(Date.UTC(2026, 0, day)));
+const markOf = (name: string, by?: typeof run, day = 1): string =>
+  goodText(name, { time: new Date(Date.UTC(2026, 0, day)).toISOString(), ...(by && { run: by.url }) }, {});
 
 /** A history with the template `current`. The stored templates are revisions 1, 2 and so on; `marked` are the numbers with a good mark. */
 const history = (current: PodTemplate, stored: PodTemplate[], ...marked: number[]): History =>

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { CauseGroup, TroubledNode } from '../../../src/daemonset/diagnosis.ts';
-import type { Result } from '../../../src/daemonset/result.ts';
+import type { Facts, Result } from '../../../src/daemonset/result.ts';
 import { shouldRevert } from '../../../src/daemonset/revert.ts';
 import type { Cause } from '../../../src/daemonset/trouble.ts';
 import { decisionText } from '../../../src/report/messages/rollout.ts';
@@ -47,6 +47,13 @@ test.each<[string, Result, boolean, RegExp]>([
   const decision = shouldRevert(broken, { onTimeout: false });
   expect(decision.rollBack).toBe(revert);
   expect(decisionText(decision)).toMatch(why);
+});
+
+test('a version that no longer matches its nodes is rolled back, without a cause', () => {
+  const facts: Facts = { kind: 'no-nodes', before: { number: 1, name: 'agent-1' }, nodes: ['node-1'], template: {} };
+  const decision = shouldRevert(resultWith({ outcome: 'failed', reason: 'no-nodes', facts }), { onTimeout: false });
+  expect(decision.rollBack).toBe(true);
+  expect(decisionText(decision)).toMatch(/no longer matches nodes/);
 });
 
 test('a timeout is enough with rollback-on-timeout', () => {

@@ -1,8 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { wrongPods } from '../../../src/daemonset/pods.ts';
 import { rolloutOf } from '../../../src/daemonset/rollout.ts';
-import type { Pod } from '../../../src/daemonset/types.ts';
 import { daemonSet, template } from '../builders.ts';
 
 describe('the rollout status, in the words of kubectl', () => {
@@ -50,37 +48,5 @@ describe('the rollout status, in the words of kubectl', () => {
   test('is not complete without a status', () => {
     const { status: _none, ...bare } = daemonSet(template('a'));
     expect(rolloutOf(bare).kind).toBe('unobserved');
-  });
-});
-
-describe('wrongPods', () => {
-  const of = daemonSet(template('a:2'), { annotations: { 'deprecated.daemonset.template.generation': '5' } });
-  const pod = (name: string, image: string, generation: string, more: object = {}): Pod => ({
-    metadata: {
-      name,
-      namespace: 'logging',
-      uid: name,
-      resourceVersion: '1',
-      labels: { 'pod-template-generation': generation },
-      ownerReferences: [{ kind: 'DaemonSet', name: 'agent', uid: 'uid-1', controller: true }],
-      ...more,
-    },
-    spec: {
-      containers: [
-        { name: 'agent', image },
-        { name: 'injected', image: 'mesh' },
-      ],
-    },
-  });
-
-  test('accepts a pod by its generation or by its containers', () => {
-    const pods = [
-      pod('by-generation', 'x', '5'),
-      pod('by-containers', 'a:2', '2'),
-      pod('wrong', 'a:1', '4'),
-      pod('going', 'a:1', '4', { deletionTimestamp: 'now' }),
-      pod('of-another', 'a:1', '4', { ownerReferences: [] }),
-    ];
-    expect(wrongPods(of, pods).map(({ metadata }) => metadata.name)).toEqual(['wrong']);
   });
 });

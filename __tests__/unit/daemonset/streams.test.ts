@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { type CauseGroup, diagnose, groupCauses, seeEvents, seeNode, stuckOf } from '../../../src/daemonset/diagnosis.ts';
+import { watchedPod } from '../../../src/daemonset/pods.ts';
 import { SeenPods } from '../../../src/daemonset/seen-pods.ts';
 import { type Cause, graceOf } from '../../../src/daemonset/trouble.ts';
 import type { DaemonSet, Event, Node, Pod } from '../../../src/daemonset/types.ts';
@@ -38,6 +39,15 @@ function load(kind: string): Stream {
 const generationOf = ({ daemonSet }: Stream): string | undefined =>
   daemonSet.metadata.annotations?.['deprecated.daemonset.template.generation'];
 
+/** The hash of the pods of the generation: the recordings contain no ControllerRevisions. */
+const hashesOf = (stream: Stream): Set<string> =>
+  new Set(
+    stream.changes
+      .map(({ event: { object } }) => object.metadata.labels ?? {})
+      .filter((labels) => labels['pod-template-generation'] === generationOf(stream))
+      .map((labels) => labels['controller-revision-hash'] ?? ''),
+  );
+
 interface Moment {
   at: number;
   stuck: number;
@@ -51,7 +61,7 @@ const EVENTS_AGE = 5_000;
 function replay(stream: Stream, grace: number, minReady = 0): Moment[] {
   const { begun, desired, daemonSet, changes } = stream;
   const nodes = new Map(stream.nodes.map((node) => [node.metadata.name, seeNode(node)]));
-  const pods = new SeenPods(daemonSet, { generation: generationOf(stream), hash: undefined });
+  const pods = new SeenPods(daemonSet, { generation: generationOf(stream), hashes: hashesOf(stream) });
   const known = (now: number): Event[] =>
     stream.events.filter(({ metadata }) => Date.parse(metadata.creationTimestamp ?? '') + EVENTS_AGE <= now);
   let rejectedSince: number | undefined;
@@ -61,15 +71,18 @@ function replay(stream: Stream, grace: number, minReady = 0): Moment[] {
     .map(({ at, event }) => {
       const now = begun + at;
       if (event?.type === 'DELETED') pods.remove(event.object.metadata.uid);
-      else if (event) pods.see(event.object, now);
+      else if (event) pods.see(watchedPod(event.object, {}), { now, isClusterTime: true, begun });
       else pods.explain(seeEvents(known(now)), now);
       const rejection = seeEvents(known(now)).findLast(({ reason }) => reason === 'FailedCreate');
       rejectedSince ??= rejection && now;
       const rejected = rejection && { message: rejection.message, since: rejectedSince ?? now };
       const { present, ended } = pods;
-      const diagnosis = diagnose({ pods: present, ended, nodes, rejected, undeletable: '', desired, minReady, start: begun }, now);
+      const diagnosis = diagnose(
+        { pods: present, ended, nodes, rejected, undeletable: '', desired, minReady, stableFor: 0, start: begun },
+        now,
+      );
       const stuck = stuckOf(diagnosis, { grace, tolerated: 0 }, now);
-      return { at, stuck: stuck.length, groups: groupCauses(diagnosis, stuck) };
+      return { at, stuck: stuck.length, groups: groupCauses(diagnosis.troubled, stuck) };
     });
 }
 

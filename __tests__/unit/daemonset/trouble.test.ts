@@ -245,7 +245,7 @@ describe('an unrecoverable failure', () => {
   });
 
   test('is never one that may resolve by waiting', () => {
-    const curable: Cause[] = ['starting', 'not-ready', 'min-ready-seconds', 'evicted', 'terminating', 'old-pod-unavailable'];
+    const curable: Cause[] = ['starting', 'not-ready', 'not-stable', 'min-ready-seconds', 'evicted', 'terminating', 'old-pod-unavailable'];
     const others: Cause[] = ['not-replaced', 'no-pod', 'node-not-ready'];
     expect(CAUSES.filter((cause) => !mayBeHopeless({ cause }))).toEqual([...curable, ...others]);
     fc.assert(

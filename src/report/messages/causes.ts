@@ -1,5 +1,6 @@
 import type { CauseGroup, Evidence, TroubledNode } from '../../daemonset/diagnosis.ts';
 import { pullFailureOf, SERVER_ERROR, type Trouble } from '../../daemonset/trouble.ts';
+import { formatDuration } from '../../duration.ts';
 import { shellQuote } from './shell.ts';
 
 /** Nodes that a sentence names. */
@@ -56,6 +57,10 @@ export function causeText({ nodes, example }: CauseGroup): string {
           : `${pods} ${are} still starting: ${container} has not ${trouble.sidecar ? 'started' : 'completed'}`;
       case 'not-ready':
         return `${pods} run${s} but ${are} not ready${said}`;
+      case 'not-stable':
+        return restarts > 0
+          ? `${pods} run${s} again after a crash, but not yet for long enough: ${container} (${times}${ranText(trouble)})`
+          : `${pods} run${s}, but not yet for long enough`;
       case 'min-ready-seconds':
         return `${pods} ${are} ready, but not yet for minReadySeconds`;
       case 'evicted':
@@ -93,6 +98,11 @@ function pullProblem({ reason, message }: Trouble): string {
     case 'unknown':
       return message === '' ? reason : shortened(message);
   }
+}
+
+/** How long a container ran before its last crash. */
+function ranText({ ranMs }: Trouble): string {
+  return ranMs === undefined ? '' : `; its last run ended after ${formatDuration(ranMs)}`;
 }
 
 /** What each layer of a container runtime puts before the error of the next one. It says only which layers there are. */
@@ -154,6 +164,9 @@ export function nextCommand({ cause, example }: CauseGroup, inNamespace: string)
       return trouble.message === '' ? undefined : `kubectl get events --namespace ${namespace} --field-selector type=Warning`;
     case 'min-ready-seconds':
       return undefined;
+    case 'not-stable':
+      if ((trouble.restarts ?? 0) === 0) return undefined;
+      return `kubectl logs --namespace ${namespace} ${pod}${container} --previous`;
     default:
       break;
   }

@@ -26,7 +26,7 @@ import {
   unexpectedText,
 } from './refusals.ts';
 import { revisionText } from './revisions.ts';
-import { gateRollbackText, restoredText, rolledOutText, unfinishedText } from './rollout.ts';
+import { gateRollbackText, noNodesText, restoredText, rolledOutText, unfinishedText } from './rollout.ts';
 import { shellQuote } from './shell.ts';
 
 /** The message of a result: one sentence or a few, as one line of text that may quote the cluster. */
@@ -63,6 +63,8 @@ function textOf(facts: Facts, result: Result): string {
       return rolledOutText(result);
     case 'unfinished-rollout':
       return unfinishedText(facts, result);
+    case 'no-nodes':
+      return noNodesText(facts, result);
     case 'not-observed':
       return 'The DaemonSet controller has not observed the latest change within 30 s, so the history may be out of date. Is kube-controller-manager running?';
     case 'not-recorded':

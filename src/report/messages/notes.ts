@@ -1,3 +1,4 @@
+import type { OtherBytes } from '../../daemonset/image-digests.ts';
 import type { Note } from '../../daemonset/result.ts';
 import { causeText } from './causes.ts';
 import { ownerText } from './owners.ts';
@@ -22,11 +23,31 @@ export function noteText(note: Note): string {
           ? 'It means the same, but the API server serializes it differently from when the old one was stored.'
           : 'The API server stored something other than what was sent: an admission webhook changes it.'
       }`;
+    case 'unverified':
+      return 'Only the counters of the DaemonSet controller were checked, because this account is not allowed to list pods. They do not show whether containers crash, or which version each pod runs. The version gets no good mark.';
+    case 'other-bytes':
+      return note.images.map(otherBytesText).join(' ');
     case 'tolerated':
       return `Not every node runs the version. Tolerated, by tolerate-unavailable or because the node joined during the wait: ${note.causes.map(causeText).join('; ')}.`;
     case 'current-not-in-history':
       return 'None of these revisions has the current template of the DaemonSet.';
   }
+}
+
+/** Digests and nodes that a sentence names. */
+const MOST_DIGESTS = 3;
+const MOST_NODES = 5;
+
+function otherBytesText({ image, before, seen }: OtherBytes): string {
+  const listed = seen.slice(0, MOST_DIGESTS).map(({ digest, nodes }) => {
+    const more = nodes.length > MOST_NODES ? ', …' : '';
+    return `${digest} (${nodes.slice(0, MOST_NODES).join(', ')}${more})`;
+  });
+  const what =
+    before === undefined
+      ? `The nodes run different images of the same name ${image}`
+      : `The image ${image} is not the one that was known to be good: its tag was moved from ${before}`;
+  return `${what}: ${listed.join('; ')}. The template is the same and the bytes are not, so the version gets no good mark. Use digests or tags that never move.`;
 }
 
 function capitalized(text: string): string {

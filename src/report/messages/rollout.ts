@@ -1,13 +1,17 @@
 /** Sentences about a rollout that was waited for, and about a gate that rolled back. */
 import type { Facts, GateRollback, PodOnNode, Result, RollbackDecision } from '../../daemonset/result.ts';
 import { isObject } from '../../daemonset/template.ts';
-import type { DaemonSet } from '../../daemonset/types.ts';
-import { causeText } from './causes.ts';
+import type { DaemonSet, PodTemplate } from '../../daemonset/types.ts';
+import type { Missing } from '../../daemonset/verdict.ts';
+import { formatDuration } from '../../duration.ts';
+import { causeText, nodeInBrief } from './causes.ts';
 import { revisionText } from './revisions.ts';
 import { shellQuote } from './shell.ts';
 
 /** Causes in a message; the summary has all of them. */
 const MOST_CAUSES = 3;
+/** Pods and nodes in a line of the log. */
+const MOST_NAMES = 10;
 /** Pods in one command. */
 const MOST_IN_COMMAND = 20;
 
@@ -19,13 +23,13 @@ export function unfinishedText(facts: Unfinished, result: Result): string {
   const { counts, daemonSet } = result;
   const { namespace, name } = daemonSet;
   const { desired, updated, available } = counts ?? { desired: 0, updated: 0, available: 0 };
-  const state = `${updated} of ${desired} nodes have the ${version} version, ${available} are available`;
+  const state = `${updated} of ${desired} nodes have the ${version} version, and it is available on ${available}`;
   const continues = `The rollout continues in the cluster; to follow it: kubectl rollout status ${shellQuote(`daemonset/${name}`)} -n ${shellQuote(namespace)}`;
   switch (end) {
     case 'on-delete':
       return `The template is ${version}, but the update strategy is OnDelete: ${state}. The other pods are replaced only when someone deletes them. ${deletion(result.toReplace, namespace)}`.trim();
     case 'not-waited':
-      return `The rollout is not complete yet: ${state}. This step did not wait (wait: false). ${continues}`;
+      return `The rollout is not complete yet: ${state}. ${because(facts, result)}This step did not wait (wait: false). ${continues}`;
     case 'superseded':
       return `Someone changed the template during the rollout${facts.writer === undefined ? '' : ` (${facts.writer})`}, so it is no longer the ${version} version (${state}). The newer change takes precedence.`;
     case 'deleted':
@@ -43,8 +47,34 @@ export function unfinishedText(facts: Unfinished, result: Result): string {
   }
 }
 
+/** What is missing although the counters are complete; empty if that goes without saying. */
+export function missingText(missing: Missing, stableFor: number, now: number): string {
+  const complete = 'The counters are complete';
+  switch (missing.kind) {
+    case 'pods':
+      return missing.why === '' ? '' : `${complete}, but the pods could not be read to verify that: ${missing.why}`;
+    case 'other-version': {
+      const names = missing.nodes.slice(0, MOST_NAMES).map(({ pod, node }) => pod || node);
+      return `${complete}, but ${missing.nodes.length} pods run another template: ${names.join(', ')}`;
+    }
+    case 'stability': {
+      const left = missing.until === undefined ? '' : ` (about ${formatDuration(missing.until - now)} left)`;
+      const crashed = missing.nodes.filter(({ trouble }) => (trouble.restarts ?? 0) > 0);
+      const after = crashed.length > 0 ? `, longer after a crash: ${crashed.slice(0, MOST_NAMES).map(nodeInBrief).join(', ')}` : '';
+      return `${complete}. Waiting until every container has run for ${formatDuration(stableFor)} without a crash${after}${left}`;
+    }
+    case 'time':
+      return `${complete}. The pods cannot be checked, so the counters must stay complete for ${formatDuration(stableFor)}`;
+  }
+}
+
+/** An explicit `stable-for` cannot be granted. */
+export function stableForDeniedText(stableFor: number, why: string): string {
+  return `Input stable-for: ${formatDuration(stableFor)} requires permission to list pods. To check only the counters of the DaemonSet controller instead, omit stable-for. ${why}`;
+}
+
 /** The causes, a sentence each; empty if none is known. */
-function because({ end, misreported }: Unfinished, { causes: all = [], daemonSet: { namespace } }: Result): string {
+function because({ end, misreported }: Unfinished, { causes: all = [], counts, daemonSet: { namespace } }: Result): string {
   if (misreported) {
     const names = misreported.slice(0, MOST_IN_COMMAND).map(shellQuote).join(' ');
     return `The counters are complete, but ${misreported.length} pods run another template and the controller counts them as updated. Delete them so that the controller creates new ones: kubectl delete pod --namespace ${shellQuote(namespace)} ${names}. `;
@@ -52,7 +82,9 @@ function because({ end, misreported }: Unfinished, { causes: all = [], daemonSet
   const causes = end === 'failed' ? all.filter(({ stuck }) => stuck) : all;
   const shown = causes.slice(0, MOST_CAUSES).map((group) => `${causeText(group)}.`);
   const more = causes.length > MOST_CAUSES ? ` There are ${causes.length - MOST_CAUSES} other causes.` : '';
-  return shown.length === 0 ? '' : `${shown.join(' ')}${more} `;
+  if (shown.length > 0) return `${shown.join(' ')}${more} `;
+  const isBehind = end === 'stalled' && counts !== undefined && counts.desired > 0 && counts.available >= counts.desired;
+  return isBehind ? 'Every node has the version available, but the counters of the DaemonSet controller do not show it. ' : '';
 }
 
 function deletion(pods: PodOnNode[] = [], namespace: string): string {
@@ -96,6 +128,8 @@ function whyRollBack(decision: Extract<RollbackDecision, { rollBack: true }>): s
   switch (decision.because) {
     case 'timed-out':
       return 'the rollout did not complete in time (rollback-on-timeout)';
+    case 'no-nodes':
+      return 'the version no longer matches nodes that the version before matched';
     case 'version-fails':
       return `the version does not run on ${decision.nodes} ${decision.nodes === 1 ? 'node' : 'nodes'}`;
   }
@@ -114,16 +148,31 @@ function whyNot(decision: Extract<RollbackDecision, { rollBack: false }>): strin
   }
 }
 
-/** Why a DaemonSet runs nowhere, as far as its template shows. */
+/** A DaemonSet runs nowhere. */
 export function noNodeMatchesText({ spec }: DaemonSet): string {
-  const podSpec = spec.template['spec'];
+  return `No node matches the DaemonSet (desired is 0), so it runs nowhere. ${placementHint(spec.template)}`;
+}
+
+/** A deployed version no longer matches nodes that the version before matched. */
+export function noNodesText({ before, nodes = [], template }: Extract<Facts, { kind: 'no-nodes' }>, { counts }: Result): string {
+  const desired = counts?.desired ?? 0;
+  const names = nodes.slice(0, MOST_NAMES).join(', ');
+  const more = nodes.length > MOST_NAMES ? ', …' : '';
+  const lost =
+    nodes.length === 0
+      ? `No node matches the deployed version, whose placement differs from that of revision ${before.number}.`
+      : `The deployed version no longer matches ${nodes.length} ${nodes.length === 1 ? 'node' : 'nodes'} that revision ${before.number} matched (${names}${more}); ${desired === 0 ? 'no node is' : desired === 1 ? '1 node is' : `${desired} nodes are`} left.`;
+  return `${lost} ${placementHint(template)}`;
+}
+
+/** What decides on which nodes a DaemonSet runs, as far as its template shows. */
+function placementHint(template: PodTemplate): string {
+  const podSpec = template['spec'];
   const { nodeSelector, affinity } = isObject(podSpec) ? podSpec : {};
   const labels = isObject(nodeSelector) ? Object.entries(nodeSelector).map(([key, value]) => `${key}=${value}`) : [];
-  const check =
-    labels.length > 0
-      ? `Its nodeSelector is ${labels.join(', ')}. Check that there are nodes with these labels, and that their taints are tolerated.`
-      : isObject(affinity) && affinity['nodeAffinity'] !== undefined
-        ? 'It has a nodeAffinity. Check that there are nodes that match it, and that their taints are tolerated.'
-        : 'Check that there are nodes, and that it tolerates their taints.';
-  return `No node matches the DaemonSet (desired is 0), so it runs nowhere. ${check}`;
+  if (labels.length > 0)
+    return `Its nodeSelector is ${labels.join(', ')}. Check that there are nodes with these labels, and that their taints are tolerated.`;
+  return isObject(affinity) && affinity['nodeAffinity'] !== undefined
+    ? `It has a nodeAffinity. Check that there are nodes that match it, and that their taints are tolerated.`
+    : 'Check that there are nodes, and that it tolerates their taints.';
 }

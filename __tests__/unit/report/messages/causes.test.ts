@@ -81,6 +81,12 @@ describe('the sentence about a cause', () => {
       '1 pod is ready, but not yet for minReadySeconds (a)',
       '2 pods are ready, but not yet for minReadySeconds (a, b)',
     ],
+    [{ cause: 'not-stable' }, '1 pod runs, but not yet for long enough (a)', '2 pods run, but not yet for long enough (a, b)'],
+    [
+      { cause: 'not-stable', ...agent, restarts: 2, ranMs: 15_000 },
+      '1 pod runs again after a crash, but not yet for long enough: container "agent" (2 restarts; its last run ended after 15.0 s) (a)',
+      '2 pods run again after a crash, but not yet for long enough: container "agent" (2 restarts; its last run ended after 15.0 s) (a, b)',
+    ],
     [{ cause: 'no-pod' }, '1 node has no pod yet (a)', '2 nodes have no pod yet (a, b)'],
     [{ cause: 'node-not-ready', message: 'gone' }, '1 node is not ready: gone (a)', '2 nodes are not ready: gone (a, b)'],
     [

@@ -32,6 +32,10 @@ const ALL: { [K in Facts['kind']]: Extract<Facts, { kind: K }>[] } = {
     { kind: 'unfinished-rollout', end: 'stalled', version: 'deployed', misreported: ['agent-a', 'agent-b'] },
     { kind: 'unfinished-rollout', end: 'superseded', version: 'deployed', writer: 'kubectl-set at 2026-01-01T00:00:00Z' },
   ] as Extract<Facts, { kind: 'unfinished-rollout' }>[],
+  'no-nodes': [
+    { kind: 'no-nodes', before: older, nodes: ['node-1', 'node-2'], template: template('agent:v2') },
+    { kind: 'no-nodes', before: older, nodes: undefined, template: { spec: { nodeSelector: { gpu: 'yes' } } } },
+  ],
   'not-observed': [{ kind: 'not-observed' }],
   'not-recorded': [{ kind: 'not-recorded' }],
   'being-deleted': [{ kind: 'being-deleted' }],

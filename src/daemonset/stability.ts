@@ -1,0 +1,131 @@
+/** How long the containers of a pod have run without a crash, and how long they must. Times in milliseconds. */
+import { containersOf, isObject } from './template.ts';
+import type { ContainerStatus, Json, Pod, PodTemplate } from './types.ts';
+
+/** `stable-for`: a time, or as long as the template makes reasonable. */
+export type StableFor = number | 'auto';
+
+const SHORTEST_MS = 10_000;
+const LONGEST_MS = 60_000;
+/** How long a kubelet may take to report that it has restarted a container. */
+const REPORTED_AFTER_MS = 1_000;
+/** A container that ran for longer before it crashed need not run for twice as long again. */
+const LONGEST_AFTER_CRASH_MS = 300_000;
+/** The same for a crash that was over when the wait began. */
+const LONGEST_AFTER_EARLIER_CRASH_MS = 60_000;
+
+/**
+ * How long the containers of a version must run without a crash. `auto` is 10 s; with a liveness probe, as long as that needs to fail and to
+ * restart the container, at most 60 s.
+ */
+export function stableForMs(stableFor: StableFor, template: PodTemplate): number {
+  if (stableFor !== 'auto') return stableFor;
+  const { spec } = template;
+  const probes = [...containersOf(spec), ...containersOf(spec, 'initContainers')].map(({ raw }) => raw['livenessProbe']);
+  return Math.min(LONGEST_MS, Math.max(SHORTEST_MS, ...probes.filter(isObject).map((probe) => failsAfterMs(probe) + REPORTED_AFTER_MS)));
+}
+
+/** How long a probe can fail until the kubelet acts on it. */
+export function failsAfterMs(probe: Json | undefined): number {
+  if (!isObject(probe)) return 0;
+  const seconds = (field: string, otherwise: number): number => (typeof probe[field] === 'number' ? probe[field] : otherwise);
+  return (
+    (seconds('initialDelaySeconds', 0) + seconds('failureThreshold', 3) * seconds('periodSeconds', 10) + seconds('timeoutSeconds', 1)) *
+    1_000
+  );
+}
+
+/** One run of a container. */
+export interface Run {
+  container: string;
+  /** What distinguishes this run from others of the container. */
+  id: string;
+  /** Its restart count. */
+  restarts: number;
+  /** When it began. */
+  since: number;
+  /** How long the run before took; undefined if there was none, or if that is unknown. */
+  previousMs: number | undefined;
+  /** The container ran before, and that run ended during the wait. */
+  crashedInWait: boolean;
+}
+
+/** The time at which a pod was seen. */
+export interface Moment {
+  /** On the clock of the API server, if that is known. */
+  now: number;
+  /** Whether it is, so that times in the pod can be compared with it. */
+  isClusterTime: boolean;
+  /** When the wait began. */
+  begun: number;
+}
+
+/** A pod that is so much older than the wait may have been restarted for other reasons than the version. */
+const OF_THIS_DEPLOY_MS = 60_000;
+
+/**
+ * The restarts of each container that count as from before the wait: those that a pod had when it was first seen, unless it was created
+ * for this deploy.
+ */
+export function restartsBefore({ metadata, status }: Pod, { isClusterTime, begun }: Moment): ReadonlyMap<string, number> {
+  const created = Date.parse(metadata.creationTimestamp ?? '');
+  if (isClusterTime && created >= begun - OF_THIS_DEPLOY_MS) return new Map();
+  const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+  return new Map(all.flatMap(({ name, restartCount = 0 }) => (restartCount > 0 ? [[name, restartCount] as const] : [])));
+}
+
+/**
+ * The runs of the containers of a pod that must not end: its containers and sidecars. Undefined if one of them does not run.
+ *
+ * The start of a run is on the clock of its node, so it counts only where it lies between the creation of the pod, or the last time at which
+ * the run before was seen, and now. Otherwise the run began when it was first seen.
+ *
+ * @param before the runs that were seen before, and when.
+ */
+export function runsOf(pod: Pod, before: { runs: readonly Run[] | undefined; seen: number } | undefined, at: Moment): Run[] | undefined {
+  const statuses = [...sidecarsOf(pod), ...(pod.status?.containerStatuses ?? [])];
+  const created = Date.parse(pod.metadata.creationTimestamp ?? '');
+  const runs: Run[] = [];
+  for (const { name, restartCount = 0, state, lastState } of statuses) {
+    if (!state?.running) return undefined;
+    const { startedAt = '' } = state.running;
+    const id = `${restartCount} ${startedAt}`;
+    const known = before?.runs?.find(({ container }) => container === name);
+    if (known?.id === id) {
+      runs.push(known);
+      continue;
+    }
+    const earliest = before ? before.seen : created;
+    const last = lastState?.terminated;
+    const previousMs = restartCount > 0 ? Date.parse(last?.finishedAt ?? '') - Date.parse(last?.startedAt ?? '') : Number.NaN;
+    runs.push({
+      container: name,
+      id,
+      restarts: restartCount,
+      since: startOf(startedAt, earliest, at),
+      previousMs: previousMs >= 0 ? previousMs : undefined,
+      crashedInWait: before !== undefined && restartCount > 0,
+    });
+  }
+  return runs;
+}
+
+/** A time in a pod, if it can be trusted; otherwise now. Its fraction of a second is cut off. */
+export function startOf(time: string, earliest: number, { now, isClusterTime }: Moment): number {
+  const parsed = Date.parse(time);
+  return isClusterTime && parsed >= earliest - 1_000 && parsed <= now + 1_000 ? Math.min(Math.max(parsed, earliest), now) : now;
+}
+
+function sidecarsOf({ spec, status }: Pod): ContainerStatus[] {
+  const sidecars = new Set(
+    containersOf(spec, 'initContainers').flatMap(({ name, raw }) => (raw['restartPolicy'] === 'Always' ? [name] : [])),
+  );
+  return (status?.initContainerStatuses ?? []).filter(({ name }) => sidecars.has(name));
+}
+
+/** When a run has lasted long enough: `stableFor`, or after a crash twice as long as the run before, if that is longer. */
+export function stableAt({ since, previousMs, crashedInWait }: Run, stableFor: number): number {
+  if (stableFor === 0) return since;
+  const longest = crashedInWait ? LONGEST_AFTER_CRASH_MS : LONGEST_AFTER_EARLIER_CRASH_MS;
+  return since + Math.max(stableFor, Math.min(2 * (previousMs ?? 0), longest));
+}

@@ -1,0 +1,208 @@
+/** Whether a rollout is complete, has failed or goes on: the one place that decides, from a snapshot of the cluster. */
+import { type Diagnosis, nextVerdictAt, stuckOf, type Tolerance, type TroubledNode, toleratedOf } from './diagnosis.ts';
+import type { Progress } from './progress.ts';
+import { rolloutOf } from './rollout.ts';
+import { failsAfterMs, type StableFor, stableForMs } from './stability.ts';
+import { containersOf, isObject, sameButForRestart } from './template.ts';
+import { type Cause, mayBeHopeless } from './trouble.ts';
+import type { Counts, DaemonSet, PodTemplate } from './types.ts';
+
+/** How long to wait, and for how many nodes. Times in milliseconds. */
+export interface Limits {
+  /** How long every container of the version must have run without a crash. 0: not at all. */
+  stableFor: StableFor;
+  /** Nothing has progressed for this long: `stalled`. 0: never. */
+  progressDeadline: number;
+  /** Stop waiting once pods cannot start. */
+  failFast: boolean;
+  /** How long such a pod must be unable to start before it counts. */
+  failureGrace: number;
+  /** Nodes that may remain without an available pod. */
+  tolerateUnavailable: Tolerance;
+  /** Lines of a failing container's log to show. */
+  logLines: number;
+}
+
+/** What is known about the pods. */
+export type PodKnowledge =
+  | { kind: 'unread' }
+  | { kind: 'known' }
+  /** Changes may have been missed: the watch was interrupted. */
+  | { kind: 'outdated' }
+  | { kind: 'unreadable'; why: string }
+  | { kind: 'forbidden'; why: string };
+
+/** Everything that a verdict is based on. Times in milliseconds, on one clock. */
+export interface Snapshot {
+  daemonSet: DaemonSet;
+  /** The UID and the template of the version that is waited for. */
+  uid: string;
+  template: PodTemplate;
+  progress: Progress;
+  pods: PodKnowledge;
+  /** Undefined until the pods were read. */
+  diagnosis: Diagnosis | undefined;
+  /** How long pods of other versions may take to terminate. */
+  graceMs: number;
+  /** When the nodes were read. Infinite if this account is not allowed to list them. */
+  nodesReadAt: number;
+  /** When warnings that may explain something are to be read next. */
+  eventsDueAt: number | undefined;
+}
+
+/** What to read before a verdict is possible, or to explain one. */
+export type Need = 'pods' | 'nodes' | 'events';
+
+/** What is missing although every counter is complete. */
+export type Missing =
+  /** The pods were not read. */
+  | { kind: 'pods'; why: string }
+  /** Pods run another template, although the controller counts them as updated. */
+  | { kind: 'other-version'; nodes: TroubledNode[] }
+  /** Containers have not run for long enough. `until`: when they will have; undefined while one does not run. */
+  | { kind: 'stability'; nodes: TroubledNode[]; until: number | undefined }
+  /** The pods cannot be read, so that the counters must stay complete. */
+  | { kind: 'time'; until: number };
+
+export type Verdict =
+  /** `isVerified`: the pods were checked, and not only the counters. */
+  | { kind: 'complete'; isVerified: boolean; tolerated: TroubledNode[] }
+  | { kind: 'failed'; stuck: TroubledNode[] }
+  | { kind: 'stalled' | 'on-delete' | 'superseded' | 'recreated' }
+  | { kind: 'waiting'; needs: Need[]; missing: Missing | undefined; wakeAt: number };
+
+/** Pods are watched, and warnings are read, once nothing has changed for this long. Milliseconds. */
+const LULL = 5_000;
+/** Nodes are not read again within this time before a verdict, and otherwise. Milliseconds. */
+const NODES_AGE = 5_000;
+const LONGEST_NODES_AGE = 60_000;
+/** How long a stalled rollout waits for a first look at its pods, in milliseconds. */
+const LONG_LOOK = 10_000;
+
+/** The verdict about a snapshot. Completion is judged first; what merely helps to explain does not delay it. */
+export function verdict(snapshot: Snapshot, limits: Limits, now: number): Verdict {
+  const { daemonSet, uid, template, pods } = snapshot;
+  if (daemonSet.metadata.uid !== uid) return { kind: 'recreated' };
+  if (!sameButForRestart(daemonSet.spec.template, template)) return { kind: 'superseded' };
+  const { kind } = rolloutOf(daemonSet);
+  if (kind === 'on-delete')
+    return pods.kind === 'unread' ? { kind: 'waiting', needs: ['pods'], missing: undefined, wakeAt: Infinity } : { kind };
+  const missing = kind === 'complete' ? missingOf(snapshot, limits, now) : undefined;
+  if (kind === 'complete' && !missing) return { kind, isVerified: pods.kind === 'known', tolerated: [] };
+  return whileIncomplete(snapshot, missing, limits, now);
+}
+
+/** What a rollout still lacks whose counters are complete. */
+function missingOf({ daemonSet, template, progress, pods, diagnosis }: Snapshot, limits: Limits, now: number): Missing | undefined {
+  if (countersOf(daemonSet).desired === 0) return undefined;
+  if (pods.kind === 'forbidden') {
+    const until = (progress.completeSince ?? now) + stableForMs(limits.stableFor, template);
+    return now >= until ? undefined : { kind: 'time', until };
+  }
+  if (pods.kind !== 'known' || !diagnosis) return { kind: 'pods', why: pods.kind === 'unreadable' ? pods.why : '' };
+  const { right, troubled } = diagnosis;
+  if (troubled.length === 0 && right > 0) return undefined;
+  const others = troubled.filter(({ trouble }) => OF_OTHER_VERSION.has(trouble.cause));
+  if (others.length > 0) return { kind: 'other-version', nodes: others };
+  const times = troubled.map(({ stableAt }) => stableAt);
+  const until = times.every((time) => time !== undefined) ? Math.max(...times) : undefined;
+  return { kind: 'stability', nodes: troubled, until };
+}
+
+/** Causes on a node that runs another version. */
+export const OF_OTHER_VERSION: ReadonlySet<Cause> = new Set<Cause>(['not-replaced', 'old-pod-unavailable']);
+
+function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limits: Limits, now: number): Verdict {
+  const { daemonSet, progress, pods, diagnosis, nodesReadAt, eventsDueAt } = snapshot;
+  const { progressedAt } = progress;
+  const { failureGrace, progressDeadline } = limits;
+  const { desired } = countersOf(daemonSet);
+  const idle = now - progressedAt;
+  const deadline = deadlineOf(snapshot, limits);
+  const isOverdue = idle >= deadline;
+  const isQuiet = idle >= LULL || isOverdue;
+  const patience = { grace: failureGrace, tolerated: toleratedOf(limits.tolerateUnavailable, desired) };
+  const stuck = diagnosis ? stuckOf(diagnosis, patience, now) : [];
+  const hasFailed = limits.failFast && stuck.length > patience.tolerated;
+  const until = missing && 'until' in missing ? missing.until : undefined;
+
+  const times = [
+    LULL,
+    failureGrace,
+    failureGrace + startMs(snapshot.template),
+    deadline,
+    deadline + LONG_LOOK,
+    deadline + progressDeadline,
+  ].map((ms) => progressedAt + ms);
+  const next = [...times, diagnosis && nextVerdictAt(diagnosis, patience, now), eventsDueAt, until];
+  const wakeAt = Math.min(...next.filter((time) => time !== undefined && time > now).map(Number));
+  const needs: Need[] = [
+    ...(isQuiet || missing ? (['pods'] as const) : []),
+    ...(isQuiet && eventsDueAt !== undefined && now >= eventsDueAt ? (['events'] as const) : []),
+  ];
+  const wait = (...more: Need[]): Verdict => ({ kind: 'waiting', needs: [...needs, ...more], missing, wakeAt });
+
+  const mayTolerate = diagnosis !== undefined && idle >= failureGrace;
+  if (!hasFailed && !mayTolerate && !isOverdue) return wait();
+  // What a verdict is based on is read first; if it cannot be read in time, the verdict does without it.
+  if (isOverdue && pods.kind === 'unread' && idle < deadline + LONG_LOOK) return wait();
+  if (now - nodesReadAt >= (hasFailed || isOverdue ? NODES_AGE : LONGEST_NODES_AGE)) return wait('nodes');
+
+  const tolerated = mayTolerate
+    ? toleratedNodes(diagnosis, patience.tolerated, idle - failureGrace >= startMs(snapshot.template))
+    : undefined;
+  if (tolerated) return { kind: 'complete', isVerified: true, tolerated };
+  if (hasFailed) return { kind: 'failed', stuck };
+  // Containers run, and only time is missing.
+  if (!isOverdue || (until !== undefined && until > now)) return wait();
+  // If all pods run the version, only the controller's counters are behind: it gets the same time again.
+  const isRight = diagnosis !== undefined && diagnosis.troubled.length === 0;
+  return isRight && idle < deadline + progressDeadline ? wait() : { kind: 'stalled' };
+}
+
+/** Causes of a node or pod of its own. Other nodes the controller has not reached, or their pods are still starting. */
+function isTolerable({ trouble: { cause } }: TroubledNode, hasHadTime: boolean): boolean {
+  return mayBeHopeless({ cause }) || cause === 'node-not-ready' || cause === 'evicted' || (cause === 'not-ready' && hasHadTime);
+}
+
+/**
+ * The nodes without which the rollout counts as complete; undefined if there are others, too many, or none that are right. A node that
+ * joined during the wait may finish later, unless it runs another version.
+ */
+function toleratedNodes({ right, troubled }: Diagnosis, most: number, hasHadTime: boolean): TroubledNode[] | undefined {
+  if (right === 0 || troubled.length === 0) return undefined;
+  const old = troubled.filter(({ isNew, trouble }) => !isNew || OF_OTHER_VERSION.has(trouble.cause));
+  return old.length <= most && old.every((node) => isTolerable(node, hasHadTime)) ? troubled : undefined;
+}
+
+function countersOf(daemonSet: DaemonSet): Counts {
+  return rolloutOf(daemonSet).counts;
+}
+
+/** How long the rollout may make no progress, in milliseconds: what the templates announce is added. */
+function deadlineOf(snapshot: Snapshot, { progressDeadline }: Limits): number {
+  return progressDeadline > 0 ? progressDeadline + announcedMs(snapshot) : Number.POSITIVE_INFINITY;
+}
+
+/** The time without progress that is normal for one pod: the old one terminates, the new one starts and has been ready for long enough. */
+export function announcedMs({ daemonSet, template, graceMs }: Pick<Snapshot, 'daemonSet' | 'template' | 'graceMs'>): number {
+  return graceMs + startMs(template) + (daemonSet.spec.minReadySeconds ?? 0) * 1_000;
+}
+
+/** How long a pod may take to start, by its startup probes and the delay of its readiness probes. */
+function startMs({ spec }: PodTemplate): number {
+  const containers = [...containersOf(spec), ...containersOf(spec, 'initContainers')].map(({ raw }) => raw);
+  const delayOf = (probe: unknown): number =>
+    isObject(probe as never) ? Number((probe as { initialDelaySeconds?: number }).initialDelaySeconds ?? 0) : 0;
+  return (
+    Math.max(0, ...containers.map(({ startupProbe }) => failsAfterMs(startupProbe))) +
+    Math.max(0, ...containers.map(({ readinessProbe }) => delayOf(readinessProbe) * 1_000))
+  );
+}
+
+/** How many nodes have the version, and on how many it is available. Without the pods: at least so many. */
+export function countsOf({ daemonSet, diagnosis }: Pick<Snapshot, 'daemonSet' | 'diagnosis'>): Counts {
+  const { desired, updated, available } = countersOf(daemonSet);
+  if (diagnosis) return { desired, updated: diagnosis.updated, available: diagnosis.available };
+  return { desired, updated, available: Math.max(0, updated + available - desired) };
+}

@@ -1,0 +1,45 @@
+import type { DaemonSet } from '../daemonset/types.ts';
+import type { World } from '../rollback/world.ts';
+
+/** Collects the states of a DaemonSet during a wait. */
+export class DaemonSetWatcher {
+  readonly #world: World;
+  readonly #onNews: () => void;
+  readonly #stopping = new AbortController();
+  #watching: Promise<void> | undefined;
+  latest: DaemonSet;
+  isDeleted = false;
+  /** What ended the watch. */
+  failure: { error: unknown } | undefined;
+
+  constructor(world: World, from: DaemonSet, onNews: () => void) {
+    this.#world = world;
+    this.latest = from;
+    this.#onNews = onNews;
+  }
+
+  /** Starts to watch, unless that was done. */
+  start(): void {
+    this.#watching ??= this.#follow();
+  }
+
+  async #follow(): Promise<void> {
+    const signal = AbortSignal.any([this.#world.signal, this.#stopping.signal]);
+    try {
+      for await (const event of this.#world.cluster.watchDaemonSet(this.latest, signal)) {
+        if (event.kind === 'deleted') this.isDeleted = true;
+        else this.latest = event.daemonSet;
+        this.#onNews();
+      }
+    } catch (error) {
+      this.failure = { error };
+      this.#onNews();
+    }
+  }
+
+  /** Ends the watch and its connection. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#watching;
+  }
+}

@@ -1,0 +1,94 @@
+import { leastTime, timeLeft } from '../daemonset/progress.ts';
+import { rolloutOf } from '../daemonset/rollout.ts';
+import { stableForMs } from '../daemonset/stability.ts';
+import { announcedMs, type Limits, type Missing, type Snapshot, type Verdict } from '../daemonset/verdict.ts';
+import { formatDuration } from '../duration.ts';
+import { missingText } from '../report/messages/rollout.ts';
+import { HEARTBEAT, ProgressLog } from '../rollback/progress-log.ts';
+import type { World } from '../rollback/world.ts';
+
+/** The pace of a rollout is known after this long, in milliseconds. */
+const PACE_AFTER = 10_000;
+/** Announced time that is longer is logged, in milliseconds. */
+const WORTH_A_LINE = 60_000;
+/** A change of the remaining time that is smaller is not logged, in milliseconds. */
+const SAME_TIME = 2_000;
+
+/** Logs a wait: its progress, what is missing at the end, and warnings about time. */
+export class WaitLog {
+  readonly #world: World;
+  readonly #limits: Limits;
+  readonly #lines: ProgressLog;
+  #begun: number | undefined;
+  #warnedOfTime = false;
+  #announced = 0;
+  /** What was last said to be missing. */
+  #missing = '';
+  #line = '';
+  #until = 0;
+
+  constructor(world: World, limits: Limits) {
+    this.#world = world;
+    this.#limits = limits;
+    this.#lines = new ProgressLog(world);
+  }
+
+  /** In how many milliseconds a line is due. */
+  nextIn(): number {
+    const inMs = this.#lines.nextAt() - this.#world.clock.now();
+    return inMs > 0 ? inMs : HEARTBEAT;
+  }
+
+  progress(snapshot: Snapshot, answer: Verdict, now: number): void {
+    this.#begun ??= now;
+    const rollout = rolloutOf(snapshot.daemonSet);
+    const isWaiting = answer.kind === 'waiting';
+    // Before the controller has observed the change, it is unknown how many nodes have it already.
+    if (isWaiting && rollout.kind !== 'unobserved')
+      this.#warnOfTime(leastTime(snapshot.daemonSet, rollout.counts), 'With the present minReadySeconds and maxUnavailable');
+    if (isWaiting && answer.missing) {
+      this.#logMissing(answer.missing, snapshot, now);
+      return;
+    }
+    if (isWaiting || answer.kind === 'complete' || answer.kind === 'on-delete') {
+      const left = timeLeft(snapshot.progress);
+      if (!(answer.kind === 'complete' && answer.tolerated.length > 0)) this.#lines.progress(rollout, snapshot.diagnosis, left);
+      if (isWaiting && left !== undefined && now - this.#begun >= PACE_AFTER) this.#warnOfTime(left, 'At this pace');
+    }
+    if (isWaiting) this.#logAnnounced(snapshot);
+  }
+
+  #logMissing(missing: Missing, { template }: Snapshot, now: number): void {
+    const until = 'until' in missing ? (missing.until ?? 0) : 0;
+    const key = missing.kind === 'other-version' ? String(missing.nodes.length) : missing.kind === 'pods' ? missing.why : missing.kind;
+    if (key !== this.#missing || Math.abs(until - this.#until) >= SAME_TIME) {
+      this.#missing = key;
+      this.#until = until;
+      this.#line = missingText(missing, stableForMs(this.#limits.stableFor, template), now);
+      if (until > 0) this.#warnOfTime(until - now, 'Until every container has run for long enough without a crash');
+    }
+    if (this.#line !== '') this.#lines.say(this.#line);
+  }
+
+  /** The deadline without progress is longer than the input says. */
+  #logAnnounced(snapshot: Snapshot): void {
+    const { progressDeadline } = this.#limits;
+    const announced = announcedMs(snapshot);
+    if (progressDeadline === 0 || announced < WORTH_A_LINE || announced === this.#announced) return;
+    this.#announced = announced;
+    this.#world.log.info(
+      `The rollout counts as stalled after ${formatDuration(progressDeadline + announced)} without progress: progress-deadline, and ${formatDuration(announced)} that the templates announce (startup and readiness probes, terminationGracePeriodSeconds, minReadySeconds).`,
+    );
+  }
+
+  /** Warns as soon as it is known that the timeout is too short. */
+  #warnOfTime(needed: number, why: string): void {
+    const { clock, deadline, log } = this.#world;
+    const left = deadline - clock.now();
+    if (this.#warnedOfTime || needed <= left) return;
+    this.#warnedOfTime = true;
+    log.warning(
+      `${why}, the rest takes about ${formatDuration(needed)}, but the timeout leaves ${formatDuration(Math.max(0, left))}. Set a longer timeout.`,
+    );
+  }
+}
