@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 
 const PAGE = 'docs/performance.md';
-const BEGIN = '<!-- measured: written by npm run bench -->';
-const END = '<!-- measured: end -->';
+/** The parts of the page that are written, each between two markers, and the command that writes it. */
+const SECTIONS = { measured: 'npm run bench', real: 'npm run bench -- --real' };
 
 /** A goal, and the measured values. */
 export interface Row {
@@ -27,10 +27,16 @@ export interface Circumstances {
 
 /** Writes the table and the chart into docs/performance.md, between the two markers. */
 export function writeReport(rows: Row[], circumstances: Circumstances): void {
+  writeSection('measured', `${table(rows)}\n\n${chart(circumstances)}`);
+}
+
+/** Writes a part of docs/performance.md. */
+export function writeSection(section: keyof typeof SECTIONS, text: string): void {
   const page = readFileSync(PAGE, 'utf8');
-  const [before, after] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (before < 0 || after < before) throw new Error(`${PAGE} does not contain "${BEGIN}" followed by "${END}". Restore both lines.`);
-  writeFileSync(PAGE, `${page.slice(0, before)}${BEGIN}\n\n${table(rows)}\n\n${chart(circumstances)}\n\n${page.slice(after)}`);
+  const [begin, end] = [`<!-- ${section}: written by ${SECTIONS[section]} -->`, `<!-- ${section}: end -->`];
+  const [before, after] = [page.indexOf(begin), page.indexOf(end)];
+  if (before < 0 || after < before) throw new Error(`${PAGE} does not contain "${begin}" followed by "${end}". Restore both lines.`);
+  writeFileSync(PAGE, `${page.slice(0, before)}${begin}\n\n${text}\n\n${page.slice(after)}`);
 }
 
 function table(rows: Row[]): string {

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-export type ToolName = ControlPlaneTool | NodeTool | 'act' | 'actionlint';
+export type ToolName = ControlPlaneTool | NodeTool | 'act' | 'actionlint' | 'helm';
 export type ControlPlaneTool = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler' | 'kubectl' | 'kwok';
 /** The programs of a real node. `agent` and `registry` are in modules/node. */
 export type NodeTool =
@@ -134,6 +134,12 @@ const tools: Record<ToolName, Tool> = {
     path: 'github.com/nektos/act',
     command: '',
     versionFlags: (version) => [`-X main.version=${version.slice(1)}`],
+  },
+  helm: {
+    module: 'helm',
+    path: 'helm.sh/helm/v4',
+    command: 'cmd/helm',
+    versionFlags: (version) => [`-X helm.sh/helm/v4/internal/version.version=${version}`],
   },
   actionlint: {
     module: 'actionlint',
