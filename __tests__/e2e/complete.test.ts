@@ -112,7 +112,7 @@ describe('pods of another version that the controller counts as updated', () => 
       await expectMisreported(fleet, step, names);
     }));
 
-  test.concurrent('were relabeled (kubernetes#111280), also if nothing is to be rolled back', () =>
+  test.concurrent('were relabeled (kubernetes#111280), also if nothing has to be rolled back', () =>
     withFleet(async (fleet) => {
       await fleet.rollOut('v1', fast);
       await fleet.deploy('v2', { strategy: 'OnDelete' });
@@ -173,7 +173,7 @@ describe('nodes', () => {
     )}`,
   });
 
-  test.concurrent.each([-1, 1])('the clock of the runner is %i h off: nodes that do not run the version are no success', (hours) =>
+  test.concurrent.each([-1, 1])('the clock of the runner is %i h off: nodes that do not run the version do not count', (hours) =>
     withFleet(async (fleet) => {
       await fleet.rollOut('v1', fast);
       await fleet.deploy('v2-missing', fast);
@@ -196,7 +196,7 @@ describe('nodes', () => {
     }),
   );
 
-  test.concurrent('that have all joined during the wait are no success before they run the version', async () => {
+  test.concurrent('that have all joined during the wait do not count before they run the version', async () => {
     const testbed = await startTestbed({ nodes: 0 });
     const alone = await Fleet.create({ testbed });
     try {

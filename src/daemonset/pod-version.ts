@@ -136,6 +136,7 @@ function deviationsOf({ metadata, spec = {} }: Pod, template: PodTemplate): Devi
 }
 
 function isSameValue(path: string, wanted: Json, actual: Json | undefined): boolean {
+  if (wanted === actual) return true;
   if (canonical(wanted) === canonical(actual ?? null)) return true;
   if (Array.isArray(wanted) && Array.isArray(actual))
     return isUnordered(path) && wanted.every((item) => actual.some((other) => canonical(other) === canonical(item)));

@@ -1,4 +1,4 @@
-/** Whether a rollout is complete, has failed or goes on: the one place that decides, from a snapshot of the cluster. */
+/** Whether a rollout is complete, has failed or continues: the one place that decides, from a snapshot of the cluster. */
 import { type Diagnosis, nextVerdictAt, stuckOf, type Tolerance, type TroubledNode, toleratedOf } from './diagnosis.ts';
 import type { Progress } from './progress.ts';
 import { rolloutOf } from './rollout.ts';
@@ -46,7 +46,7 @@ export interface Snapshot {
   graceMs: number;
   /** When the nodes were read. Infinite if this account is not allowed to list them. */
   nodesReadAt: number;
-  /** When warnings that may explain something are to be read next. */
+  /** When warnings that may explain something are due. */
   eventsDueAt: number | undefined;
 }
 
@@ -76,7 +76,7 @@ const LULL = 5_000;
 /** Nodes are not read again within this time before a verdict, and otherwise. Milliseconds. */
 const NODES_AGE = 5_000;
 const LONGEST_NODES_AGE = 60_000;
-/** How long a stalled rollout waits for a first look at its pods, in milliseconds. */
+/** How long a stalled rollout waits for the first list of its pods, in milliseconds. */
 const LONG_LOOK = 10_000;
 
 /** The verdict about a snapshot. Completion is judged first; what merely helps to explain does not delay it. */
@@ -134,7 +134,7 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
     deadline + LONG_LOOK,
     deadline + progressDeadline,
   ].map((ms) => progressedAt + ms);
-  const next = [...times, diagnosis && nextVerdictAt(diagnosis, patience, now), eventsDueAt, until];
+  const next = [...times, diagnosis && nextVerdictAt(diagnosis, patience, now), eventsDueAt, until && Math.max(until, now + 1)];
   const wakeAt = Math.min(...next.filter((time) => time !== undefined && time > now).map(Number));
   const needs: Need[] = [
     ...(isQuiet || missing ? (['pods'] as const) : []),

@@ -191,8 +191,8 @@ export class PodWatcher {
   }
 
   /** What is known for a verdict about a state of the DaemonSet. */
-  snapshot(daemonSet: DaemonSet, desired: number, isComplete: boolean): Omit<Snapshot, 'daemonSet' | 'uid' | 'template' | 'progress'> {
-    const diagnosis = this.#diagnosis(daemonSet, desired, isComplete);
+  snapshot(daemonSet: DaemonSet, look: Look): Omit<Snapshot, 'daemonSet' | 'uid' | 'template' | 'progress'> {
+    const diagnosis = this.#diagnosis(daemonSet, look);
     return {
       pods: this.#knowledge,
       diagnosis,
@@ -207,10 +207,8 @@ export class PodWatcher {
     return time + this.#options.moment().now - this.#world.clock.now();
   }
 
-  /** @param isComplete the counters are complete, so that no node is at fault. */
-  #diagnosis(daemonSet: DaemonSet, desired: number, isComplete: boolean): Diagnosis | undefined {
+  #diagnosis(daemonSet: DaemonSet, { desired, isComplete, now }: Look): Diagnosis | undefined {
     if (this.#knowledge.kind === 'unread' || (this.#knowledge.kind !== 'known' && [...this.#pods.present].length === 0)) return undefined;
-    const { now } = this.#options.moment();
     const { nodes, ...signs } = this.#signs;
     const situation = {
       ...signs,
@@ -298,6 +296,16 @@ export class PodWatcher {
     const mayWait = present.some(({ prepared, trouble }) => !prepared && trouble !== undefined && WAITS.has(trouble.cause));
     return [...(mayWait ? [...VOLUME_WARNINGS, NO_SANDBOX] : []), ...(this.#pods.ended.size > 0 ? [EVICTED] : [])];
   }
+}
+
+/** For which state of the DaemonSet, and when, the pods are judged. */
+interface Look {
+  /** Nodes that should have one. */
+  desired: number;
+  /** The counters are complete, so that no node is at fault. */
+  isComplete: boolean;
+  /** On the clock of the wait. */
+  now: number;
 }
 
 interface Rejection {

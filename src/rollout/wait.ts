@@ -88,23 +88,24 @@ export async function wait(world: World, start: DaemonSet, options: WaitOptions)
   const { daemonSet, pods } = all;
   let looks = 0;
 
-  const look = (): Snapshot => {
+  /** The present state. The verdict about it has to use the same time, or it would miss the moment at which a container is stable. */
+  const look = (now: number): Snapshot => {
     const { latest } = daemonSet;
     const { kind, counts } = rolloutOf(latest);
-    all.progress = record(all.progress, counts, moment().now);
-    const seen = pods.snapshot(latest, counts.desired, kind === 'complete');
+    all.progress = record(all.progress, counts, now);
+    const seen = pods.snapshot(latest, { desired: counts.desired, isComplete: kind === 'complete', now });
     const known = version.isKnown ? seen : { ...seen, pods: { kind: 'unread' } as const, diagnosis: undefined };
     return { ...known, daemonSet: latest, uid: start.metadata.uid, template, progress: all.progress };
   };
-  let snapshot = look();
+  let snapshot = look(moment().now);
 
   /** Asks for a verdict about the present state, and acts on it. */
   const reconcile = (): Verdict | { kind: 'deleted' } => {
     if (daemonSet.failure) throw daemonSet.failure.error;
     if (daemonSet.isDeleted) return { kind: 'deleted' };
     if (version.update(daemonSet.latest)) pods.follow(version.wanted);
-    snapshot = look();
-    const now = moment().now;
+    const { now } = moment();
+    snapshot = look(now);
     const answer = verdict(snapshot, limits, now);
     all.log.progress(snapshot, answer, now);
     if (answer.kind !== 'waiting') return answer;
@@ -149,12 +150,12 @@ type End = Exclude<Verdict, { kind: 'waiting' }> | { kind: 'deleted' | 'not-wait
 /** Ends for which the causes are read. */
 const HAS_CAUSES: ReadonlySet<End['kind']> = new Set(['failed', 'stalled', 'timeout', 'not-waited']);
 
-async function conclude(world: World, all: Collected, look: () => Snapshot, end: End, { limits }: WaitOptions): Promise<Waited> {
+async function conclude(world: World, all: Collected, look: (now: number) => Snapshot, end: End, { limits }: WaitOptions): Promise<Waited> {
   const { pods, version } = all;
   const { kind } = end;
   const limit = afterwards(world, kind === 'timeout' ? LAST_LOOK : LONG_LOOK);
   if (kind === 'timeout' && version.isKnown) await pods.look(limit);
-  const snapshot = look();
+  const snapshot = look(all.moment().now);
   const { daemonSet, diagnosis } = snapshot;
   const counts = countsOf(snapshot);
   const tolerated = end.kind === 'complete' ? end.tolerated : [];

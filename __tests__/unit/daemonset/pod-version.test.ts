@@ -127,7 +127,7 @@ describe('a pod of the version', () => {
     expect(isOurs(pod({ ...changes, labels: older }), [pod(changes), pod()])).toBe(true);
   });
 
-  test('was restarted since: the stamp is no difference', () => {
+  test('was restarted since: the stamp does not count', () => {
     const stamped = { ...template, metadata: { labels: {}, annotations: { 'kubectl.kubernetes.io/restartedAt': 'now' } } };
     const version = podVersionOf(pod({ labels: older }), stamped);
     expect(runsVersion(version, wanted, { count: 0, deviations: new Set() })).toBe(true);

@@ -157,6 +157,29 @@ describe('the start of a container, which is on the clock of its node', () => {
   });
 });
 
+test('at the time for which the loop is woken, the pod is stable', () => {
+  fc.assert(
+    fc.property(fc.double({ min: 0, max: 60_000, noNaN: true }), fc.double({ min: 1, max: 60_000, noNaN: true }), (now, stableFor) => {
+      const [seen] = [seePod(undefined, watchedPod(running(0), { metadata: {}, spec: {} }), of, { now, isClusterTime: false, begun: 0 })];
+      const pods = [{ ...(seen as SeenPod), wanted: true }];
+      const at = {
+        ended: new Map(),
+        nodes: undefined,
+        rejected: undefined,
+        undeletable: '',
+        desired: 1,
+        minReady: 0,
+        stableFor,
+        start: 0,
+        pods,
+      };
+      const { right, troubled } = diagnose(at, now);
+      expect(right).toBe(0);
+      expect(diagnose(at, troubled[0]?.stableAt ?? 0).right).toBe(1);
+    }),
+  );
+});
+
 test('no clock of a node makes a pod stable before it can have run for long enough', () => {
   fc.assert(
     fc.property(fc.integer({ min: -10_000, max: 10_000 }), fc.nat(30), (startedAt, firstSeen) => {

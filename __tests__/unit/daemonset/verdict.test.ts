@@ -111,6 +111,11 @@ describe('complete', () => {
     expect(verdict(one, limits, 1_000)).toMatchObject({ kind: 'waiting', wakeAt: 4_000, missing: { kind: 'stability', until: 4_000 } });
   });
 
+  test('never misses the moment at which the last container is stable, even if the snapshot is a little older', () => {
+    const one = snapshot(rolledOut, { diagnosis: diagnosis(2, unstable(4_000)) });
+    expect(verdict(one, limits, 4_000.5)).toMatchObject({ kind: 'waiting', wakeAt: 4_001.5 });
+  });
+
   test('while containers only need time, the rollout is not stalled', () => {
     const one = snapshot(rolledOut, { diagnosis: diagnosis(2, unstable(700_000)) });
     expect(kindOf(one, 650_000)).toBe('waiting');
