@@ -69,7 +69,7 @@ function toRevision({ metadata, revision, data }: ControllerRevision): Revision[
 
 /** Whether another revision has the same meaning as this one, so that counters do not distinguish their pods. */
 export function hasTwin(history: History, revision: Revision): boolean {
-  return history.revisions.some((other) => other.name !== revision.name && other.digest === revision.digest);
+  return twinsOf(history, revision).some(({ name }) => name !== revision.name);
 }
 
 /** The revisions with the same meaning as this one, itself included. */

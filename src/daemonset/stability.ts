@@ -1,6 +1,6 @@
 /** How long the containers of a pod have run without a crash, and how long they must. Times in milliseconds. */
-import { containersOf, isObject } from './template.ts';
-import type { ContainerStatus, Json, Pod, PodTemplate } from './types.ts';
+import { containersOf, isObject, sidecarsOf } from './template.ts';
+import type { Json, JsonObject, Pod, PodTemplate } from './types.ts';
 
 /** `stable-for`: a time, or as long as the template makes reasonable. */
 export type StableFor = number | 'auto';
@@ -25,14 +25,21 @@ export function stableForMs(stableFor: StableFor, template: PodTemplate): number
   return Math.min(LONGEST_MS, Math.max(SHORTEST_MS, ...probes.filter(isObject).map((probe) => failsAfterMs(probe) + REPORTED_AFTER_MS)));
 }
 
-/** How long a probe can fail until the kubelet acts on it. */
+/** How long a probe can fail until the kubelet acts on it; 0 without a probe. */
 export function failsAfterMs(probe: Json | undefined): number {
   if (!isObject(probe)) return 0;
-  const seconds = (field: string, otherwise: number): number => (typeof probe[field] === 'number' ? probe[field] : otherwise);
-  return (
-    (seconds('initialDelaySeconds', 0) + seconds('failureThreshold', 3) * seconds('periodSeconds', 10) + seconds('timeoutSeconds', 1)) *
-    1_000
-  );
+  const seconds = secondsIn(probe, 'failureThreshold', 3) * secondsIn(probe, 'periodSeconds', 10) + secondsIn(probe, 'timeoutSeconds', 1);
+  return delayMs(probe) + seconds * 1_000;
+}
+
+/** How long the kubelet waits before a probe; 0 without a probe. */
+export function delayMs(probe: Json | undefined): number {
+  return isObject(probe) ? secondsIn(probe, 'initialDelaySeconds', 0) * 1_000 : 0;
+}
+
+function secondsIn(probe: JsonObject, field: string, otherwise: number): number {
+  const value = probe[field];
+  return typeof value === 'number' ? value : otherwise;
 }
 
 /** One run of a container. */
@@ -83,7 +90,9 @@ export function restartsBefore({ metadata, status }: Pod, { isClusterTime, begun
  * @param before the runs that were seen before, and when.
  */
 export function runsOf(pod: Pod, before: { runs: readonly Run[] | undefined; seen: number } | undefined, at: Moment): Run[] | undefined {
-  const statuses = [...sidecarsOf(pod), ...(pod.status?.containerStatuses ?? [])];
+  const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
+  const sidecars = sidecarsOf(pod.spec);
+  const statuses = [...initContainerStatuses.filter(({ name }) => sidecars.has(name)), ...containerStatuses];
   const created = Date.parse(pod.metadata.creationTimestamp ?? '');
   const runs: Run[] = [];
   for (const { name, restartCount = 0, state, lastState } of statuses) {
@@ -114,13 +123,6 @@ export function runsOf(pod: Pod, before: { runs: readonly Run[] | undefined; see
 export function startOf(time: string, earliest: number, { now, isClusterTime }: Moment): number {
   const parsed = Date.parse(time);
   return isClusterTime && parsed >= earliest - 1_000 && parsed <= now + 1_000 ? Math.min(Math.max(parsed, earliest), now) : now;
-}
-
-function sidecarsOf({ spec, status }: Pod): ContainerStatus[] {
-  const sidecars = new Set(
-    containersOf(spec, 'initContainers').flatMap(({ name, raw }) => (raw['restartPolicy'] === 'Always' ? [name] : [])),
-  );
-  return (status?.initContainerStatuses ?? []).filter(({ name }) => sidecars.has(name));
 }
 
 /** When a run has lasted long enough: `stableFor`, or after a crash twice as long as the run before, if that is longer. */

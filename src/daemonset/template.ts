@@ -116,6 +116,12 @@ export function containersOf(podSpec: Json | undefined, key: 'containers' | 'ini
   }));
 }
 
+/** The names of the init containers of a PodSpec that continue to run beside the others. */
+export function sidecarsOf(podSpec: Json | undefined): ReadonlySet<string> {
+  const sidecars = containersOf(podSpec, 'initContainers').filter(({ raw }) => raw['restartPolicy'] === 'Always');
+  return new Set(sidecars.map(({ name }) => name));
+}
+
 /** The images of a template, those of init containers first, each once. */
 export function imagesOf(template: PodTemplate): string[] {
   const { spec } = template;

@@ -1,4 +1,4 @@
-import { containersOf } from './template.ts';
+import { sidecarsOf } from './template.ts';
 import type { Condition, ContainerStatus, Pod } from './types.ts';
 
 /** Causes that do not go away by waiting: the version, its configuration or the capacity for it has to change. */
@@ -95,9 +95,7 @@ export function troubleOf({ metadata, spec, status = {} }: Pod): Trouble | undef
   if (scheduled?.status === 'False' && nominatedNodeName)
     return { cause: 'starting', reason: 'Preempting', message: 'pods with a lower priority are being removed for it' };
   if (scheduled?.status === 'False') return { cause: 'unschedulable', reason: scheduled.reason ?? '', message: scheduled.message ?? '' };
-  const sidecars = new Set(
-    containersOf(spec, 'initContainers').flatMap(({ name, raw }) => (raw['restartPolicy'] === 'Always' ? [name] : [])),
-  );
+  const sidecars = sidecarsOf(spec);
   for (const container of initContainerStatuses) {
     const sidecar = sidecars.has(container.name);
     const role = { init: true, ...(sidecar && { sidecar }) };

@@ -2,8 +2,8 @@
 import { type Diagnosis, nextVerdictAt, stuckOf, type Tolerance, type TroubledNode, toleratedOf } from './diagnosis.ts';
 import type { Progress } from './progress.ts';
 import { rolloutOf } from './rollout.ts';
-import { failsAfterMs, type StableFor, stableForMs } from './stability.ts';
-import { containersOf, isObject, sameButForRestart } from './template.ts';
+import { delayMs, failsAfterMs, type StableFor, stableForMs } from './stability.ts';
+import { containersOf, sameButForRestart } from './template.ts';
 import { type Cause, mayBeHopeless } from './trouble.ts';
 import type { Counts, DaemonSet, PodTemplate } from './types.ts';
 
@@ -192,11 +192,10 @@ export function announcedMs({ daemonSet, template, graceMs }: Pick<Snapshot, 'da
 /** How long a pod may take to start, by its startup probes and the delay of its readiness probes. */
 function startMs({ spec }: PodTemplate): number {
   const containers = [...containersOf(spec), ...containersOf(spec, 'initContainers')].map(({ raw }) => raw);
-  const delayOf = (probe: unknown): number =>
-    isObject(probe as never) ? Number((probe as { initialDelaySeconds?: number }).initialDelaySeconds ?? 0) : 0;
+  const longest = (times: number[]): number => Math.max(0, ...times);
   return (
-    Math.max(0, ...containers.map(({ startupProbe }) => failsAfterMs(startupProbe))) +
-    Math.max(0, ...containers.map(({ readinessProbe }) => delayOf(readinessProbe) * 1_000))
+    longest(containers.map(({ startupProbe }) => failsAfterMs(startupProbe))) +
+    longest(containers.map(({ readinessProbe }) => delayMs(readinessProbe)))
   );
 }
 

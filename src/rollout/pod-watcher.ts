@@ -256,7 +256,7 @@ export class PodWatcher {
     this.#signs.nodes = new Map(seen.map(([name, node]) => [name, isClusterTime ? node : { ...node, created: createdOf(name) }]));
   }
 
-  /** When to read warnings because pods are still starting or do not exist; undefined if there is no reason to. */
+  /** When warnings are due, which explain pods that are still starting or do not exist. Undefined if there are no such pods. */
   #eventsDueAt(diagnosis: Diagnosis | undefined): number | undefined {
     const { troubled = [] } = diagnosis ?? {};
     const reason =

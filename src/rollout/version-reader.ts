@@ -1,9 +1,8 @@
 import { isFailure } from '../cluster/cluster.ts';
 import type { WantedVersion } from '../daemonset/pod-version.ts';
 import { TEMPLATE_GENERATION } from '../daemonset/pods.ts';
-import { type History, historyOf, type Revision } from '../daemonset/revision.ts';
+import { type History, historyOf, type Revision, twinsOf } from '../daemonset/revision.ts';
 import { isObserved } from '../daemonset/rollout.ts';
-import { sameTemplate } from '../daemonset/template.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
 import type { World } from '../rollback/world.ts';
 
@@ -27,7 +26,7 @@ export class VersionReader {
     this.#world = world;
     this.#daemonSet = daemonSet;
     // A ControllerRevision that was pruned is created again, with a name that the controller chooses.
-    this.#hashes = revisions && revisions.length > 0 ? new Set(revisions.map(({ hash }) => hash)) : undefined;
+    this.#hashes = revisions && revisions.length > 0 ? hashesOf(revisions) : undefined;
     this.#onNews = onNews;
   }
 
@@ -78,9 +77,8 @@ export class VersionReader {
       const history = historyOf(daemonSet, await cluster.listControllerRevisions(daemonSet, signal));
       if (generationOf(daemonSet) !== generationOf(this.#daemonSet)) return;
       this.history = history;
-      const hashes = history.revisions.filter(({ template }) => sameTemplate(template, daemonSet.spec.template)).map(({ hash }) => hash);
-      if (hashes.length === 0) return await clock.sleep(READ_AGAIN_AFTER, signal);
-      this.#hashes = new Set(hashes);
+      if (!history.current) return await clock.sleep(READ_AGAIN_AFTER, signal);
+      this.#hashes = hashesOf(twinsOf(history, history.current));
       this.#hasNews = true;
     } catch (error) {
       if (signal.aborted) return;
@@ -89,6 +87,10 @@ export class VersionReader {
       else await clock.sleep(READ_AGAIN_AFTER, signal).catch(() => {});
     }
   }
+}
+
+function hashesOf(revisions: readonly Revision[]): ReadonlySet<string> {
+  return new Set(revisions.map(({ hash }) => hash));
 }
 
 function generationOf({ metadata }: DaemonSet): string | undefined {

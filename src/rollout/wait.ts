@@ -35,9 +35,7 @@ export interface Waited {
   causes: CauseGroup[];
   /** The pods were checked. Otherwise only the controller's counters are known. */
   isVerified: boolean;
-  /** Every node that should run the version was seen to run it, none was tolerated, and there are such nodes. */
-  everywhere: boolean;
-  /** The bytes that the pods run. Undefined unless `everywhere`. */
+  /** The bytes that the pods run. Undefined unless every node that should run the version was seen to run it, and there are such nodes. */
   images?: SeenDigests;
   /** Pods that run another template although the counters are complete. */
   wrong?: string[];
@@ -171,7 +169,6 @@ async function conclude(world: World, all: Collected, look: (now: number) => Sna
     samples: [...all.progress.samples, { ...rolloutOf(daemonSet).counts, at: all.moment().now }],
     causes: await causesOf(world, all, nodes, end, limits, limit),
     isVerified,
-    everywhere,
     ...(everywhere && { images: pods.digests() }),
     ...(isMisreported && { wrong: ofOtherVersion.map(({ pod }) => pod) }),
     ...(kind === 'on-delete' && diagnosis && { toReplace: ofOtherVersion.map(({ pod, node }) => ({ name: pod, node })) }),
