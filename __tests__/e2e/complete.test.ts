@@ -122,15 +122,7 @@ describe('pods of another version that the controller counts as updated', () => 
         (history) => history[2] === 'v2',
       );
       const names = namesOf(await pods(fleet));
-      await fleet.storeRevision('agent-twin', await fleet.revision(2), (copy) => {
-        copy.revision = 3;
-      });
-      await fleet.kubectl(['label', 'daemonset/agent', 'look=again']);
-      await eventually(
-        'the counters to be wrong',
-        () => fleet.daemonSet(),
-        ({ status }) => status.updatedNumberScheduled === 10,
-      );
+      await fleet.relabelPods();
       const { name } = (await fleet.revision(3).catch(() => fleet.revision(2))).metadata;
       await expectMisreported(fleet, await fleet.rollback({ 'to-revision': name, 'progress-deadline': '6s' }), names);
     }));

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { PassThrough } from '../../bench/pass-through.ts';
-import { eventually, expectStep, Fleet, LOG_WHEN_IDLE } from './support.ts';
+import { expectStep, Fleet, LOG_WHEN_IDLE, PLAIN_ROLLBACK } from './support.ts';
 
 describe('a rollback', () => {
   let fleet: Fleet;
@@ -17,36 +17,21 @@ describe('a rollback', () => {
     await fleet.remove();
   });
 
-  const plain = [
-    'get daemonsets',
-    'list controllerrevisions',
-    'patch daemonsets dryRun',
-    'patch daemonsets',
-    'watch daemonsets',
-    'list pods',
-  ];
-
   test('sends six requests over two connections, and a seventh, which sets the good mark; nothing stays open', async () => {
     const first = await fleet.rollback({ kubeconfig: through.kubeconfig, 'stable-for': '0' }, { NODE_OPTIONS: LOG_WHEN_IDLE });
     expectStep(first, { code: 0, outputs: { outcome: 'rolled-back' } });
     expect(first.log).toMatch(/^nothing-is-open$/m);
     // The watch occupies the first connection until it ends, so that the pods are listed over another.
     expect([through.connections, through.handshakes]).toEqual([2, 2]);
-    const marked = [...plain, 'patch controllerrevisions'];
-    const requests = (count: number): Promise<string[]> =>
-      eventually(
-        'the audit log',
-        () => fleet.requests(),
-        (all) => all.length >= count,
-      );
-    expect(await requests(marked.length)).toEqual(marked);
+    const marked = [...PLAIN_ROLLBACK, 'patch controllerrevisions'];
+    expect(await fleet.requestsOnce(marked.length)).toEqual(marked);
 
     await fleet.rollOut('v3', { maxUnavailable: '100%' });
     expectStep(await fleet.rollback({ kubeconfig: through.kubeconfig, 'stable-for': '0' }), {
       code: 0,
       outputs: { outcome: 'rolled-back' },
     });
-    expect(await requests(marked.length + plain.length)).toEqual([...marked, ...plain]);
+    expect(await fleet.requestsOnce(marked.length + PLAIN_ROLLBACK.length)).toEqual([...marked, ...PLAIN_ROLLBACK]);
     expect([through.connections, through.handshakes]).toEqual([4, 4]);
   });
 

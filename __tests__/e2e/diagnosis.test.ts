@@ -263,7 +263,7 @@ const rows: Record<string, Row> = {
         () => fleet.history(),
         (history) => history[2] === 'v2',
       );
-      await relabel(fleet);
+      await fleet.relabelPods();
     },
     outcome: 'stalled',
     reason: 'not-replaced',
@@ -336,21 +336,6 @@ const rows: Record<string, Row> = {
     within: 20,
   },
 };
-
-/** Makes the controller count the pods of v1 as those of the current version: it removes a duplicate ControllerRevision and relabels all. */
-async function relabel(fleet: Fleet): Promise<void> {
-  const current = await fleet.revision(2);
-  await fleet.storeRevision('agent-twin', current, (copy) => {
-    copy.revision = 3;
-  });
-  // The controller acts when something in the DaemonSet changes.
-  await fleet.kubectl(['label', 'daemonset/agent', 'look=again']);
-  await eventually(
-    'the counters to be wrong',
-    () => fleet.daemonSet(),
-    ({ status }) => status.updatedNumberScheduled === 10,
-  );
-}
 
 async function play(
   { before = {}, prepare, prepareStep, deploy, options = {}, inputs = {}, meanwhile }: Row,

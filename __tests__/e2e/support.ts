@@ -74,6 +74,16 @@ export interface ManifestOptions {
 // biome-ignore lint/suspicious/noExplicitAny: tests read arbitrary fields of API objects
 export type Any = any;
 
+/** The requests of a rollback with `stable-for: 0` to a version that has the good mark. */
+export const PLAIN_ROLLBACK: readonly string[] = [
+  'get daemonsets',
+  'list controllerrevisions',
+  'patch daemonsets dryRun',
+  'patch daemonsets',
+  'watch daemonsets',
+  'list pods',
+];
+
 let sequence = 0;
 
 /** The processes whose command line contains a directory. */
@@ -286,6 +296,29 @@ export class Fleet {
     await this.kubectl(['create', '-f', '-'], JSON.stringify(copy));
   }
 
+  /** Makes the controller count the pods of v1 as those of revision 2, which is current: it removes a duplicate and relabels all pods. */
+  async relabelPods(): Promise<void> {
+    await this.storeRevision('agent-twin', await this.revision(2), (copy) => {
+      copy.revision = 3;
+    });
+    // The controller acts when something in the DaemonSet changes.
+    await this.kubectl(['label', `daemonset/${this.name}`, 'look=again']);
+    await eventually(
+      'the counters to be wrong',
+      () => this.daemonSet(),
+      ({ status }) => status.updatedNumberScheduled === 10,
+    );
+  }
+
+  /** Waits for the default service account, which pods need and the controller creates a moment after the namespace. */
+  async serviceAccount(): Promise<void> {
+    await eventually(
+      'the default service account',
+      () => this.json('get', 'serviceaccounts'),
+      ({ items }) => items.length > 0,
+    );
+  }
+
   /** Revision number → tag, as stored in the cluster. */
   async history(): Promise<Record<number, string>> {
     const { items } = await this.json('get', 'controllerrevisions');
@@ -332,6 +365,15 @@ export class Fleet {
       .filter(({ stage, verb }) => stage === 'ResponseComplete' || (stage === 'ResponseStarted' && verb === 'watch'))
       .filter((event, index, all) => all.findIndex(({ auditID }) => auditID === event.auditID) === index)
       .map(({ verb, objectRef, requestURI }) => `${verb} ${objectRef.resource}${requestURI.includes('dryRun=All') ? ' dryRun' : ''}`);
+  }
+
+  /** The same, once there are so many: the audit log is a moment late. */
+  requestsOnce(count: number): Promise<string[]> {
+    return eventually(
+      'the audit log',
+      () => this.requests(),
+      (all) => all.length >= count,
+    );
   }
 
   /** How often the action set or withdrew a good mark. */

@@ -67,11 +67,7 @@ interface Played {
 async function play({ podSpec, after }: Case): Promise<Played> {
   const fleet = await Fleet.create();
   try {
-    await eventually(
-      'the default service account',
-      () => fleet.json('get', 'serviceaccounts'),
-      ({ items }) => items.length > 0,
-    );
+    await fleet.serviceAccount();
     await fleet.kubectl(['create', '-f', '-'], JSON.stringify(manifestOf(podSpec, fleet.namespace)));
     const { kubectl, kubeconfig } = fleet.testbed;
     const status = execute(kubectl, [

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Step } from '../../testbed/step.ts';
-import { eventually, execute, expectStep, Fleet } from '../e2e/support.ts';
+import { execute, expectStep, Fleet } from '../e2e/support.ts';
 import { kinds, manifestOf } from './kinds.ts';
 import { describeOnRealNode } from './support.ts';
 
@@ -211,11 +211,7 @@ async function play(kind: string, { inputs = {}, minReady = 0 }: Row): Promise<P
   const { podSpec, objects = [], namespaceLabels = {} } = kinds[kind] as (typeof kinds)[string];
   const fleet = await Fleet.create();
   try {
-    await eventually(
-      'the default service account',
-      () => fleet.json('get', 'serviceaccounts'),
-      ({ items }) => items.length > 0,
-    );
+    await fleet.serviceAccount();
     for (const object of objects) await fleet.kubectl(['apply', '-f', '-'], JSON.stringify(object));
     if (objects.some((object) => object['kind'] === 'Pod'))
       await fleet.kubectl(['wait', 'pod/other', '--for=condition=Ready', '--timeout=60s']);

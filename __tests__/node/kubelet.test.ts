@@ -66,11 +66,7 @@ describeOnRealNode('with a real node', () => {
       metadata: { name: 'other' },
       spec: { ...onReal, terminationGracePeriodSeconds: 15, containers: [container('v1-deaf')] },
     };
-    await eventually(
-      'the default service account',
-      () => fleet.json('get', 'serviceaccounts'),
-      ({ items }) => items.length > 0,
-    );
+    await fleet.serviceAccount();
     await fleet.kubectl(['create', '-f', '-'], JSON.stringify(other));
     await fleet.kubectl(['wait', 'pod/other', '--for=condition=Ready', '--timeout=60s']);
     await fleet.deploy('v1', { podSpec: { ...onReal, priorityClassName: fleet.namespace, containers: [container('v1')] } });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { diagnose, type SeenPod, seePod } from '../../../src/daemonset/diagnosis.ts';
+import { diagnose, type SeenPod, type Situation, seePod } from '../../../src/daemonset/diagnosis.ts';
 import { watchedPod } from '../../../src/daemonset/pods.ts';
 import { type StableFor, stableForMs } from '../../../src/daemonset/stability.ts';
 import type { ContainerStatus, JsonObject, Pod } from '../../../src/daemonset/types.ts';
@@ -61,22 +61,17 @@ function see(states: [seconds: number, pod: Pod][], isClusterTime = true): SeenP
   return { ...(seen as SeenPod), wanted: true };
 }
 
+/** One node with this pod. */
+function situationOf(pod: SeenPod, stableFor: number): Situation {
+  const nothing = { ended: new Map(), nodes: undefined, rejected: undefined, undeletable: '' };
+  return { ...nothing, desired: 1, minReady: 0, stableFor, start: 0, pods: [pod] };
+}
+
 /** The first second at which the pod is stable, if nothing else happens until then; undefined if that is not in an hour. */
 function stableFrom(states: [seconds: number, pod: Pod][], stableFor = 10_000, isClusterTime = true): number | undefined {
   const seen = see(states, isClusterTime);
   const last = states.at(-1)?.[0] ?? 0;
-  const situation = {
-    ended: new Map(),
-    nodes: undefined,
-    rejected: undefined,
-    undeletable: '',
-    desired: 1,
-    minReady: 0,
-    stableFor,
-    start: 0,
-  };
-  for (let second = last; second <= 3_600; second++)
-    if (diagnose({ ...situation, pods: [seen] }, second * 1_000).right === 1) return second;
+  for (let second = last; second <= 3_600; second++) if (diagnose(situationOf(seen, stableFor), second * 1_000).right === 1) return second;
   return undefined;
 }
 
@@ -160,19 +155,8 @@ describe('the start of a container, which is on the clock of its node', () => {
 test('at the time for which the loop is woken, the pod is stable', () => {
   fc.assert(
     fc.property(fc.double({ min: 0, max: 60_000, noNaN: true }), fc.double({ min: 1, max: 60_000, noNaN: true }), (now, stableFor) => {
-      const [seen] = [seePod(undefined, watchedPod(running(0), { metadata: {}, spec: {} }), of, { now, isClusterTime: false, begun: 0 })];
-      const pods = [{ ...(seen as SeenPod), wanted: true }];
-      const at = {
-        ended: new Map(),
-        nodes: undefined,
-        rejected: undefined,
-        undeletable: '',
-        desired: 1,
-        minReady: 0,
-        stableFor,
-        start: 0,
-        pods,
-      };
+      const seen = seePod(undefined, watchedPod(running(0), { metadata: {}, spec: {} }), of, { now, isClusterTime: false, begun: 0 });
+      const at = situationOf({ ...(seen as SeenPod), wanted: true }, stableFor);
       const { right, troubled } = diagnose(at, now);
       expect(right).toBe(0);
       expect(diagnose(at, troubled[0]?.stableAt ?? 0).right).toBe(1);
