@@ -138,10 +138,12 @@ describe('pods of another version that the controller counts as updated', () => 
 });
 
 describe('what admission does to pods', () => {
-  const operations: [string, object[]][] = [
-    ['a variable', [{ op: 'add', path: '/spec/containers/0/env/-', value: { name: 'AWS_ROLE_ARN', value: 'x' } }]],
-    ['a sidecar', [{ op: 'add', path: '/spec/containers/-', value: { name: 'mesh', image: 'registry.example/mesh:v1' } }]],
-    ['another registry', [{ op: 'replace', path: '/spec/containers/0/image', value: 'mirror.example/cache/agent:v1' }]],
+  const add = (path: string, value: object): object[] => [{ op: 'add', path: `/spec/containers/${path}`, value }];
+  const mirrored = (image: string): string => image.replace('registry.example/', 'mirror.example/cache/');
+  const operations: [string, (pod: Any) => object[]][] = [
+    ['a variable', () => add('0/env/-', { name: 'AWS_ROLE_ARN', value: 'x' })],
+    ['a sidecar', () => add('-', { name: 'mesh', image: 'registry.example/mesh:v1' })],
+    ['another registry', ({ spec }) => [{ op: 'replace', path: '/spec/containers/0/image', value: mirrored(spec.containers[0].image) }]],
   ];
 
   test.concurrent.each(operations)('is not another version: %s, in pods that a rollback leaves where they are', (_name, patch) =>
@@ -152,6 +154,7 @@ describe('what admission does to pods', () => {
       await fleet.getStuck('v2-missing');
       const step = await fleet.rollback();
       expectStep(step, { code: 0, outputs: { outcome: 'rolled-back', updated: '10', available: '10' } });
+      expectStep(await fleet.rollback(soon), { code: 0, outputs: { outcome: 'complete', updated: '10', available: '10' } });
       expect(fleet.marks()).toBe(1);
     }),
   );

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { eventually, type Fleet, servingCertificate } from './support.ts';
+import { type Any, eventually, type Fleet, servingCertificate } from './support.ts';
 
 interface Review {
-  request: { uid: string; dryRun?: boolean };
+  request: { uid: string; dryRun?: boolean; object?: Any };
 }
 
 const DAEMONSET_UPDATES = { apiGroups: ['apps'], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['daemonsets'] };
@@ -58,10 +58,12 @@ async function admit(
 }
 
 /** Changes each pod that is created in a namespace, by a JSON patch. */
-export async function changePods(fleet: Fleet, operations: object[]): Promise<void> {
-  const marked = [...operations, { op: 'add', path: '/metadata/labels/admitted', value: 'yes' }];
-  const patch = Buffer.from(JSON.stringify(marked)).toString('base64');
-  await admit(fleet, 'Mutating', () => ({ allowed: true, patchType: 'JSONPatch', patch }), NEW_PODS);
+export async function changePods(fleet: Fleet, operationsFor: (pod: Any) => object[]): Promise<void> {
+  const answer = ({ request: { object } }: Review): object => {
+    const operations = [...operationsFor(object), { op: 'add', path: '/metadata/labels/admitted', value: 'yes' }];
+    return { allowed: true, patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(operations)).toString('base64') };
+  };
+  await admit(fleet, 'Mutating', answer, NEW_PODS);
   const pod = {
     apiVersion: 'v1',
     kind: 'Pod',
