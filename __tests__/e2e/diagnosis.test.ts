@@ -58,14 +58,14 @@ const rows: Record<string, Row> = {
     inputs: { 'log-lines': '20' },
     outcome: 'failed',
     reason: 'crash-loop',
-    says: /5 pods crash: container "agent" exits after every start \(exit code 1, ([3-9]|[1-9]\d) restarts\)/,
+    says: /5 pods crash: container "agent" exits after every start \(exit code 1, [1-9]\d* restarts?\)/,
     within: hopeless,
   },
   'a container that runs out of memory': {
     deploy: 'v2-oom',
     outcome: 'failed',
     reason: 'oom-killed',
-    says: /exceeds its memory limit \(OOMKilled, exit code 137, ([3-9]|[1-9]\d) restarts\)/,
+    says: /exceeds its memory limit \(OOMKilled, exit code 137, [1-9]\d* restarts?\)/,
     within: hopeless,
   },
   'a liveness probe that fails': {
@@ -120,7 +120,7 @@ const rows: Record<string, Row> = {
     options: init('v2-crash'),
     outcome: 'failed',
     reason: 'crash-loop',
-    says: /5 pods crash: init container "setup" exits after every start \(exit code 1, ([3-9]|[1-9]\d) restarts\)/,
+    says: /5 pods crash: init container "setup" exits after every start \(exit code 1, [1-9]\d* restarts?\)/,
     within: hopeless,
   },
   'an init container whose image is missing': {

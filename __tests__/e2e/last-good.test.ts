@@ -324,8 +324,25 @@ describe('last-good', () => {
       expect(fleet.requests()).toEqual(['get daemonsets', 'list controllerrevisions', 'list pods', 'patch daemonsets dryRun']);
     });
 
+    test.each([
+      [['v1', 'v2'], '1', /revision 1 is the only other version\. It was not seen running on every node\./],
+      [['v1', 'v2', 'v3'], '2', /revision 2 is the version that was current before\. It was not seen running on every node\./],
+    ])('is the version before if all pods were replaced: %j', async (tags, target, why) => {
+      await rollOut(...tags);
+      const step = await fleet.rollback(lastGood);
+      expectStep(step, { code: 0, outputs: { outcome: 'rolled-back', 'target-revision': target } });
+      expect(step.log).toMatch(why);
+      expect(step.summary).toMatch(why);
+    });
+
     test('is refused with the list to choose from if none has a Ready pod, or the account is not allowed to list pods', async () => {
-      await rollOut('v1', 'v2');
+      await fleet.deploy('v1-hang', byHand);
+      await eventually(
+        'pods that are not ready',
+        () => fleet.daemonSet(),
+        ({ status }) => status.currentNumberScheduled === 10,
+      );
+      await fleet.deploy('v2', byHand);
       const kubeconfig = await fleet.kubeconfigOf([
         ['apps', 'daemonsets', ['get', 'patch', 'watch']],
         ['apps', 'controllerrevisions', ['list', 'patch']],
@@ -333,7 +350,7 @@ describe('last-good', () => {
       for (const inputs of [lastGood, { ...lastGood, kubeconfig }]) {
         const step = await fleet.rollback(inputs);
         expectStep(step, { code: 1, outputs: { outcome: 'refused', reason: 'no-known-good', changed: 'false', 'target-revision': '' } });
-        expect(step.log).toMatch(/^::error .*Existing revisions: 2 \(agent-\w+: deploy v2\), 1 \(agent-\w+: deploy v1\)\.$/m);
+        expect(step.log).toMatch(/^::error .*Existing revisions: 2 \(agent-\w+: deploy v2\), 1 \(agent-\w+: deploy v1-hang\)\.$/m);
         expect(step.summary).toMatch(/<details open>\n<summary>History: 2 revisions/);
         const hint = /^::warning::Could not determine how many pods run each revision\. .*resources: \["pods"\], verbs: \["list"\]/m;
         if ('kubeconfig' in inputs) expect(step.log).toMatch(hint);
@@ -341,7 +358,10 @@ describe('last-good', () => {
       }
       expect([fleet.writes(), fleet.marks()]).toEqual([0, 0]);
       // An explicit revision is accepted.
-      expectStep(await fleet.rollback({ 'to-revision': '1' }), { code: 0, outputs: { outcome: 'rolled-back' } });
+      expectStep(await fleet.rollback({ 'to-revision': '1', wait: 'false' }), {
+        code: 0,
+        outputs: { outcome: 'pending', 'target-revision': '1' },
+      });
     });
   });
 
@@ -374,9 +394,8 @@ describe('last-good', () => {
   test('is chosen for each of several DaemonSets, and one without any refuses all', async () => {
     const exporter = fleet.beside('exporter');
     await rollOutGood('v1');
-    await exporter.rollOut('v1', fast);
-    await rollOut('v2', 'v3');
     await exporter.rollOut('v2', fast);
+    await rollOut('v2', 'v3');
     const both = { ...lastGood, daemonset: 'agent, exporter', namespace: fleet.namespace };
     const refused = await fleet.rollback(both);
     expectStep(refused, { code: 1, outputs: { outcome: 'refused', changed: 'false' } });

@@ -125,7 +125,9 @@ test('reports a rollback that fails, with its cause', async () => {
   );
   const step = await fleet.rollback({ ...gate, 'to-revision': '2' });
   expectStep(step, { code: 1, outputs: { outcome: 'failed', changed: 'true', 'target-revision': '2' } });
-  expect(step.log).toMatch(/::error title=Pods cannot start%2C not rolled back.*did not succeed \(failed, image-pull\): .*v2-missing/);
+  expect(step.log).toMatch(
+    /::error title=Pods cannot start%2C rollback not complete.*is not complete \(failed, image-pull\)\. Revision 3 → 4, .*v2-missing/,
+  );
 });
 
 test('gives precedence to a deploy between the failure and the rollback', async () => {

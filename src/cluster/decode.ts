@@ -161,7 +161,7 @@ const containerStatuses = lenientList(
 );
 
 const pod = looseObject({
-  metadata: looseObject({ ...IDENTITY, namespace: nonEmpty }),
+  metadata: looseObject({ ...IDENTITY, namespace: nonEmpty, deletionGracePeriodSeconds: lenient(count) }),
   spec: lenient(record),
   status: lenient(
     looseObject({
@@ -192,6 +192,7 @@ const event = looseObject({
   count: lenient(count),
   lastTimestamp: lenient(text),
   eventTime: lenient(text),
+  source: lenient(looseObject({ host: lenient(text) })),
   series: lenient(looseObject({ count: lenient(count), lastObservedTime: lenient(text) })),
 });
 

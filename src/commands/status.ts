@@ -1,8 +1,8 @@
 import { type AskedRevision, isCalled, type NamedRevision } from '../daemonset/asked-revision.ts';
+import { shouldRollBack } from '../daemonset/auto-rollback.ts';
 import { toleratedOf } from '../daemonset/diagnosis.ts';
 import type { Outcome } from '../daemonset/outcome.ts';
 import { type Conclusion, type Result, refuse } from '../daemonset/result.ts';
-import { shouldRevert } from '../daemonset/revert.ts';
 import { twinsOf } from '../daemonset/revision.ts';
 import { rolloutOf } from '../daemonset/rollout.ts';
 import type { AskedDaemonSets, DaemonSet } from '../daemonset/types.ts';
@@ -57,7 +57,7 @@ async function gateAndRollBack(request: StatusRequest, job: Job, renew: () => Te
   const result = await resultOf(job, gate(request, job));
   const { rollback, limits, showValues } = request;
   if (!rollback || !BAD.has(result.outcome) || !result.old) return result;
-  const decision = shouldRevert(result, rollback);
+  const decision = shouldRollBack(result, rollback);
   const why = decisionText(decision);
   job.world.log.info(decision.rollBack ? `${messageOf(result)} ${why} The rollback has a timeout of its own.` : why);
   if (!decision.rollBack) return { ...result, rollback: { decision, gate: result } };
@@ -116,7 +116,7 @@ async function gate({ expectedRevision, wait, limits, rollback }: StatusRequest,
   const waited = await waitFor(world, daemonSet, {
     template: daemonSet.spec.template,
     ...(revisions && { revisions }),
-    limits,
+    limits: { ...limits, failsFor: rollback ? 'a-rollback' : 'a-node' },
     once: !wait,
   });
   learnFrom(waited, known, world);

@@ -1,9 +1,21 @@
+import { type Crashes, crashesOf, endsBefore, isUnwell } from './crashes.ts';
 import { digestsOf } from './image-digests.ts';
 import { stringify } from './json.ts';
 import type { PodVersion } from './pod-version.ts';
 import { isOwned, type WatchedPod } from './pods.ts';
-import { type Moment, type Run, restartsBefore, runsOf, stableAt, startOf } from './stability.ts';
-import { type Cause, graceOf, isHopeless, mayBeHopeless, type Trouble, troubleOf, troubleOfEnded } from './trouble.ts';
+import { type Moment, type Run, runsOf, stableAfterMs, stableAt, startOf } from './stability.ts';
+import {
+  type Cause,
+  type Certainty,
+  graceOf,
+  isCrash,
+  isHopeless,
+  mayBeHopeless,
+  pullFailureOf,
+  type Trouble,
+  troubleOf,
+  troubleOfEnded,
+} from './trouble.ts';
 import type { Condition, DaemonSet, Event, Node, Pod } from './types.ts';
 
 /** What a diagnosis needs of a pod. Times in milliseconds since the epoch. */
@@ -19,12 +31,16 @@ export interface SeenPod {
   readySince: number | undefined;
   /** Of the containers that must not end. Undefined if one does not run; empty if the kubelet does not report containers. */
   runs: readonly Run[] | undefined;
-  /** The restarts of each container from before the wait. */
-  restartsBefore: ReadonlyMap<string, number>;
+  /** How often each container ended before the wait. */
+  endsBefore: ReadonlyMap<string, number>;
+  crashes: Crashes | undefined;
   trouble: Trouble | undefined;
+  /** Its trouble when it was first seen, before the wait could have caused it. */
+  firstTrouble: Cause | undefined;
   /** When the pod was first seen unable to start, without having recovered in between. */
   since: number | undefined;
-  /** When it was last seen. */
+  /** When it was created, and when it was last seen. */
+  created: number;
   seen: number;
   /** How long it may take to terminate, in milliseconds. */
   graceMs: number;
@@ -45,6 +61,11 @@ export interface SeenNode {
 /** An event about a pod or the DaemonSet. */
 export interface PodEvent {
   uid: string;
+  name: string;
+  /** The node of the kubelet that reported it; empty if another component did. */
+  host: string;
+  /** When it last happened, on the clock of the cluster. NaN if that is unknown. */
+  at: number;
   /** It is of type Warning. */
   warning: boolean;
   reason: string;
@@ -58,10 +79,10 @@ export function seePod(before: SeenPod | undefined, pod: WatchedPod, daemonSet: 
   const is = (type: string): Condition | undefined => pod.status?.conditions?.find((one) => one.type === type && one.status === 'True');
   const prepared = is('PodReadyToStartContainers') !== undefined;
   const runs = runsOf(pod, before, at);
-  const earlier = before?.restartsBefore ?? restartsBefore(pod, at);
-  const plain = inThisWait(troubleOf(pod), runs, earlier);
-  const explained = before?.trouble !== undefined && ONLY_IN_EVENTS.has(before.trouble.cause);
-  const trouble = plain?.cause === 'starting' && !prepared && explained ? before.trouble : plain;
+  const earlier = before?.endsBefore ?? endsBefore(pod, at);
+  const crashes = crashesOf(pod, before?.crashes, earlier, at);
+  const plain = inThisWait(troubleOf(pod), runs, crashes);
+  const trouble = stillExplained(plain, before?.trouble, prepared);
   const ready = is('Ready');
   const earliest = Date.parse(pod.metadata.creationTimestamp ?? '') || 0;
   const readySince = (): number =>
@@ -74,29 +95,37 @@ export function seePod(before: SeenPod | undefined, pod: WatchedPod, daemonSet: 
     prepared,
     readySince: ready && trouble === undefined ? readySince() : undefined,
     runs,
-    restartsBefore: earlier,
+    endsBefore: earlier,
+    crashes,
     trouble,
+    firstTrouble: before ? before.firstTrouble : trouble?.cause,
     since: sinceOf(trouble, before, at.now),
+    created: at.isClusterTime ? Math.min(earliest, at.now) : (before?.created ?? at.now),
     seen: at.now,
-    graceMs: Number(pod.spec?.['terminationGracePeriodSeconds'] ?? 30) * 1_000,
+    graceMs: Math.max(Number(pod.spec?.['terminationGracePeriodSeconds'] ?? 30), pod.metadata.deletionGracePeriodSeconds ?? 0) * 1_000,
     digests: digestsOf(pod),
   };
 }
 
-/** The trouble, with the restarts from before the wait, and with the time since when the container runs again on the clock of the wait. */
-function inThisWait(
-  trouble: Trouble | undefined,
-  runs: readonly Run[] | undefined,
-  earlier: ReadonlyMap<string, number>,
-): Trouble | undefined {
+/** The trouble, with the crashes in this wait, and with the time since when the container runs again on the clock of the wait. */
+function inThisWait(trouble: Trouble | undefined, runs: readonly Run[] | undefined, crashes: Crashes | undefined): Trouble | undefined {
   if (!trouble) return undefined;
-  const restartsBefore = earlier.get(trouble.container ?? '');
   const run = trouble.runsSince === undefined ? undefined : runs?.find(({ container }) => container === trouble.container);
-  return { ...trouble, ...(restartsBefore !== undefined && { restartsBefore }), ...(run && { runsSince: run.since }) };
+  const count = crashes && crashes.trouble.container === trouble.container ? crashes.count : 0;
+  return { ...trouble, ...(isCrash(trouble) && { crashes: count }), ...(run && { runsSince: run.since }) };
 }
 
 /** Only events show these causes, which hold until the pod is prepared. */
 const ONLY_IN_EVENTS: ReadonlySet<Cause> = new Set<Cause>(['volume-mount', 'pod-sandbox']);
+
+/** The trouble, with what was known of it before and the status does not repeat. */
+function stillExplained(trouble: Trouble | undefined, before: Trouble | undefined, prepared: boolean): Trouble | undefined {
+  if (!trouble || !before) return trouble;
+  if (trouble.cause === 'starting' && !prepared && ONLY_IN_EVENTS.has(before.cause)) return before;
+  // A kubelet before 1.32 reports the answer of the registry only between two attempts.
+  const isSamePull = trouble.cause === 'image-pull' && before.cause === 'image-pull' && trouble.container === before.container;
+  return isSamePull && pullFailureOf(trouble.message) === 'unknown' ? { ...trouble, message: before.message } : trouble;
+}
 
 /** A container without a readiness probe is ready for a moment at each restart; it has recovered once it stays ready. Milliseconds. */
 const STEADY = 10_000;
@@ -132,19 +161,28 @@ export const VOLUME_WARNINGS = ['FailedMount', 'FailedAttachVolume', 'FailedMapV
  */
 export function withEvents(pod: SeenPod, events: readonly PodEvent[], now: number): SeenPod {
   const { trouble } = pod;
-  if (!trouble) return pod;
-  const explained = explain(trouble, pod.prepared, events);
-  const since = pod.since ?? (mayBeHopeless(explained) ? now : undefined);
-  return explained === trouble ? pod : { ...pod, trouble: explained, since };
+  if (!trouble || events.length === 0) return pod;
+  const plain: Trouble = ONLY_IN_EVENTS.has(trouble.cause) ? { cause: 'starting', reason: 'ContainerCreating', message: '' } : trouble;
+  const explained = explain(plain, pod.prepared, events, now);
+  if (explained === trouble) return pod;
+  return { ...pod, trouble: explained, since: mayBeHopeless(explained) ? (pod.since ?? now) : undefined };
 }
 
-function explain(trouble: Trouble, prepared: boolean, events: readonly PodEvent[]): Trouble {
+/** Reasons of events after which a pod has its volumes and its sandbox. */
+export const PREPARED = ['Pulling', 'Pulled'] as const;
+
+/** A kubelet tries again every two minutes, and reports at least one failure in five (nestedpendingoperations; client-go: tools/events). Milliseconds. */
+const LONGEST_SILENCE = 360_000;
+
+function explain(trouble: Trouble, prepared: boolean, events: readonly PodEvent[], now: number): Trouble {
   const last = (pattern: RegExp): PodEvent | undefined => events.findLast(({ reason, message }) => pattern.test(`${reason} ${message}`));
   switch (trouble.cause) {
     case 'starting': {
       if (prepared) return trouble;
-      const mount = events.findLast(({ reason }) => (VOLUME_WARNINGS as readonly string[]).includes(reason));
-      const sandbox = events.findLast(({ reason }) => reason === NO_SANDBOX);
+      const isPrepared = ({ reason }: PodEvent): boolean => (PREPARED as readonly string[]).includes(reason);
+      const unhealed = events.slice(events.findLastIndex(isPrepared) + 1).filter(({ at }) => !(now - at > LONGEST_SILENCE));
+      const mount = unhealed.findLast(({ reason }) => (VOLUME_WARNINGS as readonly string[]).includes(reason));
+      const sandbox = unhealed.findLast(({ reason }) => reason === NO_SANDBOX);
       const why = mount ?? sandbox ?? last(/^NetworkNotReady /);
       if (!why) return trouble;
       const cause = mount ? 'volume-mount' : sandbox ? 'pod-sandbox' : 'starting';
@@ -169,7 +207,7 @@ function explain(trouble: Trouble, prepared: boolean, events: readonly PodEvent[
     }
     case 'evicted': {
       const eviction = events.findLast(({ reason }) => reason === EVICTED);
-      return eviction ? troubleOfEnded(EVICTED, eviction.message) : trouble;
+      return eviction ? { ...trouble, ...troubleOfEnded(EVICTED, eviction.message) } : trouble;
     }
     default:
       return trouble;
@@ -205,16 +243,24 @@ const COMBINED = /^\(combined from similar events\): /;
 
 /** The events, the oldest first. */
 export function seeEvents(events: Event[]): PodEvent[] {
-  const time = ({ series, lastTimestamp, eventTime, metadata }: Event): string =>
+  const time = ({
+    series,
+    lastTimestamp,
+    eventTime,
+    metadata,
+  }: Pick<Event, 'series' | 'lastTimestamp' | 'eventTime' | 'metadata'>): string =>
     series?.lastObservedTime ?? lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? '';
   return events
     .toSorted((a, b) => time(a).localeCompare(time(b)))
-    .map(({ involvedObject, type, reason = '', message = '', count, series }) => ({
+    .map(({ involvedObject, source, type, reason = '', message = '', count, ...event }) => ({
       uid: involvedObject.uid ?? '',
+      name: involvedObject.name ?? '',
+      host: source?.host ?? '',
+      at: Date.parse(time(event)),
       warning: type === 'Warning',
       reason,
       message: message.replace(COMBINED, '').trim(),
-      count: series?.count ?? count ?? 1,
+      count: event.series?.count ?? count ?? 1,
     }));
 }
 
@@ -236,6 +282,10 @@ export interface Situation {
   stableFor: number;
   /** When the wait began, in milliseconds since the epoch. Younger nodes are not decisive. */
   start: number;
+  /** Nodes on which the pod before was not available either, for a reason of the node. */
+  brokenBefore: ReadonlySet<string>;
+  /** When a pod of another version last crashed. */
+  othersCrashedAt: number | undefined;
 }
 
 /** A node that does not run the version that is waited for, or has no available pod of it. */
@@ -249,6 +299,10 @@ export interface TroubledNode {
   marks: string[];
   /** It joined after the wait began. */
   isNew: boolean;
+  /** The pod before was not available on it either. */
+  wasBroken?: boolean;
+  /** When its pod was created. */
+  created?: number;
   /** When its pod will have run for long enough, if that is all that is missing. */
   stableAt?: number;
 }
@@ -261,15 +315,28 @@ export interface Diagnosis {
   updated: number;
   available: number;
   troubled: TroubledNode[];
+  /** Nodes whose pod of the version crashed repeatedly during the wait and has not recovered, whether it is ready at the moment or not. */
+  crashing: TroubledNode[];
+  /** When a pod of another version last crashed. */
+  othersCrashedAt: number | undefined;
 }
 
-export function diagnose(
-  { pods, ended, nodes, rejected, undeletable, desired, minReady, stableFor, start }: Situation,
-  now: number,
-): Diagnosis {
-  const byNode = new Map<string, SeenPod[]>();
-  for (const pod of pods) byNode.set(pod.node, [...(byNode.get(pod.node) ?? []), pod]);
+/** A pod that crashed less often may still recover by itself. */
+const REPEATEDLY = 2;
+
+/** What there is on a node. */
+interface OnNode {
+  name: string;
+  pods: readonly SeenPod[];
+  /** The last pod of the version that ended there. */
+  ended: SeenPod | undefined;
+}
+
+export function diagnose(situation: Situation, now: number): Diagnosis {
+  const { pods, ended, nodes, rejected, desired, stableFor, minReady, othersCrashedAt } = situation;
+  const byNode = Map.groupBy(pods, ({ node }) => node);
   const troubled: TroubledNode[] = [];
+  const crashing: TroubledNode[] = [];
   let [right, updated, available] = [0, 0, 0];
   let missing = desired;
   for (const [name, there] of byNode) {
@@ -277,21 +344,27 @@ export function diagnose(
     // The pod of a deleted node is deleted too, and the node no longer counts.
     if (nodes && !node && name !== '' && there.every(({ trouble }) => trouble?.cause !== 'unschedulable')) continue;
     missing -= 1;
+    const on: OnNode = { name, pods: there, ended: ended.get(name) };
     const isAvailable = ({ wanted, readySince }: SeenPod): boolean => wanted && readySince !== undefined && now - readySince >= minReady;
     const isThere = there.some(isAvailable) && node?.ready !== false;
-    if (there.some(({ wanted, trouble }) => wanted && trouble?.cause !== 'terminating')) updated += 1;
+    if (there.some(isUpdated)) updated += 1;
     if (isThere) available += 1;
+    const crash = crashOn(on, situation, now);
+    if (crash) crashing.push(crash);
     // With maxSurge the old pod is deleted once the new one is available. Only then does the node count as updated.
     const left = there.filter(({ wanted, trouble }) => !wanted && trouble?.cause !== 'terminating');
-    const unstable = isThere && left.length === 0 ? unstableAmong(there.filter(isAvailable), stableFor, now) : undefined;
-    if (unstable) troubled.push({ ...troubleOn(name, there, undefined, node, undeletable, start), ...unstable, node: name });
-    else if (isThere && left.length === 0) right += 1;
-    else troubled.push(troubleOn(name, isThere ? left : there, ended.get(name), node, undeletable, start));
+    if (!isThere) troubled.push(troubleOn(on, situation));
+    else if (left.length > 0) troubled.push(troubleOn({ ...on, pods: left }, situation));
+    else {
+      const unstable = unstableAmong(there.filter(isAvailable), on.ended, stableFor, now);
+      if (unstable) troubled.push({ ...troubleOn({ ...on, ended: undefined }, situation), ...unstable, node: name });
+      else right += 1;
+    }
   }
   for (const [name, pod] of ended) {
     if (missing <= 0 || byNode.has(name) || (nodes && !nodes.has(name))) continue;
     missing -= 1;
-    troubled.push(troubleOn(name, [pod], undefined, nodes?.get(name), undeletable, start));
+    troubled.push(troubleOn({ name, pods: [pod], ended: undefined }, situation));
   }
   for (; missing > 0; missing--) {
     const trouble: Trouble = rejected
@@ -299,33 +372,67 @@ export function diagnose(
       : { cause: 'no-pod', reason: '', message: '' };
     troubled.push({ node: '', pod: '', trouble, since: rejected?.since, marks: [], isNew: false });
   }
-  return { right, updated, available, troubled };
+  return { right, updated, available, troubled, crashing, othersCrashedAt };
 }
 
-function troubleOn(
+function isUpdated({ wanted, trouble }: SeenPod): boolean {
+  return wanted && trouble?.cause !== 'terminating';
+}
+
+/** What distinguishes a node from others, whatever its pod is like. */
+function aboutNode(
   name: string,
-  pods: SeenPod[],
-  ended: SeenPod | undefined,
-  node: SeenNode | undefined,
-  undeletable: string,
-  start: number,
-): TroubledNode {
-  const present = pods.find(({ wanted, trouble }) => wanted && trouble?.cause !== 'terminating') ?? pods[0];
-  const pod = ended && isExplainedBy(ended, present) ? ended : present;
+  pod: SeenPod | undefined,
+  { nodes, start, brokenBefore }: Situation,
+): Omit<TroubledNode, 'trouble' | 'since'> {
+  const node = nodes?.get(name);
   const isNew = node !== undefined && node.created > start;
-  const marks = [...(node?.ready === false ? ['NotReady'] : []), ...(node?.marks ?? []), ...(isNew ? ['new'] : [])];
+  const wasBroken = brokenBefore.has(name);
+  const marks = [
+    ...(node?.ready === false ? ['NotReady'] : []),
+    ...(node?.marks ?? []),
+    ...(isNew ? ['new'] : []),
+    ...(wasBroken ? ['unavailable before'] : []),
+  ];
+  const more = { ...(wasBroken && { wasBroken }), ...(pod && { created: pod.created }) };
+  return { node: name, pod: pod?.name ?? '', marks, isNew, ...more };
+}
+
+function troubleOn({ name, pods, ended }: OnNode, situation: Situation): TroubledNode {
+  const node = situation.nodes?.get(name);
+  const present = pods.find(isUpdated) ?? pods[0];
+  const pod = ended && isExplainedBy(ended, present) ? ended : present;
   const trouble: Trouble =
-    node?.ready === false ? { cause: 'node-not-ready', reason: 'NotReady', message: node.message } : troubleAs(pod, pods, undeletable);
-  return { node: name, pod: pod?.name ?? '', trouble, since: pod?.wanted ? pod.since : undefined, marks, isNew };
+    node?.ready === false
+      ? { cause: 'node-not-ready', reason: 'NotReady', message: node.message }
+      : troubleAs(pod, pods, situation.undeletable);
+  return { ...aboutNode(name, pod, situation), trouble, since: pod?.wanted ? pod.since : undefined };
+}
+
+/** A node whose pod of the version crashed repeatedly and has not recovered. */
+function crashOn({ name, pods }: OnNode, situation: Situation, now: number): TroubledNode | undefined {
+  const pod = pods.find(isUpdated);
+  const { crashes, trouble, runs } = pod ?? {};
+  if (!pod || !crashes || crashes.count < REPEATEDLY || !isCrash(crashes.trouble) || !isUnwell(crashes, runs, now)) return undefined;
+  if (situation.nodes?.get(name)?.ready === false) return undefined;
+  const { count, firstAt } = crashes;
+  const shown = trouble && isCrash(trouble) ? trouble : crashes.trouble;
+  return { ...aboutNode(name, pod, situation), trouble: { ...shown, crashes: count }, since: firstAt };
 }
 
 /** What is known of a node on which the version is available, but no pod of it has run for long enough. Undefined if one has. */
 function unstableAmong(
   pods: readonly SeenPod[],
+  ended: SeenPod | undefined,
   stableFor: number,
   now: number,
 ): Pick<TroubledNode, 'pod' | 'trouble' | 'since' | 'stableAt'> | undefined {
   if (stableFor === 0) return undefined;
+  // A pod that replaces one that exceeded its own limits may fill up as that one did.
+  const created = Math.max(...pods.map((pod) => pod.created));
+  const emptyUntil = created + stableAfterMs(ended?.trouble?.ranMs, stableFor);
+  if (ended?.trouble?.cause === 'storage-limit' && emptyUntil > now)
+    return { pod: ended.name, trouble: ended.trouble, since: ended.since, stableAt: emptyUntil };
   const all = pods.map((pod) => ({ pod, ...stabilityOf(pod, stableFor) }));
   if (all.some(({ at }) => at !== undefined && at <= now)) return undefined;
   const [{ pod, at, run } = { pod: undefined, at: undefined, run: undefined }] = all;
@@ -351,7 +458,7 @@ function isExplainedBy(ended: SeenPod, present: SeenPod | undefined): boolean {
   return cause === ended.trouble.cause || cause === 'starting' || cause === 'terminating' || cause === 'evicted' || cause === 'not-ready';
 }
 
-function troubleAs(pod: SeenPod | undefined, pods: SeenPod[], undeletable: string): Trouble {
+function troubleAs(pod: SeenPod | undefined, pods: readonly SeenPod[], undeletable: string): Trouble {
   const ending = pods.find(({ trouble }) => trouble?.cause === 'terminating');
   if (pod?.wanted && pod.trouble) return pod.trouble;
   if (pod?.wanted) return { cause: 'min-ready-seconds', reason: 'MinReadySeconds', message: '' };
@@ -374,20 +481,24 @@ export interface Patience {
   grace: number;
   /** Nodes that may have such a pod. */
   tolerated: number;
+  /** How sure to be. By default as sure as a report requires. */
+  certainty?: Certainty;
 }
 
 /** Nodes whose pod will not start, however long one waits, although the node itself is healthy. */
-export function stuckOf({ troubled }: { troubled: readonly TroubledNode[] }, { grace }: Patience, now: number): TroubledNode[] {
+export function stuckOf({ troubled }: { troubled: readonly TroubledNode[] }, patience: Patience, now: number): TroubledNode[] {
+  const { grace, certainty } = patience;
   return troubled.filter(
     ({ trouble, since, isNew }) =>
-      !isNew && since !== undefined && trouble.cause !== 'node-not-ready' && isHopeless(trouble, since, now, grace),
+      !isNew && since !== undefined && trouble.cause !== 'node-not-ready' && isHopeless(trouble, since, now, grace, certainty),
   );
 }
 
 /** The next time at which a pod may have been unable to start for too long, or undefined. */
-export function nextVerdictAt({ troubled }: Pick<Diagnosis, 'troubled'>, { grace }: Patience, now: number): number | undefined {
+export function nextVerdictAt({ troubled }: Pick<Diagnosis, 'troubled'>, patience: Patience, now: number): number | undefined {
+  const { grace, certainty } = patience;
   const times = troubled.flatMap(({ since, trouble }) =>
-    since !== undefined && mayBeHopeless(trouble) ? [since + graceOf(trouble, grace)] : [],
+    since !== undefined && mayBeHopeless(trouble) ? [since + graceOf(trouble, grace, certainty)] : [],
   );
   const next = times.reduce((least, time) => (time > now ? Math.min(least, time) : least), Number.POSITIVE_INFINITY);
   return Number.isFinite(next) ? next : undefined;

@@ -14,7 +14,8 @@ type Version = [newest: Revision, ...older: Revision[]];
 
 /**
  * The known-good versions other than the current one, the best first: those with a good mark, the newest first. If no version has one: those
- * that have Ready pods, the one with the most first, and of equal ones the newest. A version has a good mark if one of its revisions has,
+ * that have Ready pods, the one with the most first, and of equal ones the newest. If all their pods were replaced, the one that ran before
+ * the current one. A version has a good mark if one of its revisions has,
  * and the pods of all its revisions are its pods. It is restored by its newest revision.
  *
  * @param pods undefined: only good marks count.
@@ -27,11 +28,16 @@ export function knownGood(history: History, pods?: PodCounts): Candidate[] {
     return mark ? [{ ...newest, why: { kind: 'known-good', number: newest.number, time: mark.time, run: mark.run } }] : [];
   });
   if (marked.length > 0 || !pods) return marked;
-  return versions
-    .map((version) => ({ newest: version[0], ready: readyOf(version, pods) }))
+  const running = versions
+    .map((version) => ({ newest: version[0], ready: podsOf(version, pods, 'ready') }))
     .filter(({ ready }) => ready > 0)
     .sort((a, b) => b.ready - a.ready)
-    .map(({ newest, ready }) => ({ ...newest, why: { kind: 'most-ready', number: newest.number, ready } }));
+    .map(({ newest, ready }): Candidate => ({ ...newest, why: { kind: 'most-ready', number: newest.number, ready } }));
+  const [before, ...older] = versions;
+  if (running.length > 0 || !before || versions.some((version) => podsOf(version, pods, 'total') > 0)) return running;
+  // All pods were replaced, so none can show that its version runs. The newest one ran before the current one.
+  const [{ number }] = before;
+  return [{ ...before[0], why: { kind: older.length === 0 ? 'only-other' : 'ran-before', number } }];
 }
 
 function otherVersions({ revisions, current }: History): Version[] {
@@ -51,8 +57,8 @@ function markOf(version: Version): GoodMark | undefined {
   return marks.sort((a, b) => Date.parse(b.time) - Date.parse(a.time))[0];
 }
 
-function readyOf(version: Version, pods: PodCounts): number {
-  return version.reduce((sum, { name }) => sum + (pods[name]?.ready ?? 0), 0);
+function podsOf(version: Version, pods: PodCounts, which: 'ready' | 'total'): number {
+  return version.reduce((sum, { name }) => sum + (pods[name]?.[which] ?? 0), 0);
 }
 
 /** The revisions that lose their good mark when their version is left for another one. None if both are the same version. */

@@ -18,11 +18,21 @@ export interface Progress {
   least: { left: number; lacking: number };
   /** Since when all nodes have been updated and available, without interruption. */
   completeSince: number | undefined;
+  /** Since when nodes have lacked an available pod, without interruption, while some have the version. */
+  lackingSince: number | undefined;
+  /** Nodes became unavailable although the controller had none left to update. */
+  hasFallen: boolean;
 }
 
 export function begin(counts: Counts, now: number): Progress {
   const completeSince = isComplete(counts) ? now : undefined;
-  return { samples: [{ ...counts, at: now }], progressedAt: now, most: mostOf(counts), least: leastOf(counts), completeSince };
+  const lackingSince = isLacking(counts) ? now : undefined;
+  const [most, least] = [mostOf(counts), leastOf(counts)];
+  return { samples: [{ ...counts, at: now }], progressedAt: now, most, least, completeSince, lackingSince, hasFallen: false };
+}
+
+function isLacking({ desired, updated, available }: Counts): boolean {
+  return updated > 0 && available < desired;
 }
 
 function isComplete({ desired, updated, available }: Counts): boolean {
@@ -48,6 +58,8 @@ export function record(progress: Progress, counts: Counts, now: number): Progres
     most: { updated: Math.max(most.updated, reached.updated), sum: Math.max(most.sum, reached.sum) },
     least: { left: Math.min(least.left, left), lacking: Math.min(least.lacking, lacking) },
     completeSince: isComplete(counts) ? (progress.completeSince ?? now) : undefined,
+    lackingSince: isLacking(counts) ? (progress.lackingSince ?? now) : undefined,
+    hasFallen: progress.hasFallen || (last !== undefined && counts.available < last.available && counts.updated >= counts.desired),
   };
 }
 
@@ -57,6 +69,25 @@ function mostOf({ updated, available }: Counts): Progress['most'] {
 
 function leastOf({ desired, updated, available }: Counts): Progress['least'] {
   return { left: desired - updated, lacking: 2 * desired - updated - available };
+}
+
+/** An updated node may lack an available pod for this long before its pod is inspected, in milliseconds. */
+const STARTING_MS = 3_000;
+
+/**
+ * Whether pods of the version may fail although the rollout continues: more nodes lack an available pod than the controller may cause, or
+ * for longer than a pod takes to start.
+ */
+export function isSuspicious({ lackingSince, hasFallen, samples }: Progress, { spec }: DaemonSet, now: number): boolean {
+  const { desired = 0, available = 0 } = samples.at(-1) ?? {};
+  const { maxSurge = 0, maxUnavailable = 1 } = spec.updateStrategy?.rollingUpdate ?? {};
+  const allowed = scaled(maxSurge, desired) > 0 ? 0 : Math.max(1, scaled(maxUnavailable, desired));
+  return hasFallen || (lackingSince !== undefined && (now - lackingSince >= STARTING_MS || desired - available > allowed));
+}
+
+/** When that may become so without a change. */
+export function suspiciousAt({ lackingSince }: Progress): number | undefined {
+  return lackingSince === undefined ? undefined : lackingSince + STARTING_MS;
 }
 
 /** Every second one is removed, but not the first and the last. */

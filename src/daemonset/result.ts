@@ -8,6 +8,7 @@ import type { PodCounts } from './pods.ts';
 import type { Sample } from './progress.ts';
 import type { Revision } from './revision.ts';
 import type { Counts, DaemonSetName, PodTemplate } from './types.ts';
+import type { Fault } from './version-failure.ts';
 
 /** The version that a wait is about: one that this step restored, or one that someone deployed. */
 export type Version = 'restored' | 'deployed';
@@ -123,8 +124,8 @@ export type RollbackDecision =
   | { rollBack: true; because: 'timed-out' }
   | { rollBack: true; because: 'version-fails'; nodes: number }
   | { rollBack: true; because: 'no-nodes' }
-  | { rollBack: false; because: 'timed-out' | 'causes-unknown' | 'other-cause' }
-  | { rollBack: false; because: 'one-node'; updated: number };
+  | { rollBack: false; because: 'timed-out' | 'causes-unknown' }
+  | { rollBack: false; because: Exclude<Fault, { kind: 'version' }> };
 
 /** What a gate did about a rollout that did not succeed. */
 export interface GateRollback {
@@ -140,6 +141,7 @@ export type Note =
   | { kind: 'passed-over'; numbers: number[] }
   | { kind: 'known-good'; number: number; time: string; run: string | undefined }
   | { kind: 'most-ready'; number: number; ready: number }
+  | { kind: 'only-other' | 'ran-before'; number: number }
   | { kind: 'resumed'; time: string }
   | { kind: 'owner'; owner: Owner }
   | { kind: 'new-controller-revision'; created: RevisionName; target: RevisionName; why: 'other-serialization' | 'webhook' }
@@ -180,6 +182,8 @@ export interface Result extends Conclusion {
   toReplace?: PodOnNode[];
   /** Why nodes do not run the version, or not available; the most significant cause first. */
   causes?: CauseGroup[];
+  /** What is at fault for a rollout that did not succeed. */
+  fault?: Fault;
   /** The progress of the rollout during the wait, the oldest state first. */
   samples?: readonly Sample[];
   /** After a gate that did not succeed: the rollback that followed. The numbers are those of the rollback then. */

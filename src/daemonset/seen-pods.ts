@@ -1,3 +1,4 @@
+import { type OtherPod, otherPod } from './control-group.ts';
 import { type PodEvent, type SeenPod, seePod, withEvents } from './diagnosis.ts';
 import { isPeer, type Peers, peersAmong, runsVersion, type WantedVersion } from './pod-version.ts';
 import type { WatchedPod } from './pods.ts';
@@ -17,6 +18,10 @@ export class SeenPods {
   readonly #pods = new Map<string, SeenPod>();
   /** By node: the last pod of the version that ended there. Since when that has been so, although each pod exists for a short time. */
   readonly #ended = new Map<string, SeenPod & { uid: string }>();
+  /** The UIDs of all pods of the version that were seen. */
+  readonly #ours = new Set<string>();
+  /** Pods of other versions that no longer exist. */
+  readonly #replaced: OtherPod[] = [];
 
   constructor(daemonSet: DaemonSet, wanted: WantedVersion) {
     this.#daemonSet = daemonSet;
@@ -37,8 +42,20 @@ export class SeenPods {
     return this.#ended;
   }
 
+  /** The pods of other versions that were seen, in the state in which they were first seen, and when they crashed. */
+  get others(): OtherPod[] {
+    const present = [...this.#pods.values()].filter(({ wanted }) => !wanted);
+    return [...this.#replaced, ...present.map(otherPod)];
+  }
+
   named(name: string): SeenPod | undefined {
     return [...this.#pods.values(), ...this.#ended.values()].find((pod) => pod.name === name);
+  }
+
+  /** Whether an event is about a pod of this DaemonSet that is not of the version. The controller adds five characters to its name. */
+  isAboutOther({ uid, name }: PodEvent): boolean {
+    const { name: daemonSet } = this.#daemonSet.metadata;
+    return !this.#ours.has(uid) && name.startsWith(`${daemonSet}-`) && name.length === daemonSet.length + 6;
   }
 
   see(pod: WatchedPod, at: Moment): void {
@@ -52,13 +69,15 @@ export class SeenPods {
 
   /** The pod no longer exists. */
   remove(uid: string): void {
+    const pod = this.#pods.get(uid);
+    if (pod && !pod.wanted) this.#replaced.push(otherPod(pod));
     this.#pods.delete(uid);
   }
 
   /** These are all pods that exist. */
   replace(pods: readonly WatchedPod[], at: Moment): void {
     const present = new Set(pods.map(({ metadata }) => metadata.uid));
-    for (const uid of this.#pods.keys()) if (!present.has(uid)) this.#pods.delete(uid);
+    for (const uid of [...this.#pods.keys()]) if (!present.has(uid)) this.remove(uid);
     for (const pod of pods) this.#see(pod, at);
     this.#recognizeAll();
   }
@@ -70,17 +89,28 @@ export class SeenPods {
     if (!seen) return;
     seen.wanted = runsVersion(seen.version, this.#wanted, this.#peers);
     this.#pods.set(uid, seen);
+    if (seen.wanted) this.#ours.add(uid);
     if (!seen.wanted || !seen.trouble || !ENDED.has(seen.trouble.cause)) return;
     const last = this.#ended.get(seen.node);
     // An event may have explained it already.
     const trouble = last?.uid === uid && last.trouble ? last.trouble : seen.trouble;
-    this.#ended.set(seen.node, { ...seen, uid, trouble, since: last?.since ?? at.now });
+    const crashes = (last?.trouble?.crashes ?? 0) + (last?.uid === uid ? 0 : 1);
+    const ranMs = last?.uid === uid ? last.trouble?.ranMs : at.now - seen.created;
+    this.#ended.set(seen.node, {
+      ...seen,
+      uid,
+      trouble: { ...trouble, crashes, ...(ranMs !== undefined && { ranMs }) },
+      since: last?.since ?? at.now,
+    });
   }
 
   #recognizeAll(): void {
     const versions = [...this.#pods.values()].map(({ version }) => version);
     this.#peers = peersAmong(versions, this.#wanted);
-    for (const pod of this.#pods.values()) pod.wanted = runsVersion(pod.version, this.#wanted, this.#peers);
+    for (const [uid, pod] of this.#pods) {
+      pod.wanted = runsVersion(pod.version, this.#wanted, this.#peers);
+      if (pod.wanted) this.#ours.add(uid);
+    }
     for (const [node, pod] of this.#ended) if (!runsVersion(pod.version, this.#wanted, this.#peers)) this.#ended.delete(node);
   }
 

@@ -67,20 +67,6 @@ export interface Moment {
   begun: number;
 }
 
-/** A pod that is so much older than the wait may have been restarted for other reasons than the version. */
-const OF_THIS_DEPLOY_MS = 60_000;
-
-/**
- * The restarts of each container that count as from before the wait: those that a pod had when it was first seen, unless it was created
- * for this deploy.
- */
-export function restartsBefore({ metadata, status }: Pod, { isClusterTime, begun }: Moment): ReadonlyMap<string, number> {
-  const created = Date.parse(metadata.creationTimestamp ?? '');
-  if (isClusterTime && created >= begun - OF_THIS_DEPLOY_MS) return new Map();
-  const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
-  return new Map(all.flatMap(({ name, restartCount = 0 }) => (restartCount > 0 ? [[name, restartCount] as const] : [])));
-}
-
 /**
  * The runs of the containers of a pod that must not end: its containers and sidecars. Undefined if one of them does not run.
  *
@@ -128,6 +114,12 @@ export function startOf(time: string, earliest: number, { now, isClusterTime }: 
 /** When a run has lasted long enough: `stableFor`, or after a crash twice as long as the run before, if that is longer. */
 export function stableAt({ since, previousMs, crashedInWait }: Run, stableFor: number): number {
   if (stableFor === 0) return since;
-  const longest = crashedInWait ? LONGEST_AFTER_CRASH_MS : LONGEST_AFTER_EARLIER_CRASH_MS;
-  return since + Math.max(stableFor, Math.min(2 * (previousMs ?? 0), longest));
+  return (
+    since + (crashedInWait ? stableAfterMs(previousMs, stableFor) : stableAfterMs(previousMs, stableFor, LONGEST_AFTER_EARLIER_CRASH_MS))
+  );
+}
+
+/** How long a run must last after one that failed. */
+export function stableAfterMs(previousMs: number | undefined, stableFor: number, longest = LONGEST_AFTER_CRASH_MS): number {
+  return Math.max(stableFor, Math.min(2 * (previousMs ?? 0), longest));
 }

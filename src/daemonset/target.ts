@@ -15,7 +15,8 @@ export type Target =
  * `previous` is the newest version other than the current one, by meaning: `kubectl rollout undo` takes the second highest number, which
  * may be the same template in another serialization, or differ only in the time of a `kubectl rollout restart`. Such revisions are passed over.
  *
- * `last-good` is the newest version with a good mark other than the current one; if there is none, the one with the most Ready pods.
+ * `last-good` is the newest version with a good mark other than the current one; if there is none, the one with the most Ready pods; if the
+ * current one has replaced all pods, the one before it.
  *
  * @param pods for `last-good`; undefined if they are not needed, or if this account is not allowed to list them.
  */

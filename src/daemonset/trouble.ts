@@ -51,8 +51,8 @@ export interface Trouble {
   sidecar?: boolean;
   image?: string;
   restarts?: number;
-  /** How many of these restarts are from before the wait, and prove nothing. */
-  restartsBefore?: number;
+  /** How often the container ended during the wait. What it did before proves nothing. */
+  crashes?: number;
   exitCode?: number;
   /** Since when a container that crashed before has been running again, in milliseconds since the epoch. */
   runsSince?: number;
@@ -62,8 +62,8 @@ export interface Trouble {
 
 const HOPELESS: ReadonlySet<Cause> = new Set(INCURABLE);
 
-/** A crashing container counts from this many restarts during the wait on: one or two may be due to a dependency that starts at the same time. */
-const RESTARTS = 3;
+/** A crashing container counts from this many crashes during the wait on: two may be due to a dependency that starts at the same time. */
+const MANY_CRASHES = 3;
 
 /** Waiting reasons of a kubelet (kubelet/images: types.go; kuberuntime). */
 const WAITING: ReadonlyMap<string, Cause> = new Map<string, Cause>(
@@ -142,8 +142,8 @@ export function troubleOfEnded(reason: string, message: string): Trouble {
 
 /** @param completes whether the container is to end, with exit code 0. */
 function troubleOfContainer(container: ContainerStatus, completes: boolean): Trouble | undefined {
-  const { name, image, ready, restartCount = 0, state = {}, lastState = {} } = container;
-  const { waiting, running, terminated } = state;
+  const { name, image, ready, restartCount = 0, state = {} } = container;
+  const { waiting, terminated } = state;
   const of = { container: name, ...(image !== undefined && { image }), restarts: restartCount };
   const cause = WAITING.get(waiting?.reason ?? '');
   if (waiting && cause) {
@@ -152,17 +152,26 @@ function troubleOfContainer(container: ContainerStatus, completes: boolean): Tro
     if (cause === 'config-error' && /failed to sync \w+ cache/.test(message)) return { ...of, cause: 'starting', reason, message };
     return { ...of, cause, reason, message };
   }
-  const last = terminated ?? lastState.terminated;
-  if (!last || ready === true || (completes && terminated?.exitCode === 0)) return undefined;
+  if (ready === true || (completes && terminated?.exitCode === 0)) return undefined;
   if (waiting && waiting.reason !== 'CrashLoopBackOff') return undefined;
+  return crashOf(container);
+}
+
+/** The last crash of a container, whether it runs again or not; undefined if it never ended. */
+export function crashOf({ name, image, restartCount = 0, state = {}, lastState = {} }: ContainerStatus): Trouble | undefined {
+  const { waiting, running, terminated } = state;
+  const last = terminated ?? lastState.terminated;
+  if (!last) return undefined;
   const { exitCode, reason = '', message = '' } = last;
   const since = Date.parse(running?.startedAt ?? '');
   const ranMs = Date.parse(last.finishedAt ?? '') - Date.parse(last.startedAt ?? '');
   return {
-    ...of,
+    container: name,
+    ...(image !== undefined && { image }),
+    restarts: restartCount,
     cause:
       reason === 'OOMKilled' ? 'oom-killed' : reason === 'StartError' || reason === 'ContainerCannotRun' ? 'start-error' : 'crash-loop',
-    reason: waiting?.reason ?? reason,
+    reason: waiting?.reason === 'CrashLoopBackOff' ? waiting.reason : reason,
     message,
     ...(exitCode !== undefined && { exitCode }),
     ...(Number.isFinite(since) && { runsSince: since }),
@@ -188,18 +197,31 @@ export function pullFailureOf(message: string): PullFailure {
   return PULL_FAILURES.find(([, pattern]) => pattern.test(message))?.[0] ?? 'unknown';
 }
 
-/** Causes that may be cured from outside: a network plugin that restarts, a registry that is away for a while. */
-function mayBeCuredFromOutside({ cause, message = '' }: CauseAndMessage): boolean {
+/** How sure a verdict has to be: it ends a wait, or it takes a version back. */
+export type Certainty = 'for-report' | 'for-rollback';
+
+/** Answers of an admission webhook that is away. */
+const WEBHOOK_AWAY = /failed calling webhook|context deadline exceeded|connection refused/;
+
+/**
+ * Causes that an environment may cure: a network plugin that restarts, a registry that is away for a while. To take a version back, more
+ * causes count as such: a volume that is still attached elsewhere, capacity that is about to be added, and a pull that fails for an unknown
+ * reason. A missing image, ConfigMap or right does not depend on the node, and does not come by waiting.
+ */
+function mayBeCuredFromOutside({ cause, message = '' }: CauseAndMessage, certainty: Certainty): boolean {
+  const pull = cause === 'image-pull' ? pullFailureOf(message) : undefined;
+  if (cause === 'pod-sandbox' || pull === 'rate-limit' || pull === 'unavailable' || pull === 'unreachable') return true;
+  if (certainty === 'for-report') return false;
   return (
-    cause === 'pod-sandbox' || (cause === 'image-pull' && ['rate-limit', 'unavailable', 'unreachable'].includes(pullFailureOf(message)))
+    cause === 'volume-mount' || cause === 'unschedulable' || pull === 'unknown' || (cause === 'pod-rejected' && WEBHOOK_AWAY.test(message))
   );
 }
 
 type CauseAndMessage = Pick<Trouble, 'cause'> & Partial<Pick<Trouble, 'message'>>;
 
 /** How long a pod must have been unable to start for a cause, given the grace period of most causes. In milliseconds. */
-export function graceOf(trouble: CauseAndMessage, grace: number): number {
-  return mayBeCuredFromOutside(trouble) ? Math.max(3 * grace, 90_000) : grace;
+export function graceOf(trouble: CauseAndMessage, grace: number, certainty: Certainty = 'for-report'): number {
+  return mayBeCuredFromOutside(trouble, certainty) ? Math.max(3 * grace, 90_000) : grace;
 }
 
 /**
@@ -207,10 +229,12 @@ export function graceOf(trouble: CauseAndMessage, grace: number): number {
  *
  * @param since when it was first seen unable to start, without having recovered in between. All times in milliseconds.
  */
-export function isHopeless(trouble: Trouble, since: number, now: number, grace: number): boolean {
-  const { cause, restarts = 0, restartsBefore = 0, runsSince } = trouble;
-  if (!HOPELESS.has(cause) || now - since < graceOf(trouble, grace)) return false;
-  if (restarts - restartsBefore < RESTARTS && isCrash(trouble)) return false;
+export function isHopeless(trouble: Trouble, since: number, now: number, grace: number, certainty: Certainty = 'for-report'): boolean {
+  const { cause, crashes = 0, runsSince } = trouble;
+  if (!HOPELESS.has(cause) || now - since < graceOf(trouble, grace, certainty)) return false;
+  if (crashes < MANY_CRASHES && isCrash(trouble)) return false;
+  // A pod that was evicted once may have had more to store than others do.
+  if (crashes < 2 && cause === 'storage-limit') return false;
   // It crashed before, but has now run for longer than the grace period: it may still become ready.
   return runsSince === undefined || now - runsSince < Math.max(grace, 10_000);
 }

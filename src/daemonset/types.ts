@@ -15,6 +15,8 @@ export interface ObjectMeta {
   generation?: number;
   creationTimestamp?: string;
   deletionTimestamp?: string;
+  /** How long an object that is being deleted may take, in seconds. */
+  deletionGracePeriodSeconds?: number;
   labels?: Record<string, string>;
   annotations?: Record<string, string>;
   ownerReferences?: OwnerReference[];
@@ -139,6 +141,8 @@ export interface Event {
   count?: number;
   lastTimestamp?: string | null;
   eventTime?: string | null;
+  /** The node that it is from, if a kubelet reports it. */
+  source?: { host?: string };
   series?: { count?: number; lastObservedTime?: string } | null;
 }
 

@@ -1,11 +1,14 @@
 /** Whether a rollout is complete, has failed or continues: the one place that decides, from a snapshot of the cluster. */
-import { type Diagnosis, nextVerdictAt, stuckOf, type Tolerance, type TroubledNode, toleratedOf } from './diagnosis.ts';
-import type { Progress } from './progress.ts';
+
+import { mostExceptions } from './control-group.ts';
+import { type Diagnosis, nextVerdictAt, type Patience, stuckOf, type Tolerance, type TroubledNode, toleratedOf } from './diagnosis.ts';
+import { isSuspicious, type Progress, suspiciousAt } from './progress.ts';
 import { rolloutOf } from './rollout.ts';
 import { delayMs, failsAfterMs, type StableFor, stableForMs } from './stability.ts';
 import { containersOf, sameButForRestart } from './template.ts';
 import { type Cause, mayBeHopeless } from './trouble.ts';
 import type { Counts, DaemonSet, PodTemplate } from './types.ts';
+import { crashLoop, distinct, excusedUntil, type Fault, faultOf, nextFaultAt } from './version-failure.ts';
 
 /** How long to wait, and for how many nodes. Times in milliseconds. */
 export interface Limits {
@@ -15,6 +18,11 @@ export interface Limits {
   progressDeadline: number;
   /** Stop waiting once pods cannot start. */
   failFast: boolean;
+  /**
+   * What ends the wait while other nodes are still on their way: a node whose pod cannot start; what justifies a rollback, and nothing less;
+   * or only that the version runs on no node, because nothing follows that could be too late. By default a node.
+   */
+  failsFor?: 'a-node' | 'a-rollback' | 'all-nodes';
   /** How long such a pod must be unable to start before it counts. */
   failureGrace: number;
   /** Nodes that may remain without an available pod. */
@@ -46,6 +54,8 @@ export interface Snapshot {
   graceMs: number;
   /** When the nodes were read. Infinite if this account is not allowed to list them. */
   nodesReadAt: number;
+  /** When the events were read. Infinite if this account is not allowed to list them. */
+  eventsReadAt: number;
   /** When warnings that may explain something are due. */
   eventsDueAt: number | undefined;
 }
@@ -121,9 +131,9 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
   const deadline = deadlineOf(snapshot, limits);
   const isOverdue = idle >= deadline;
   const isQuiet = idle >= LULL || isOverdue;
-  const patience = { grace: failureGrace, tolerated: toleratedOf(limits.tolerateUnavailable, desired) };
-  const stuck = diagnosis ? stuckOf(diagnosis, patience, now) : [];
-  const hasFailed = limits.failFast && stuck.length > patience.tolerated;
+  const patience = patienceOf(snapshot, limits);
+  const failing = limits.failFast && diagnosis ? failingNodes(diagnosis, limits, patience, { now, idle }) : [];
+  const hasFailed = failing.length > 0;
   const until = missing && 'until' in missing ? missing.until : undefined;
 
   const times = [
@@ -134,10 +144,12 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
     deadline + LONG_LOOK,
     deadline + progressDeadline,
   ].map((ms) => progressedAt + ms);
-  const next = [...times, diagnosis && nextVerdictAt(diagnosis, patience, now), eventsDueAt, until && Math.max(until, now + 1)];
+  const ofPods = diagnosis ? [nextVerdictAt(diagnosis, patience, now), ...nextFaultAt(diagnosis, patience)] : [];
+  const next = [...times, ...ofPods, suspiciousAt(progress), eventsDueAt, until && Math.max(until, now + 1)];
   const wakeAt = Math.min(...next.filter((time) => time !== undefined && time > now).map(Number));
   const needs: Need[] = [
-    ...(isQuiet || missing ? (['pods'] as const) : []),
+    ...(isQuiet || missing || (limits.failsFor !== 'all-nodes' && isSuspicious(progress, daemonSet, now)) ? (['pods'] as const) : []),
+    ...(diagnosis && mayFail(diagnosis) && now - nodesReadAt >= LONGEST_NODES_AGE ? (['nodes'] as const) : []),
     ...(isQuiet && eventsDueAt !== undefined && now >= eventsDueAt ? (['events'] as const) : []),
   ];
   const wait = (...more: Need[]): Verdict => ({ kind: 'waiting', needs: [...needs, ...more], missing, wakeAt });
@@ -147,17 +159,71 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
   // What a verdict is based on is read first; if it cannot be read in time, the verdict does without it.
   if (isOverdue && pods.kind === 'unread' && idle < deadline + LONG_LOOK) return wait();
   if (now - nodesReadAt >= (hasFailed || isOverdue ? NODES_AGE : LONGEST_NODES_AGE)) return wait('nodes');
+  // A few nodes may have had the same problem before, which only events show.
+  const since = Math.max(...failing.map(({ since = now }) => since));
+  const mayBeNodes = hasFailed && limits.failsFor === 'a-rollback' && failing.length <= mostExceptions(desired);
+  if (mayBeNodes && snapshot.eventsReadAt < since) return wait('events');
 
   const tolerated = mayTolerate
     ? toleratedNodes(diagnosis, patience.tolerated, idle - failureGrace >= startMs(snapshot.template))
     : undefined;
   if (tolerated) return { kind: 'complete', isVerified: true, tolerated };
-  if (hasFailed) return { kind: 'failed', stuck };
+  if (hasFailed) return { kind: 'failed', stuck: failing };
   // Containers run, and only time is missing.
   if (!isOverdue || (until !== undefined && until > now)) return wait();
   // If all pods run the version, only the controller's counters are behind: it gets the same time again.
   const isRight = diagnosis !== undefined && diagnosis.troubled.length === 0;
   return isRight && idle < deadline + progressDeadline ? wait() : { kind: 'stalled' };
+}
+
+/** How long and how many pods may fail. */
+function patienceOf({ daemonSet }: Pick<Snapshot, 'daemonSet'>, { failureGrace, tolerateUnavailable, failsFor }: Limits): Patience {
+  const { desired } = countersOf(daemonSet);
+  const certainty = failsFor === 'a-rollback' ? 'for-rollback' : 'for-report';
+  return { grace: failureGrace, tolerated: toleratedOf(tolerateUnavailable, desired), certainty };
+}
+
+/** Why the rollout does not succeed; undefined without the pods. */
+export function faultIn(snapshot: Snapshot, limits: Limits, now: number, isStalled: boolean): Fault | undefined {
+  const { diagnosis } = snapshot;
+  if (!diagnosis) return undefined;
+  return faultOf(diagnosis, patienceOf(snapshot, limits), now, isStalled ? deadlineOf(snapshot, limits) : undefined);
+}
+
+/** The nodes because of which the rollout has failed; none if it has not. */
+function failingNodes(
+  diagnosis: Diagnosis,
+  { failsFor = 'a-node', failureGrace }: Limits,
+  patience: Patience,
+  { now, idle }: { now: number; idle: number },
+): TroubledNode[] {
+  const { troubled, updated, available } = diagnosis;
+  const { tolerated } = patience;
+  const stuck = stuckOf(diagnosis, patience, now);
+  const tooMany = (nodes: TroubledNode[]): TroubledNode[] => (nodes.length > tolerated ? nodes : []);
+  const loop = crashLoop(diagnosis, tolerated);
+  const isSettled = idle >= failureGrace && !troubled.some(({ trouble }) => UNDERWAY.has(trouble.cause));
+  switch (failsFor) {
+    case 'a-node': {
+      const decisive = tooMany(stuck.filter(({ wasBroken }) => !wasBroken));
+      if (loop.length > 0 || decisive.length > 0) return distinct([...loop, ...stuck]);
+      return isSettled ? tooMany(stuck) : [];
+    }
+    case 'a-rollback': {
+      if (faultOf(diagnosis, patience, now).kind === 'version') return distinct([...loop, ...stuck]);
+      return isSettled && excusedUntil(diagnosis, patience) <= now ? tooMany(stuck) : [];
+    }
+    case 'all-nodes':
+      return isSettled || (available === 0 && stuck.length >= updated) ? tooMany(stuck) : [];
+  }
+}
+
+/** Causes of nodes that may still become right. */
+const UNDERWAY: ReadonlySet<Cause> = new Set<Cause>(['starting', 'terminating', 'min-ready-seconds', 'not-stable', 'not-ready']);
+
+/** Whether pods of the version show what may end the wait. */
+function mayFail({ troubled, crashing }: Diagnosis): boolean {
+  return crashing.length > 0 || troubled.some(({ trouble, since }) => since !== undefined && mayBeHopeless(trouble));
 }
 
 /** Causes of a node or pod of its own. Other nodes the controller has not reached, or their pods are still starting. */

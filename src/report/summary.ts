@@ -98,7 +98,10 @@ export function verdictOf({ command, results }: Pick<Report, 'command' | 'result
 /** What a gate did about it. */
 function afterwards({ rollback }: Result): string {
   if (!rollback?.result) return '';
-  return isSuccess(rollback.result.outcome, 'rollback') ? ', rolled back' : ', not rolled back';
+  const { outcome, changed, facts } = rollback.result;
+  if (!changed) return ', not rolled back';
+  if (facts.kind === 'write-unknown') return ', rollback not confirmed';
+  return isSuccess(outcome, 'rollback') ? ', rolled back' : ', rollback not complete';
 }
 
 /** How each of several ended, one sentence for each outcome. */

@@ -36,11 +36,12 @@ export async function resultOf(job: Job, work: Promise<Conclusion>): Promise<Res
 
 /** Adds what a wait has found out, however it ended. */
 export function learnFrom(waited: Waited, known: Known, { log }: World): void {
-  const { counts, samples, causes, isVerified, toReplace } = waited;
+  const { counts, samples, causes, fault, isVerified, toReplace } = waited;
   logCauses(log, causes, known.daemonSet.namespace);
   known.counts = counts;
   known.samples = samples;
   if (causes.length > 0) known.causes = causes;
+  if (fault) known.fault = fault;
   if (toReplace) known.toReplace = toReplace;
   if (waited.kind === 'complete' && counts.desired > 0 && !isVerified) known.notes.push({ kind: 'unverified' });
   const note = toleratedNote(waited);

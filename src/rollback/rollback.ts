@@ -274,7 +274,7 @@ async function follow(
   version: Version,
   options: WaitOptions,
 ): Promise<{ unfinished: Conclusion | undefined; waited: Waited }> {
-  const waited = await wait(world, daemonSet, options);
+  const waited = await wait(world, daemonSet, { ...options, limits: { ...options.limits, failsFor: 'all-nodes' } });
   learnFrom(waited, known, world);
   if (waited.kind === 'complete' && waited.counts.desired === 0) world.log.warning(noNodeMatchesText(waited.daemonSet));
   return { unfinished: conclusionOf(waited, version), waited };

@@ -1,10 +1,12 @@
 import { isFailure, type Watched } from '../cluster/cluster.ts';
+import { brokenNodes, brokenPredecessors, mostExceptions, othersCrashedAt, reasonsLikeThat } from '../daemonset/control-group.ts';
 import {
   type Diagnosis,
   diagnose,
   EVICTED,
   NO_SANDBOX,
   type PodEvent,
+  PREPARED,
   type SeenNode,
   type SeenPod,
   seeEvents,
@@ -16,7 +18,7 @@ import type { WantedVersion } from '../daemonset/pod-version.ts';
 import { type WatchedPod, watchedPod } from '../daemonset/pods.ts';
 import { SeenPods } from '../daemonset/seen-pods.ts';
 import { type Moment, stableForMs } from '../daemonset/stability.ts';
-import type { Cause } from '../daemonset/trouble.ts';
+import { type Cause, mayBeHopeless } from '../daemonset/trouble.ts';
 import type { DaemonSet, Event, PodTemplate } from '../daemonset/types.ts';
 import type { Limits, PodKnowledge, Snapshot } from '../daemonset/verdict.ts';
 import type { World } from '../rollback/world.ts';
@@ -30,6 +32,8 @@ const WARNINGS_AGE = 5_000;
 const LONGEST_WARNINGS_AGE = 60_000;
 /** When a watch that failed is started again, in milliseconds. */
 const RESTART_AFTER = 5_000;
+/** Times of the cluster and of the wait that differ by less may be the same, in milliseconds: events have whole seconds. */
+const SAME_TIME = 2_000;
 /** How much later than the wait a node must have been created to be new, in milliseconds: API servers' clocks differ. */
 const NEW_AFTER = 2_000;
 
@@ -66,11 +70,16 @@ export class PodWatcher {
   readonly #options: PodWatcherOptions;
   readonly #pods: SeenPods;
   readonly #begun: number;
-  readonly #signs: { nodes: ReadonlyMap<string, SeenNode> | undefined; rejected: Rejection | undefined; undeletable: string } = {
-    nodes: undefined,
-    rejected: undefined,
-    undeletable: '',
-  };
+  readonly #signs: {
+    nodes: ReadonlyMap<string, SeenNode> | undefined;
+    rejected: Rejection | undefined;
+    undeletable: string;
+    /** Nodes on which events show that the pod before had the same problem. */
+    brokenPredecessors: ReadonlySet<string>;
+  } = { nodes: undefined, rejected: undefined, undeletable: '', brokenPredecessors: new Set() };
+  /** Since when there have been nodes without a pod, without interruption. */
+  #gapSince: number | undefined;
+  #desired = 0;
   #knowledge: PodKnowledge = { kind: 'unread' };
   #watch: { ended: Promise<void> } | undefined;
   /** Lets the watch continue after the first list. */
@@ -198,6 +207,7 @@ export class PodWatcher {
       diagnosis,
       graceMs: this.#graceMs(),
       nodesReadAt: this.#onOurClock(this.reads.readAt('nodes')),
+      eventsReadAt: this.#onOurClock(this.reads.readAt('events')),
       eventsDueAt: this.#eventsDueAt(diagnosis),
     };
   }
@@ -209,9 +219,12 @@ export class PodWatcher {
 
   #diagnosis(daemonSet: DaemonSet, { desired, isComplete, now }: Look): Diagnosis | undefined {
     if (this.#knowledge.kind === 'unread' || (this.#knowledge.kind !== 'known' && [...this.#pods.present].length === 0)) return undefined;
-    const { nodes, ...signs } = this.#signs;
+    const { nodes, brokenPredecessors, ...signs } = this.#signs;
+    const { others } = this.#pods;
     const situation = {
       ...signs,
+      brokenBefore: new Set([...brokenNodes(others), ...brokenPredecessors]),
+      othersCrashedAt: othersCrashedAt(others),
       nodes: isComplete ? undefined : nodes,
       pods: this.#pods.present,
       ended: this.#pods.ended,
@@ -220,12 +233,26 @@ export class PodWatcher {
       stableFor: stableForMs(this.#options.limits.stableFor, this.#options.template),
       start: this.#begun + NEW_AFTER,
     };
-    return diagnose(situation, now);
+    const diagnosis = diagnose(situation, now);
+    this.#desired = desired;
+    this.#gapSince = diagnosis.troubled.some(({ trouble }) => trouble.cause === 'no-pod' || trouble.reason === 'FailedCreate')
+      ? (this.#gapSince ?? now)
+      : undefined;
+    if (this.#gapSince === undefined) this.#signs.rejected = undefined;
+    return diagnosis;
   }
 
-  /** How long the pods of other versions may take to terminate; as long as the template says if none are known. */
+  /** The pods of the version that cannot start, if there are so few of them that their nodes may be at fault. */
+  #fewInTrouble(): SeenPod[] {
+    const pods = [...this.#pods.present].filter(({ wanted, trouble }) => wanted && trouble && mayBeHopeless(trouble));
+    return pods.length <= mostExceptions(this.#desired) ? pods : [];
+  }
+
+  /** How long pods of other versions, and those that are being deleted, may take to terminate; as long as the template says if none are known. */
   #graceMs(): number {
-    const others = [...this.#pods.present].filter(({ wanted }) => !wanted).map(({ graceMs }) => graceMs);
+    const others = [...this.#pods.present]
+      .filter(({ wanted, trouble }) => !wanted || trouble?.cause === 'terminating')
+      .map(({ graceMs }) => graceMs);
     if (others.length > 0) return Math.max(...others);
     const { terminationGracePeriodSeconds: seconds } = (this.#options.template['spec'] ?? {}) as {
       terminationGracePeriodSeconds?: unknown;
@@ -261,6 +288,7 @@ export class PodWatcher {
     const { troubled = [] } = diagnosis ?? {};
     const reason =
       troubled.some(({ trouble }) => ONLY_EVENTS_EXPLAIN.has(trouble.cause)) ||
+      this.#fewInTrouble().some(({ trouble }) => trouble && reasonsLikeThat(trouble).length > 0) ||
       (troubled.length > 0 && troubled.every(({ trouble }) => trouble.cause === 'not-replaced'));
     if (!reason || this.reads.isDenied('events')) return undefined;
     return Math.max(0, this.#onOurClock(this.reads.readAt('events')) + this.#warningsAge);
@@ -276,25 +304,42 @@ export class PodWatcher {
     const { cluster } = this.#world;
     const { namespace, uid } = this.#options.daemonSet.metadata;
     const { now } = this.#options.moment();
-    const warnings = (fields: Record<string, string>): Promise<Event[]> =>
-      cluster.listEvents(namespace, { type: 'Warning', ...fields }, signal);
+    const read = (fields: Record<string, string>): Promise<Event[]> => cluster.listEvents(namespace, fields, signal);
     const [aboutDaemonSet, ...aboutPods] = await Promise.all([
-      warnings({ 'involvedObject.uid': uid }),
-      ...this.#reasonsToRead().map((reason) => warnings({ reason })),
+      read({ type: 'Warning', 'involvedObject.uid': uid }),
+      ...this.#reasonsToRead().map((reason) => read({ reason })),
     ]);
-    this.#pods.explain(seeEvents(aboutPods.flat()), now);
+    const events = seeEvents(aboutPods.flat());
+    this.#pods.explain(events, now);
+    this.#signs.brokenPredecessors = brokenPredecessors(
+      this.#fewInTrouble(),
+      events,
+      (event) => this.#pods.isAboutOther(event),
+      this.#desired,
+    );
     const ours = seeEvents(aboutDaemonSet);
     const last = (reason: string): PodEvent | undefined => ours.findLast((event) => event.reason === reason);
     const rejection = last('FailedCreate');
-    this.#signs.rejected = rejection && { message: rejection.message, since: this.#signs.rejected?.since ?? now };
+    this.#signs.rejected =
+      rejection && this.#isPresent(rejection) ? { message: rejection.message, since: this.#signs.rejected?.since ?? now } : undefined;
     this.#signs.undeletable = last('FailedDelete')?.message ?? '';
+  }
+
+  /** Whether an event explains why nodes have no pod now: it is as new as that, and no pod was created since. */
+  #isPresent({ at }: PodEvent): boolean {
+    if (Number.isNaN(at) || !this.#options.moment().isClusterTime) return true;
+    const newest = Math.max(...[...this.#pods.present].map(({ created }) => created));
+    const wasThereBefore = this.#gapSince !== undefined && this.#gapSince - this.#begun < SAME_TIME;
+    return at >= newest - SAME_TIME && (wasThereBefore || (this.#gapSince !== undefined && at >= this.#gapSince - SAME_TIME));
   }
 
   /** The reasons of the events about pods that may explain what is seen of them. */
   #reasonsToRead(): readonly string[] {
     const present = [...this.#pods.present].filter(({ wanted }) => wanted);
     const mayWait = present.some(({ prepared, trouble }) => !prepared && trouble !== undefined && WAITS.has(trouble.cause));
-    return [...(mayWait ? [...VOLUME_WARNINGS, NO_SANDBOX] : []), ...(this.#pods.ended.size > 0 ? [EVICTED] : [])];
+    const predecessors = this.#fewInTrouble().flatMap(({ trouble }) => (trouble ? reasonsLikeThat(trouble) : []));
+    const waiting = mayWait ? [...VOLUME_WARNINGS, NO_SANDBOX, ...PREPARED] : [];
+    return [...new Set([...waiting, ...(this.#pods.ended.size > 0 ? [EVICTED] : []), ...predecessors])];
   }
 }
 

@@ -1,4 +1,4 @@
-import { type CauseGroup, groupCauses, type SeenPod, stuckOf, type TroubledNode } from '../daemonset/diagnosis.ts';
+import { type CauseGroup, type Diagnosis, groupCauses, type SeenPod, stuckOf, type TroubledNode } from '../daemonset/diagnosis.ts';
 import type { SeenDigests } from '../daemonset/image-digests.ts';
 import { begin, type Progress, record, type Sample } from '../daemonset/progress.ts';
 import type { PodOnNode, UnfinishedRollout } from '../daemonset/result.ts';
@@ -6,7 +6,8 @@ import type { History, Revision } from '../daemonset/revision.ts';
 import { rolloutOf } from '../daemonset/rollout.ts';
 import type { Moment } from '../daemonset/stability.ts';
 import type { Counts, DaemonSet, PodTemplate } from '../daemonset/types.ts';
-import { countsOf, type Limits, OF_OTHER_VERSION, type Snapshot, type Verdict, verdict } from '../daemonset/verdict.ts';
+import { countsOf, faultIn, type Limits, OF_OTHER_VERSION, type Snapshot, type Verdict, verdict } from '../daemonset/verdict.ts';
+import { distinct, type Fault } from '../daemonset/version-failure.ts';
 import { HEARTBEAT } from '../rollback/progress-log.ts';
 import { afterwards, Interruption, type World } from '../rollback/world.ts';
 import { clusterTime } from './cluster-time.ts';
@@ -33,6 +34,8 @@ export interface Waited {
   samples: readonly Sample[];
   /** Why nodes do not run the version, or not available; the most significant cause first. */
   causes: CauseGroup[];
+  /** What is at fault if it failed or stalled. Undefined if the pods are not known. */
+  fault?: Fault;
   /** The pods were checked. Otherwise only the controller's counters are known. */
   isVerified: boolean;
   /** The bytes that the pods run. Undefined unless every node that should run the version was seen to run it, and there are such nodes. */
@@ -151,15 +154,19 @@ const HAS_CAUSES: ReadonlySet<End['kind']> = new Set(['failed', 'stalled', 'time
 async function conclude(world: World, all: Collected, look: (now: number) => Snapshot, end: End, { limits }: WaitOptions): Promise<Waited> {
   const { pods, version } = all;
   const { kind } = end;
-  const limit = afterwards(world, kind === 'timeout' ? LAST_LOOK : LONG_LOOK);
+  // A rollback that may follow does not wait for explanations.
+  const isShort = kind === 'timeout' || limits.failsFor === 'a-rollback';
+  const limit = afterwards(world, isShort ? LAST_LOOK : LONG_LOOK);
   if (kind === 'timeout' && version.isKnown) await pods.look(limit);
-  const snapshot = look(all.moment().now);
+  const { now } = all.moment();
+  const snapshot = look(now);
   const { daemonSet, diagnosis } = snapshot;
   const counts = countsOf(snapshot);
   const tolerated = end.kind === 'complete' ? end.tolerated : [];
   const isVerified = end.kind === 'complete' && end.isVerified;
   const everywhere = isVerified && tolerated.length === 0 && counts.desired > 0;
-  const nodes = HAS_CAUSES.has(kind) ? (diagnosis?.troubled ?? []) : tolerated;
+  const nodes = HAS_CAUSES.has(kind) && diagnosis ? nodesInTrouble(diagnosis, end) : tolerated;
+  const fault = kind === 'failed' || kind === 'stalled' ? faultIn(snapshot, limits, now, kind === 'stalled') : undefined;
   const ofOtherVersion = (diagnosis?.troubled ?? []).filter(({ trouble, pod }) => pod !== '' && OF_OTHER_VERSION.has(trouble.cause));
   const isMisreported = rolloutOf(daemonSet).kind === 'complete' && HAS_CAUSES.has(kind) && ofOtherVersion.length > 0;
   return {
@@ -169,11 +176,19 @@ async function conclude(world: World, all: Collected, look: (now: number) => Sna
     samples: [...all.progress.samples, { ...rolloutOf(daemonSet).counts, at: all.moment().now }],
     causes: await causesOf(world, all, nodes, end, limits, limit),
     isVerified,
+    ...(fault && { fault }),
     ...(everywhere && { images: pods.digests() }),
     ...(isMisreported && { wrong: ofOtherVersion.map(({ pod }) => pod) }),
     ...(kind === 'on-delete' && diagnosis && { toReplace: ofOtherVersion.map(({ pod, node }) => ({ name: pod, node })) }),
     ...(version.history && { history: version.history }),
   };
+}
+
+/** The nodes that do not run the version. One in a crash loop may be ready at this moment. */
+function nodesInTrouble({ crashing, troubled }: Diagnosis, end: End): TroubledNode[] {
+  const stuck = end.kind === 'failed' ? end.stuck : [];
+  const others = stuck.some(({ node }) => node === '') ? troubled.filter(({ node }) => node !== '') : troubled;
+  return distinct([...stuck, ...crashing, ...others]);
 }
 
 /** The causes of these nodes, with what is read about the first few. */
@@ -187,11 +202,7 @@ async function causesOf(
 ): Promise<CauseGroup[]> {
   if (nodes.length === 0) return [];
   const stuck = end.kind === 'failed' ? end.stuck : stuckOf({ troubled: nodes }, { grace: failureGrace, tolerated: 0 }, moment().now);
-  const names = new Set(stuck.map(({ pod }) => pod));
-  const groups = groupCauses(
-    nodes,
-    nodes.filter(({ pod }) => names.has(pod)),
-  );
+  const groups = groupCauses(nodes, stuck);
   try {
     const { namespace } = daemonSet.latest.metadata;
     const podNamed = (name: string): SeenPod | undefined => pods.podNamed(name);

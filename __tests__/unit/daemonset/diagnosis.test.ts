@@ -74,6 +74,8 @@ function situation(pods: SeenPod[], changes: Partial<Situation> = {}): Situation
     minReady: 0,
     stableFor: 0,
     start: 0,
+    brokenBefore: new Set(),
+    othersCrashedAt: undefined,
     ...changes,
   };
 }
@@ -116,7 +118,16 @@ describe('a pod', () => {
 });
 
 describe('what the events of a pod add', () => {
-  const event = (reason: string, message: string, warning = true): PodEvent => ({ uid: 'agent-x', warning, reason, message, count: 1 });
+  const event = (reason: string, message: string, warning = true): PodEvent => ({
+    uid: 'agent-x',
+    name: 'agent-x',
+    host: 'node-1',
+    at: 0,
+    warning,
+    reason,
+    message,
+    count: 1,
+  });
   const warning = event;
   const killed = event('Killing', 'Container agent failed liveness probe, will be restarted', false);
   const exited = (exitCode: number): Pod['status'] => ({
@@ -332,7 +343,8 @@ describe('stuck', () => {
       {},
       ['crash-loop'],
     ],
-    ['not a pod that was restarted only twice', [see([0, crashed(2)])], {}, []],
+    ['not a pod that crashed only twice', [see([0, crashed(1)])], {}, []],
+    ['a pod that crashed three times', [see([0, crashed(2)])], {}, ['crash-loop']],
     ['not a pod that runs without being ready', [see([0, unready])], {}, []],
     ['pods that are rejected', [], { rejected: { message: 'no', since: 0 } }, ['pod-rejected']],
     ['not a pod that does not exist yet', [], {}, []],
@@ -341,7 +353,7 @@ describe('stuck', () => {
     expect(stuck(pods, changes)).toEqual(causes);
   });
 
-  const statuses = [missing, creating, crashed(2), crashed(3), unready, readyAt(0), { phase: 'Failed' }, {}];
+  const statuses = [missing, creating, crashed(1), crashed(3), unready, readyAt(0), { phase: 'Failed' }, {}];
   const anyPod = fc.record({
     status: fc.constantFrom(...statuses),
     generation: fc.constantFrom('2', '3'),

@@ -63,7 +63,14 @@ function see(states: [seconds: number, pod: Pod][], isClusterTime = true): SeenP
 
 /** One node with this pod. */
 function situationOf(pod: SeenPod, stableFor: number): Situation {
-  const nothing = { ended: new Map(), nodes: undefined, rejected: undefined, undeletable: '' };
+  const nothing = {
+    ended: new Map(),
+    nodes: undefined,
+    rejected: undefined,
+    undeletable: '',
+    brokenBefore: new Set<string>(),
+    othersCrashedAt: undefined,
+  };
   return { ...nothing, desired: 1, minReady: 0, stableFor, start: 0, pods: [pod] };
 }
 

@@ -78,7 +78,10 @@ function replay(stream: Stream, grace: number, minReady = 0): Moment[] {
       const rejected = rejection && { message: rejection.message, since: rejectedSince ?? now };
       const { present, ended } = pods;
       const diagnosis = diagnose(
-        { pods: present, ended, nodes, rejected, undeletable: '', desired, minReady, stableFor: 0, start: begun },
+        {
+          ...{ pods: present, ended, nodes, rejected, undeletable: '', desired, minReady, stableFor: 0, start: begun },
+          ...{ brokenBefore: new Set(), othersCrashedAt: undefined },
+        },
         now,
       );
       const stuck = stuckOf(diagnosis, { grace, tolerated: 0 }, now);
@@ -96,50 +99,75 @@ const sentenceOf = (group: CauseGroup): string =>
     .replace(/(agent-)\w{5}\b/g, '$1POD')
     .replace(/[0-9a-f]{64}/g, 'ID');
 
-/** The earliest time at which the recorded text alone proves a pod unrecoverable: a sign of its failure and, for a crash, three restarts. */
-function knowable(stream: Stream, sign: RegExp, crashes: boolean, grace: number): number {
+/** A pod crashed for the third time: it was restarted so often, or has ended after two restarts. */
+const isThirdCrash = ({ status }: Pod): boolean =>
+  [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].some(
+    ({ restartCount = 0, state }) => restartCount > 2 || (restartCount === 2 && !state?.running),
+  );
+
+/**
+ * The earliest time at which the recorded text alone proves a pod unrecoverable: a sign of its failure and, for a crash, the third one. Pods
+ * that are evicted are replaced: for them it is the second one on a node.
+ */
+function knowable(stream: Stream, sign: RegExp, repeats: Repeats | undefined, grace: number): number {
   const first = new Map<string, number>();
-  const third = new Map<string, number>();
-  const note = (uid: string, at: number, text: string): void => {
-    if (sign.test(text) && !first.has(uid)) first.set(uid, at);
-    if (/"restartCount":[3-9]/.test(text) && !third.has(uid)) third.set(uid, at);
+  const enough = new Map<string, number>();
+  const isOn = new Map<string, string>();
+  const note = (key: string, at: number, text: string): void => {
+    if (sign.test(text) && !first.has(key)) first.set(key, at);
   };
   for (const { at, event } of stream.changes) {
-    const { metadata } = event.object;
-    if (metadata.labels?.['pod-template-generation'] === generationOf(stream)) note(metadata.uid, at, JSON.stringify(event.object));
+    const { metadata, spec } = event.object;
+    if (metadata.labels?.['pod-template-generation'] !== generationOf(stream)) continue;
+    const { phase = '' } = event.object.status ?? {};
+    if (repeats === 'evictions') {
+      const node = String(spec?.['nodeName']);
+      if (phase !== 'Failed' && phase !== 'Succeeded') continue;
+      if (!first.has(node)) first.set(node, at);
+      else if (isOn.get(node) !== metadata.uid && !enough.has(node)) enough.set(node, at);
+      isOn.set(node, metadata.uid);
+      continue;
+    }
+    note(metadata.uid, at, JSON.stringify(event.object));
+    if (isThirdCrash(event.object) && !enough.has(metadata.uid)) enough.set(metadata.uid, at);
   }
-  for (const event of stream.events)
-    note(event.involvedObject.uid ?? '', Date.parse(event.metadata.creationTimestamp ?? '') - stream.begun, JSON.stringify(event));
-  return Math.min(...[...first].map(([uid, at]) => Math.max(at + grace, crashes ? (third.get(uid) ?? Number.POSITIVE_INFINITY) : 0)));
+  if (repeats !== 'evictions')
+    for (const event of stream.events)
+      note(event.involvedObject.uid ?? '', Date.parse(event.metadata.creationTimestamp ?? '') - stream.begun, JSON.stringify(event));
+  return Math.min(...[...first].map(([key, at]) => Math.max(at + grace, repeats ? (enough.get(key) ?? Number.POSITIVE_INFINITY) : 0)));
 }
+
+/** What has to happen several times before a verdict. */
+type Repeats = 'crashes' | 'evictions';
 
 const crash = (container: string, how: string): string => `N pods crash: ${container} exits after every start (${how}, N restarts)`;
 
-const unrecoverable: Record<string, [cause: Cause, sign: RegExp, sentence: string | RegExp, options?: { crashes: true }]> = {
+const unrecoverable: Record<string, [cause: Cause, sign: RegExp, sentence: string | RegExp, repeats?: Repeats]> = {
   'config-map-missing': [
     'config-error',
     /"CreateContainerConfigError"/,
     'N pods cannot configure container "agent": configmap "agent-config" not found',
   ],
-  crash: ['crash-loop', /"terminated"/, crash('container "agent"', 'exit code 1'), { crashes: true }],
+  crash: ['crash-loop', /"terminated"/, crash('container "agent"', 'exit code 1'), 'crashes'],
   'crash-fallback': [
     'crash-loop',
     /"terminated"/,
     /^N pods crash: container "agent" exits after every start \(exit code 1, N restarts\): level=info .*cannot open the log directory/s,
-    { crashes: true },
+    'crashes',
   ],
   evicted: [
     'storage-limit',
     /"Evicted"/,
     'N pods are evicted repeatedly for exceeding their own storage limit: Pod ephemeral local storage usage exceeds the total limit of containers 1Mi.',
+    'evictions',
   ],
   'exit-0': [
     'crash-loop',
     /"terminated"/,
     'N pods have to be restarted: container "agent" completes after every start (exit code 0, N restarts), but must continue to run',
-    { crashes: true },
+    'crashes',
   ],
-  'init-crash': ['crash-loop', /"terminated"/, crash('init container "setup"', 'exit code 4'), { crashes: true }],
+  'init-crash': ['crash-loop', /"terminated"/, crash('init container "setup"', 'exit code 4'), 'crashes'],
   'mount-secret': [
     'volume-mount',
     /"FailedMount"/,
@@ -149,19 +177,14 @@ const unrecoverable: Record<string, [cause: Cause, sign: RegExp, sentence: strin
     'oom-killed',
     /"OOMKilled"/,
     'N pods crash: container "agent" exceeds its memory limit (OOMKilled, exit code 137, N restarts)',
-    { crashes: true },
+    'crashes',
   ],
   'oom-tiny': [
     'pod-sandbox',
     /"FailedCreatePodSandBox"/,
     /^N pods cannot start, because the node cannot create the pod sandbox: Failed to create pod sandbox: /,
   ],
-  'post-start': [
-    'start-error',
-    /"PostStartHookError"/,
-    /^N pods cannot start container "agent" \(PostStartHookError\): /,
-    { crashes: true },
-  ],
+  'post-start': ['start-error', /"PostStartHookError"/, /^N pods cannot start container "agent" \(PostStartHookError\): /, 'crashes'],
   'pull-invalid-name': ['invalid-image', /"InvalidImageName"/, 'N pods have an invalid image name: Registry.Example/Agent:V2'],
   'pull-missing': ['image-pull', /"ErrImagePull"/, 'N pods cannot pull the image registry.example/agent:v2-missing: not found'],
   'pull-secret': [
@@ -184,24 +207,24 @@ const unrecoverable: Record<string, [cause: Cause, sign: RegExp, sentence: strin
     /"FailedCreatePodSandBox"/,
     'N pods cannot start, because the node cannot create the pod sandbox: Failed to create pod sandbox: unable to get OCI runtime for sandbox "ID": no runtime for "nonesuch" is configured',
   ],
-  'sidecar-crash': ['crash-loop', /"terminated"/, crash('sidecar container "setup"', 'exit code 4'), { crashes: true }],
+  'sidecar-crash': ['crash-loop', /"terminated"/, crash('sidecar container "setup"', 'exit code 4'), 'crashes'],
   sysctl: [
     'pod-rejected',
     /"SysctlForbidden"/,
     'N pods cannot be created: Pod was rejected: forbidden sysctl: "kernel.msgmax" not allowlisted',
   ],
-  'two-containers': ['crash-loop', /"terminated"/, crash('container "exporter"', 'exit code 1'), { crashes: true }],
+  'two-containers': ['crash-loop', /"terminated"/, crash('container "exporter"', 'exit code 1'), 'crashes'],
   unhealthy: [
     'probe-failed',
     /"terminated"/,
     'N pods are restarted repeatedly: the probe of container "agent" fails (N restarts): Liveness probe failed: HTTP probe failed with statuscode: 500',
-    { crashes: true },
+    'crashes',
   ],
   'unhealthy-startup': [
     'probe-failed',
     /"terminated"/,
     /^N pods are restarted repeatedly: the probe of container "agent" fails \(N restarts\): Startup probe failed: .*connection refused$/,
-    { crashes: true },
+    'crashes',
   ],
   'unschedulable-cpu': [
     'unschedulable',
@@ -215,12 +238,12 @@ const MIN_READY = 15_000;
 
 describe('a rollout that gets stuck', () => {
   test.each(Object.keys(unrecoverable))('%s is reported as soon as it is certain, and not before', (kind) => {
-    const [cause, sign, sentence, { crashes } = { crashes: false }] = unrecoverable[kind] as (typeof unrecoverable)[string];
+    const [cause, sign, sentence, repeats] = unrecoverable[kind] as (typeof unrecoverable)[string];
     const stream = load(kind);
     for (const grace of [0, 5_000, 20_000]) {
       const moments = replay(stream, grace, MIN_READY);
       const verdict = moments.find(({ stuck }) => stuck > 0)?.at ?? Number.POSITIVE_INFINITY;
-      const known = knowable(stream, sign, crashes, graceOf({ cause }, grace));
+      const known = knowable(stream, sign, repeats, graceOf({ cause }, grace));
       expect(verdict).toBeGreaterThanOrEqual(known);
       expect(verdict).toBeLessThanOrEqual(known + EVENTS_AGE + 2_000);
       const groups = moments.findLast(({ stuck }) => stuck > 0)?.groups ?? [];

@@ -197,16 +197,21 @@ describe('what is wrong with a pod', () => {
 });
 
 describe('an unrecoverable failure', () => {
-  const crash: Trouble = { cause: 'crash-loop', reason: 'CrashLoopBackOff', message: '', restarts: 3 };
+  const crash: Trouble = { cause: 'crash-loop', reason: 'CrashLoopBackOff', message: '', restarts: 2, crashes: 3 };
   const grace = 30_000;
 
   test.each<[string, Trouble, number, boolean]>([
-    ['is a crash after three restarts', crash, grace, true],
+    ['is a third crash', crash, grace, true],
     ['is not a crash within the grace period', crash, grace - 1, false],
-    ['is not a crash after two restarts', { ...crash, restarts: 2 }, 1e9, false],
-    ['is not a container that ran out of memory twice', { ...crash, cause: 'oom-killed', restarts: 2 }, 1e9, false],
-    ['is a container that cannot be started, however often it was tried', { ...crash, cause: 'start-error', restarts: 1 }, grace, true],
-    ['is not a hook that failed twice', { ...crash, cause: 'start-error', reason: 'PostStartHookError', restarts: 2 }, 1e9, false],
+    ['is not a second crash', { ...crash, crashes: 2 }, 1e9, false],
+    ['is not a container that ran out of memory twice', { ...crash, cause: 'oom-killed', crashes: 2 }, 1e9, false],
+    [
+      'is a container that cannot be started, however often it was tried',
+      { ...crash, cause: 'start-error', restarts: 1, crashes: 1 },
+      grace,
+      true,
+    ],
+    ['is not a hook that failed twice', { ...crash, cause: 'start-error', reason: 'PostStartHookError', crashes: 2 }, 1e9, false],
     ['is not a sandbox that cannot be created for a minute', { ...crash, cause: 'pod-sandbox', restarts: 0 }, 60_000, false],
     ['is a sandbox that cannot be created for a minute and a half', { ...crash, cause: 'pod-sandbox', restarts: 0 }, 90_000, true],
     ['is a container that was never created', { ...crash, cause: 'start-error', restarts: 0 }, grace, true],
@@ -217,6 +222,8 @@ describe('an unrecoverable failure', () => {
         [`is a registry that is away for longer: ${message}`, { ...crash, cause: 'image-pull', message, restarts: 0 }, 90_000, true],
       ],
     ),
+    ['is not a pod that was evicted once for its own limit', { ...crash, cause: 'storage-limit', crashes: 1 }, 1e9, false],
+    ['is a pod that was evicted twice for its own limit', { ...crash, cause: 'storage-limit', crashes: 2 }, grace, true],
     ['is a registry that refuses access', { ...crash, cause: 'image-pull', message: 'denied', restarts: 0 }, grace, true],
     ['is a container that crashed and has just restarted', { ...crash, runsSince: 60_000 - 1_000 }, 60_000, true],
     ['is not a container that has run for the grace period', { ...crash, runsSince: 60_000 - grace }, 60_000, false],
@@ -234,6 +241,26 @@ describe('an unrecoverable failure', () => {
     reason: fc.string(),
     message: fc.string(),
     restarts: fc.nat(9),
+    crashes: fc.nat(9),
+  });
+
+  test.each<[string, Partial<Trouble>, number]>([
+    ['a missing image', { cause: 'image-pull', message: 'manifest unknown' }, 30_000],
+    ['a pull that is denied', { cause: 'image-pull', message: 'unauthorized' }, 30_000],
+    ['an invalid image name', { cause: 'invalid-image' }, 30_000],
+    ['a missing ConfigMap', { cause: 'config-error' }, 30_000],
+    ['a third crash', {}, 30_000],
+    ['a pod that admission denies', { cause: 'pod-rejected', message: 'violates PodSecurity' }, 30_000],
+    ['a pod that a webhook cannot check', { cause: 'pod-rejected', message: 'failed calling webhook "x"' }, 90_000],
+    ['a pull that fails for an unknown reason', { cause: 'image-pull', message: 'no space left on device' }, 90_000],
+    ['a registry that is away', { cause: 'image-pull', message: '503 Service Unavailable' }, 90_000],
+    ['a volume', { cause: 'volume-mount' }, 90_000],
+    ['a lack of capacity', { cause: 'unschedulable' }, 90_000],
+  ])('justifies a rollback after a time that depends on what may cure it: %s', (_name, more, after) => {
+    const of = { ...crash, ...more };
+    expect(isHopeless(of, 0, after - 1, grace, 'for-rollback')).toBe(false);
+    expect(isHopeless(of, 0, after, grace, 'for-rollback')).toBe(true);
+    expect(isHopeless(of, 0, after, 60_000, 'for-rollback')).toBe(after >= 60_000 && after !== 90_000);
   });
 
   test('is not reported before the grace period ends', () => {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Diagnosis, TroubledNode } from '../../../src/daemonset/diagnosis.ts';
-import { begin } from '../../../src/daemonset/progress.ts';
+import { begin, record } from '../../../src/daemonset/progress.ts';
 import { CAUSES, type Cause } from '../../../src/daemonset/trouble.ts';
 import type { DaemonSet, JsonObject } from '../../../src/daemonset/types.ts';
 import { announcedMs, countsOf, type Limits, type PodKnowledge, type Snapshot, verdict } from '../../../src/daemonset/verdict.ts';
@@ -23,12 +23,12 @@ const halfway = daemonSet(v2, { status: { updatedNumberScheduled: 1, numberAvail
 const unavailable = daemonSet(v2, { status: { numberAvailable: 2 } });
 
 function node(cause: Cause, changes: Partial<TroubledNode> = {}): TroubledNode {
-  const trouble = { cause, reason: '', message: '', restarts: 3 };
+  const trouble = { cause, reason: '', message: '', restarts: 3, crashes: 3 };
   return { node: `node-${cause}`, pod: `agent-${cause}`, trouble, since: 0, marks: [], isNew: false, ...changes };
 }
 
 function diagnosis(right: number, ...troubled: TroubledNode[]): Diagnosis {
-  return { right, updated: right + troubled.length, available: right, troubled };
+  return { right, updated: right + troubled.length, available: right, troubled, crashing: [], othersCrashedAt: undefined };
 }
 
 function snapshot(of: DaemonSet, changes: Partial<Snapshot> = {}, begunAt = 0): Snapshot {
@@ -43,6 +43,7 @@ function snapshot(of: DaemonSet, changes: Partial<Snapshot> = {}, begunAt = 0): 
     diagnosis: diagnosis(3),
     graceMs: 0,
     nodesReadAt: Number.POSITIVE_INFINITY,
+    eventsReadAt: Number.POSITIVE_INFINITY,
     eventsDueAt: undefined,
     ...changes,
   };
@@ -206,6 +207,200 @@ describe('failed and stalled', () => {
     expect(announcedMs(one)).toBe(announced);
     expect(kindOf(one, 300_000 + announced - 1)).toBe('waiting');
     expect(kindOf(one, 300_000 + announced)).toBe('stalled');
+  });
+});
+
+describe('what ends the wait while other nodes are on their way', () => {
+  const crash = (changes: Partial<TroubledNode> = {}, crashes = 3): TroubledNode => {
+    const one = node('crash-loop', changes);
+    return { ...one, trouble: { ...one.trouble, crashes } };
+  };
+  const three = (crashes: number, changes: Partial<TroubledNode> = {}): TroubledNode[] =>
+    ['a', 'b', 'c'].map((name) => crash({ node: name, pod: name, ...changes }, crashes));
+  const of = (right: number, troubled: TroubledNode[], changes: Partial<Diagnosis> = {}): Snapshot => {
+    const status = { desiredNumberScheduled: 100, updatedNumberScheduled: 10, numberAvailable: 90 };
+    const crashing = troubled.filter(({ trouble }) => (trouble.crashes ?? 0) >= 2 && trouble.cause === 'crash-loop');
+    return snapshot(daemonSet(v2, { status }), { diagnosis: { ...diagnosis(right, ...troubled), crashing, ...changes } });
+  };
+  const underway = node('starting');
+  const chronic = crash({ wasBroken: true });
+
+  test.each<[string, Snapshot, number, Record<NonNullable<Limits['failsFor']>, string>]>([
+    ['two crashes on three nodes', of(7, three(2)), 1, { 'a-node': 'failed', 'a-rollback': 'waiting', 'all-nodes': 'waiting' }],
+    ['a third crash on them', of(7, three(3)), 1, { 'a-node': 'failed', 'a-rollback': 'failed', 'all-nodes': 'waiting' }],
+    ['one crash on three nodes', of(7, three(1)), 1, { 'a-node': 'waiting', 'a-rollback': 'waiting', 'all-nodes': 'waiting' }],
+    [
+      'one node, after the grace',
+      of(7, [crash(), underway]),
+      30_000,
+      { 'a-node': 'failed', 'a-rollback': 'waiting', 'all-nodes': 'waiting' },
+    ],
+    [
+      'one node, and nothing is on its way',
+      of(7, [crash()]),
+      30_000,
+      { 'a-node': 'failed', 'a-rollback': 'failed', 'all-nodes': 'failed' },
+    ],
+    ['all nodes', of(0, three(3)), 30_000, { 'a-node': 'failed', 'a-rollback': 'failed', 'all-nodes': 'failed' }],
+    [
+      'a node from before, others are on their way',
+      of(7, [chronic, underway]),
+      30_000,
+      { 'a-node': 'waiting', 'a-rollback': 'waiting', 'all-nodes': 'waiting' },
+    ],
+    [
+      'a node from before, and nothing is on its way',
+      of(7, [chronic]),
+      30_000,
+      { 'a-node': 'failed', 'a-rollback': 'failed', 'all-nodes': 'failed' },
+    ],
+    [
+      'crashes while other versions crash too',
+      of(7, three(3), { othersCrashedAt: 0 }),
+      30_000,
+      { 'a-node': 'failed', 'a-rollback': 'waiting', 'all-nodes': 'failed' },
+    ],
+    [
+      'those, later',
+      of(7, three(3), { othersCrashedAt: 0 }),
+      90_000,
+      { 'a-node': 'failed', 'a-rollback': 'failed', 'all-nodes': 'failed' },
+    ],
+    [
+      'a volume on all nodes',
+      of(0, [node('volume-mount')]),
+      30_000,
+      { 'a-node': 'failed', 'a-rollback': 'waiting', 'all-nodes': 'failed' },
+    ],
+    ['that, later', of(0, [node('volume-mount')]), 90_000, { 'a-node': 'failed', 'a-rollback': 'failed', 'all-nodes': 'failed' }],
+  ])('%s', (_name, one, now, expected) => {
+    for (const [failsFor, kind] of Object.entries(expected))
+      expect([failsFor, kindOf(one, now, { failsFor: failsFor as Limits['failsFor'] & string })]).toEqual([failsFor, kind]);
+  });
+
+  test('a few nodes justify a rollback only once the events about the pods before them were read', () => {
+    const one = { ...of(0, [crash()]), eventsReadAt: Number.NEGATIVE_INFINITY };
+    const answer = verdict(one, { ...limits, failsFor: 'a-rollback' }, 30_000);
+    expect(answer).toMatchObject({ kind: 'waiting', needs: expect.arrayContaining(['events']) });
+    expect(kindOf({ ...one, eventsReadAt: 20_000 }, 30_000, { failsFor: 'a-rollback' })).toBe('failed');
+    expect(kindOf(one, 30_000)).toBe('failed');
+  });
+
+  test('the nodes are read as soon as a pod may be the cause, and that delays nothing', () => {
+    const one = { ...of(7, [crash({}, 1)]), nodesReadAt: Number.NEGATIVE_INFINITY };
+    expect(verdict(one, limits, 1)).toMatchObject({ kind: 'waiting', needs: expect.arrayContaining(['nodes']) });
+  });
+});
+
+describe('pods are watched', () => {
+  const counts = (updated: number, available: number): DaemonSet['status'] => ({
+    desiredNumberScheduled: 10,
+    updatedNumberScheduled: updated,
+    numberAvailable: available,
+  });
+  const after = (states: [at: number, updated: number, available: number][], rollingUpdate: object, now: number): boolean => {
+    const [[begun, ...first], ...others] = states as [(typeof states)[number], ...typeof states];
+    const of = (updated: number, available: number): DaemonSet => {
+      const one = daemonSet(v2, { status: counts(updated, available) });
+      return { ...one, spec: { ...one.spec, updateStrategy: { type: 'RollingUpdate', rollingUpdate } } };
+    };
+    let progress = begin({ desired: 10, updated: first[0], available: first[1] }, begun);
+    for (const [at, updated, available] of others) progress = record(progress, { desired: 10, updated, available }, at);
+    const [, updated, available] = states.at(-1) as (typeof states)[number];
+    const one = snapshot(of(updated, available), { pods: { kind: 'unread' }, diagnosis: undefined, progress });
+    const answer = verdict(one, limits, now);
+    return answer.kind === 'waiting' && answer.needs.includes('pods');
+  };
+
+  test.each<[string, [number, number, number][], object, number, boolean]>([
+    [
+      'not while the controller replaces as many as it may',
+      [
+        [0, 0, 10],
+        [1, 0, 7],
+        [2, 3, 7],
+        [3, 3, 10],
+      ],
+      { maxUnavailable: 3 },
+      4,
+      false,
+    ],
+    [
+      'once more are unavailable',
+      [
+        [0, 0, 10],
+        [1, 3, 10],
+        [2, 4, 6],
+      ],
+      { maxUnavailable: 3 },
+      2,
+      true,
+    ],
+    [
+      'not by the percentage, which is rounded up',
+      [
+        [0, 0, 10],
+        [1, 3, 7],
+      ],
+      { maxUnavailable: '25%' },
+      2,
+      false,
+    ],
+    [
+      'once any is unavailable with maxSurge',
+      [
+        [0, 0, 10],
+        [1, 2, 9],
+      ],
+      { maxSurge: 2, maxUnavailable: 0 },
+      2,
+      true,
+    ],
+    [
+      '3 s after the first updated node was not available',
+      [
+        [0, 0, 10],
+        [1_000, 1, 9],
+      ],
+      { maxUnavailable: 1 },
+      4_000,
+      true,
+    ],
+    [
+      'not before',
+      [
+        [0, 0, 10],
+        [1_000, 1, 9],
+      ],
+      { maxUnavailable: 1 },
+      3_999,
+      false,
+    ],
+    [
+      'not if all were available in between',
+      [
+        [0, 0, 10],
+        [1_000, 1, 9],
+        [2_000, 1, 10],
+        [3_000, 2, 9],
+      ],
+      { maxUnavailable: 1 },
+      5_000,
+      false,
+    ],
+    [
+      'once an available node is lost after the last update',
+      [
+        [0, 9, 9],
+        [1, 10, 10],
+        [2, 10, 9],
+      ],
+      { maxUnavailable: '100%' },
+      2,
+      true,
+    ],
+  ])('%s', (_name, states, rollingUpdate, now, expected) => {
+    expect(after(states, rollingUpdate, now)).toBe(expected);
   });
 });
 

@@ -13,6 +13,10 @@ export function noteText(note: Note): string {
       return `Revision ${note.number} has the good mark: it was seen running on every node at ${note.time}${note.run === undefined ? '' : ` by ${note.run}`}.`;
     case 'most-ready':
       return `No version other than the current one has the good mark; revision ${note.number} has the most Ready pods: ${note.ready}.`;
+    case 'only-other':
+      return `No version other than the current one has the good mark or a pod; revision ${note.number} is the only other version. It was not seen running on every node.`;
+    case 'ran-before':
+      return `No version other than the current one has the good mark or a pod; revision ${note.number} is the version that was current before. It was not seen running on every node.`;
     case 'resumed':
       return `This run rolled back already (at ${note.time}); this attempt wrote nothing and waited for the same rollout.`;
     case 'owner':

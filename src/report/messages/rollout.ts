@@ -5,6 +5,7 @@ import type { DaemonSet, PodTemplate } from '../../daemonset/types.ts';
 import type { Missing } from '../../daemonset/verdict.ts';
 import { formatDuration } from '../../duration.ts';
 import { causeText, nodeInBrief } from './causes.ts';
+import { noteText } from './notes.ts';
 import { revisionText } from './revisions.ts';
 import { shellQuote } from './shell.ts';
 
@@ -114,9 +115,15 @@ export function gateRollbackText({ decision, result }: GateRollback, messageOf: 
   if (!result) return decisionText(decision);
   const { outcome, reason, changed } = result;
   const message = messageOf(result);
-  if (outcome === 'rolled-back') return `It was rolled back. ${message} Every node runs that version now.`;
+  if (outcome === 'rolled-back') {
+    const tolerated = result.notes.filter((note) => note.kind === 'tolerated').map(noteText);
+    return ['It was rolled back.', message, ...(tolerated.length > 0 ? tolerated : ['Every node runs that version now.'])].join(' ');
+  }
   if (outcome === 'pending') return `It was rolled back. ${message}`;
-  return `${changed ? 'The rollback that followed did not succeed' : 'It could not be rolled back'} (${outcome}, ${reason}): ${message}`;
+  if (!changed) return `It could not be rolled back (${outcome}, ${reason}): ${message}`;
+  if (result.facts.kind === 'write-unknown') return message;
+  const written = result.newRevision === undefined ? '' : ` ${restoredText(result)}`;
+  return `The rollback was written, but is not complete (${outcome}, ${reason}).${written} ${message}`;
 }
 
 /** Why a gate rolls back, or does not. */
@@ -136,15 +143,23 @@ function whyRollBack(decision: Extract<RollbackDecision, { rollBack: true }>): s
 }
 
 function whyNot(decision: Extract<RollbackDecision, { rollBack: false }>): string {
-  switch (decision.because) {
-    case 'timed-out':
-      return 'the rollout did not complete in time, which does not show that the version is bad (rollback-on-timeout is not set)';
-    case 'causes-unknown':
-      return 'could not determine which pods are blocking the rollout';
-    case 'other-cause':
+  const { because } = decision;
+  if (because === 'timed-out')
+    return 'the rollout did not complete in time, which does not show that the version is bad (rollback-on-timeout is not set)';
+  if (because === 'causes-unknown') return 'could not determine which pods are blocking the rollout';
+  switch (because.kind) {
+    case 'other':
       return 'the rollout is blocked by something other than this version, so a rollback would not help';
     case 'one-node':
-      return `only 1 of the ${decision.updated} nodes that have the version is affected, which may be the fault of that node`;
+      return `only 1 of the ${because.updated} nodes that have the version is affected, which may be the fault of that node`;
+    case 'tolerated':
+      return `only ${because.nodes} ${because.nodes === 1 ? 'node is' : 'nodes are'} affected, which tolerate-unavailable allows`;
+    case 'broken-before': {
+      const names = because.nodes.slice(0, MOST_NAMES).join(', ');
+      return `only nodes are affected on which the pod before was unavailable too (${names}${because.nodes.length > MOST_NAMES ? ', …' : ''})`;
+    }
+    case 'others-crash':
+      return 'pods of other versions crash too, so something other than this version is the cause';
   }
 }
 

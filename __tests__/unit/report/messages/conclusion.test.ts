@@ -166,7 +166,7 @@ describe('a gate that rolls back', () => {
     [
       'did not succeed',
       { outcome: 'timed-out', reason: 'timeout', changed: true },
-      /The rollback that followed did not succeed \(timed-out, timeout\): /,
+      /The rollback was written, but is not complete \(timed-out, timeout\)\. Revision 2 → 3, which restores revision 1\. /,
     ],
     ['was refused', { outcome: 'refused', reason: 'no-known-good' }, /It could not be rolled back \(refused, no-known-good\): /],
     ['was not tried', undefined, /Rolling back, because the version does not run on 2 nodes\.$/],
@@ -176,7 +176,7 @@ describe('a gate that rolls back', () => {
   });
 
   test('says why it does not roll back', () => {
-    expect(decisionText({ rollBack: false, because: 'other-cause' })).toBe(
+    expect(decisionText({ rollBack: false, because: { kind: 'other' } })).toBe(
       'It was not rolled back: the rollout is blocked by something other than this version, so a rollback would not help.',
     );
   });

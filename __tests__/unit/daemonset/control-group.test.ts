@@ -1,0 +1,94 @@
+/** The pods of other versions, which show what is not the fault of the new one. */
+import { describe, expect, test } from '@jest/globals';
+import { brokenNodes, brokenPredecessors, mostExceptions, type OtherPod, othersCrashedAt } from '../../../src/daemonset/control-group.ts';
+import { type PodEvent, type SeenPod, seePod } from '../../../src/daemonset/diagnosis.ts';
+import { watchedPod } from '../../../src/daemonset/pods.ts';
+import type { Pod } from '../../../src/daemonset/types.ts';
+import { daemonSet, pod, template } from '../builders.ts';
+
+const other = (node: string, changes: Partial<OtherPod> = {}): OtherPod => ({
+  node,
+  hash: 'v1',
+  wasBroken: false,
+  wasCrashing: false,
+  crashedAt: undefined,
+  ...changes,
+});
+const fine = ['a', 'b', 'c'].map((node) => other(node));
+
+describe('a node was unavailable before', () => {
+  test.each<[string, OtherPod[], string[]]>([
+    ['if the version before was available on most others', [...fine, other('d', { wasBroken: true })], ['d']],
+    ['but not if that was broken itself', fine.map((one) => ({ ...one, wasBroken: true })), []],
+    ['but not if it was on as many nodes', [other('a'), other('b', { wasBroken: true })], []],
+    ['but not because another version was available elsewhere', [...fine, other('d', { hash: 'v2', wasBroken: true })], []],
+  ])('%s', (_name, others, nodes) => {
+    expect([...brokenNodes(others)]).toEqual(nodes);
+  });
+
+  const at = { now: 100_000, isClusterTime: true, begun: 90_000 };
+  const time = (ms: number): string => new Date(ms).toISOString();
+  const see = (name: string, node: string, status: Pod['status']): SeenPod =>
+    ({
+      ...seePod(
+        undefined,
+        watchedPod(pod(status, { name, node, metadata: { creationTimestamp: time(90_000) } }), { metadata: {}, spec: {} }),
+        daemonSet(template('v2')),
+        at,
+      ),
+      wanted: true,
+    }) as SeenPod;
+  const crashed = see('agent-new11', 'a', {
+    containerStatuses: [{ name: 'agent', restartCount: 1, state: { terminated: { exitCode: 1, finishedAt: time(95_000) } } }],
+  });
+  const pending = see('agent-new22', 'a', { conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable' }] });
+  const missing = see('agent-new33', 'a', {
+    containerStatuses: [{ name: 'agent', state: { waiting: { reason: 'ErrImagePull', message: 'manifest unknown' } } }],
+  });
+  const event = (reason: string, changes: Partial<PodEvent> = {}): PodEvent => ({
+    uid: 'old',
+    name: 'agent-old11',
+    host: 'a',
+    at: 80_000,
+    warning: true,
+    reason,
+    message: '',
+    count: 3,
+    ...changes,
+  });
+
+  test.each<[string, SeenPod, PodEvent, boolean]>([
+    ['if its last pod crashed as this one does', crashed, event('BackOff'), true],
+    ['but not if that was on another node', crashed, event('BackOff', { host: 'b' }), false],
+    ['but not if it had another problem', crashed, event('FailedMount'), false],
+    ['but not long ago', crashed, event('BackOff', { at: -520_000 }), false],
+    ['but not by an event from after this pod was created', crashed, event('BackOff', { at: 95_000 }), false],
+    ['but not by a pod of this version', crashed, event('BackOff', { uid: 'ours' }), false],
+    ['if its last pod could not be scheduled either', pending, event('FailedScheduling', { host: '' }), true],
+    ['but not if the image is missing, which does not depend on the node', missing, event('Failed'), false],
+  ])('%s', (_name, one, shown, was) => {
+    expect([...brokenPredecessors([one], [shown], ({ uid }) => uid !== 'ours', 10)]).toEqual(was ? ['a'] : []);
+  });
+
+  test('but not many nodes at once', () => {
+    const pods = ['a', 'b'].map((node) => ({ ...crashed, node }));
+    const events = ['a', 'b'].map((host) => event('BackOff', { host, uid: host }));
+    expect(brokenPredecessors(pods, events, () => true, 10).size).toBe(0);
+    expect(brokenPredecessors(pods, events, () => true, 20).size).toBe(2);
+    expect([1, 19, 20, 300].map(mostExceptions)).toEqual([1, 1, 2, 30]);
+  });
+
+  test('of pods that the scheduler cannot place, each explains one node', () => {
+    const pods = ['a', 'b'].map((node) => ({ ...pending, node }));
+    expect([...brokenPredecessors(pods, [event('FailedScheduling', { host: '' })], () => true, 20)]).toEqual(['a']);
+  });
+});
+
+test.each<[string, OtherPod[], number | undefined]>([
+  ['never', fine, undefined],
+  ['when the last of them did', [...fine, other('d', { crashedAt: 5 }), other('e', { crashedAt: 7 })], 7],
+  ['not when one did that crashed all the time', [...fine, other('d', { crashedAt: 5, wasCrashing: true })], undefined],
+  ['when most of them crash all the time', fine.map((one) => ({ ...one, crashedAt: 5, wasCrashing: true })), 5],
+])('pods of other versions crashed %s', (_name, others, expected) => {
+  expect(othersCrashedAt(others)).toBe(expected);
+});

@@ -1,0 +1,106 @@
+/** What the pods of other versions show during a rollout: they run on the same nodes, and the new version is not to blame for them. */
+import { NO_SANDBOX, type PodEvent, type SeenPod, VOLUME_WARNINGS } from './diagnosis.ts';
+import { isCrash, mayBeHopeless, pullFailureOf, type Trouble } from './trouble.ts';
+
+/** What is kept of a pod of another version, also after it was replaced. */
+export interface OtherPod {
+  node: string;
+  /** Which version: the label `controller-revision-hash`. */
+  hash: string;
+  /** It was not available when it was first seen, and not because it was starting or terminating. */
+  wasBroken: boolean;
+  /** It was in a crash loop already when it was first seen. */
+  wasCrashing: boolean;
+  /** When it last crashed, in milliseconds on the clock of the wait. */
+  crashedAt: number | undefined;
+}
+
+/** A pod that had crashed so often before the wait was in a crash loop, unless it has run for long since. */
+const MANY_CRASHES = 3;
+const LONG_RUN_MS = 600_000;
+
+export function otherPod({ node, version, firstTrouble, endsBefore, crashes, runs, seen }: SeenPod): OtherPod {
+  const wasBroken = firstTrouble !== undefined && (mayBeHopeless({ cause: firstTrouble }) || firstTrouble === 'not-ready');
+  const mostEnds = Math.max(0, ...endsBefore.values());
+  const runsForLong = runs?.some(({ since }) => seen - since >= LONG_RUN_MS) ?? false;
+  const crashedAt = crashes && isCrash(crashes.trouble) ? crashes.lastAt : undefined;
+  return { node, hash: version.hash, wasBroken, wasCrashing: mostEnds >= MANY_CRASHES && !runsForLong, crashedAt };
+}
+
+/** The nodes on which another version was not available although it was on most others: the node is to blame, and not the version. */
+export function brokenNodes(others: Iterable<OtherPod>): Set<string> {
+  const byVersion = Map.groupBy(others, ({ hash }) => hash);
+  return new Set([...byVersion.values()].flatMap((pods) => exceptions(pods, ({ wasBroken }) => wasBroken)).map(({ node }) => node));
+}
+
+/** When a pod of another version last crashed that was not in a crash loop by itself; undefined if none has. */
+export function othersCrashedAt(others: Iterable<OtherPod>): number | undefined {
+  const all = [...others];
+  const chronic = new Set(exceptions(all, ({ wasCrashing }) => wasCrashing));
+  const times = all.flatMap((pod) => (pod.crashedAt === undefined || chronic.has(pod) ? [] : [pod.crashedAt]));
+  return times.length > 0 ? Math.max(...times) : undefined;
+}
+
+/** Those for which something holds, if it holds for fewer than half of them. */
+function exceptions<T>(all: readonly T[], holds: (one: T) => boolean): T[] {
+  const some = all.filter(holds);
+  return 2 * some.length < all.length ? some : [];
+}
+
+/** How long before a pod was created its predecessor must have shown the same problem, in milliseconds: the scheduler tries every five minutes. */
+const RECENT_MS = 600_000;
+
+/** The reasons of the events that a pod with the same problem has left behind. None if the problem cannot be that of a node. */
+export function reasonsLikeThat({ cause, message }: Trouble): readonly string[] {
+  switch (cause) {
+    case 'crash-loop':
+    case 'oom-killed':
+    case 'probe-failed':
+      return ['BackOff'];
+    case 'image-pull':
+      return ['not-found', 'denied'].includes(pullFailureOf(message)) ? [] : ['Failed'];
+    case 'volume-mount':
+      return / "[^"]*" not found/.test(message) ? [] : VOLUME_WARNINGS;
+    case 'pod-sandbox':
+      return [NO_SANDBOX];
+    case 'unschedulable':
+      return ['FailedScheduling'];
+    default:
+      return [];
+  }
+}
+
+/** At most so many nodes are taken for exceptions, of those that should run the DaemonSet. */
+export function mostExceptions(desired: number): number {
+  return Math.max(1, Math.floor(desired / 10));
+}
+
+/**
+ * The nodes on which the pod before had the same problem, by the events about it. Empty if there are too many of them for exceptions.
+ *
+ * @param pods those of the version that cannot start.
+ * @param isOther whether an event is about a pod of the DaemonSet that is not of the version.
+ */
+export function brokenPredecessors(
+  pods: readonly SeenPod[],
+  events: readonly PodEvent[],
+  isOther: (event: PodEvent) => boolean,
+  desired: number,
+): Set<string> {
+  const others = events.filter((event) => event.warning && isOther(event));
+  // The events of the scheduler do not name a node, so each of its pods is an explanation for one node.
+  const used = new Set<string>();
+  const found = pods.filter(({ node, trouble, created }) => {
+    const reasons = trouble ? reasonsLikeThat(trouble) : [];
+    const event = others.find(
+      ({ reason, host, at, uid }) =>
+        reasons.includes(reason) &&
+        (host === node || (host === '' && !used.has(uid))) &&
+        at <= created + 1_000 &&
+        at >= created - RECENT_MS,
+    );
+    if (event) used.add(event.uid);
+    return event !== undefined;
+  });
+  return found.length <= mostExceptions(desired) ? new Set(found.map(({ node }) => node)) : new Set();
+}

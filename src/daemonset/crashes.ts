@@ -1,0 +1,76 @@
+/** How often the containers of a pod have crashed during a wait. Times in milliseconds, on the clock of the wait. */
+import { type Moment, type Run, stableAt } from './stability.ts';
+import { sidecarsOf } from './template.ts';
+import { crashOf, type Trouble } from './trouble.ts';
+import type { ContainerStatus, Pod } from './types.ts';
+
+/** What a pod has shown of crashes. */
+export interface Crashes {
+  /** How often the container that crashes most has ended during the wait. */
+  count: number;
+  /** When that was first seen, and when a container last ended. */
+  firstAt: number;
+  lastAt: number;
+  /** The last crash. */
+  trouble: Trouble;
+}
+
+/** A pod that is so much older than the wait may have been restarted for other reasons than the version. */
+const OF_THIS_DEPLOY_MS = 60_000;
+/** A container that crashed is well again once it has run for this long, or for twice as long as before. */
+const WELL_AFTER_MS = 10_000;
+
+/**
+ * How often each container ended before the wait: what a pod shows when it is first seen, unless it was created for this deploy. Empty if
+ * none did.
+ */
+export function endsBefore(pod: Pod, { isClusterTime, begun }: Moment): ReadonlyMap<string, number> {
+  const created = Date.parse(pod.metadata.creationTimestamp ?? '');
+  if (isClusterTime && created >= begun - OF_THIS_DEPLOY_MS) return new Map();
+  return new Map(lasting(pod).flatMap((one) => (endsOf(one) > 0 ? [[one.name, endsOf(one)] as const] : [])));
+}
+
+/**
+ * The crashes of a pod; undefined if there was none.
+ *
+ * @param earlier how often each container ended before the wait.
+ */
+export function crashesOf(
+  pod: Pod,
+  before: Crashes | undefined,
+  earlier: ReadonlyMap<string, number>,
+  { now, isClusterTime, begun }: Moment,
+): Crashes | undefined {
+  const all = lasting(pod).map((status) => ({ status, count: endsOf(status) - (earlier.get(status.name) ?? 0) }));
+  const worst = all.reduce<(typeof all)[number] | undefined>((most, one) => (one.count > (most?.count ?? 0) ? one : most), undefined);
+  const status = worst?.status ?? all.find((one) => endsOf(one.status) > 0)?.status;
+  const trouble = status && crashOf(status);
+  const count = worst?.count ?? 0;
+  if (!trouble || (before && before.count >= count)) return before;
+  const ended = Date.parse(status.state?.terminated?.finishedAt ?? status.lastState?.terminated?.finishedAt ?? '');
+  const created = Date.parse(pod.metadata.creationTimestamp ?? '');
+  const isTrusted = isClusterTime && ended >= created - 1_000 && ended <= now + 1_000;
+  const lastAt = isTrusted ? Math.min(ended, now) : now;
+  // A pod that is older than the wait has crashed in it only if that shows.
+  if (count === 0 && !(isTrusted && lastAt >= begun - OF_THIS_DEPLOY_MS)) return before;
+  return { count, firstAt: before?.firstAt ?? lastAt, lastAt, trouble };
+}
+
+/** Whether a pod that crashed may still be in a crash loop: it does not run, or not yet for long enough. */
+export function isUnwell({ trouble }: Crashes, runs: readonly Run[] | undefined, now: number): boolean {
+  const run = runs?.find(({ container }) => container === trouble.container);
+  return run === undefined || stableAt(run, WELL_AFTER_MS) > now;
+}
+
+/** The containers that must not end, and init containers that failed. */
+function lasting({ spec, status }: Pod): ContainerStatus[] {
+  const sidecars = sidecarsOf(spec);
+  const failed = ({ name, state, lastState }: ContainerStatus): boolean =>
+    sidecars.has(name) || (state?.terminated ?? lastState?.terminated)?.exitCode !== 0;
+  return [...(status?.initContainerStatuses ?? []).filter(failed), ...(status?.containerStatuses ?? [])];
+}
+
+/** How often a container has ended: each restart follows an end, and so does the time until the next one. */
+function endsOf({ restartCount = 0, state, lastState }: ContainerStatus): number {
+  return restartCount + (state?.terminated || (!state?.running && lastState?.terminated) ? 1 : 0);
+}

@@ -1,0 +1,116 @@
+/** What shows that a version is broken, and not a node, the environment or a moment: pure. Times in milliseconds, on the clock of the wait. */
+import { type Diagnosis, type Patience, stuckOf, type TroubledNode } from './diagnosis.ts';
+import { type Cause, isCrash, pullFailureOf } from './trouble.ts';
+
+/** Pods that crash on so many nodes are a crash loop of the version, although each has crashed only twice so far. */
+const MANY_NODES = 3;
+/** A third crash on so many of them: also a start after the kubelet's delay has failed. */
+const NODES_AGAIN = 2;
+const CRASHES_AGAIN = 3;
+/** The kubelet's first delay, and the start after it, are over. */
+const AFTER_BACK_OFF_MS = 20_000;
+
+/** Why a version fails, or why something else does. */
+export type Fault =
+  /** The version, on so many nodes. */
+  | { kind: 'version'; nodes: number }
+  /** Only one of the nodes that have the version, or only so many as are tolerated. */
+  | { kind: 'one-node'; updated: number }
+  | { kind: 'tolerated'; nodes: number }
+  /** Only nodes on which the pod before was not available either. */
+  | { kind: 'broken-before'; nodes: string[] }
+  /** Pods of other versions crash too. */
+  | { kind: 'others-crash' }
+  /** Something else, such as an old pod that does not terminate. */
+  | { kind: 'other' };
+
+/** Pods that crashed at least twice each, on three nodes or on all that were updated so far. Empty if that is not so. */
+export function crashLoop(diagnosis: Diagnosis, tolerated: number): TroubledNode[] {
+  const crashing = diagnosis.crashing.filter(isDecisive);
+  const isWide = crashing.length >= MANY_NODES || crashing.length >= updatedOf(diagnosis);
+  return isWide && crashing.length > tolerated ? crashing : [];
+}
+
+/** Whether a crash loop has lasted for so long that it will not end by itself. */
+function hasLasted(crashing: readonly TroubledNode[], { grace }: Patience, now: number): boolean {
+  const again = crashing.filter(({ trouble }) => (trouble.crashes ?? 0) >= CRASHES_AGAIN);
+  const since = Math.max(...crashing.map(({ since = now }) => since));
+  return again.length >= Math.min(NODES_AGAIN, crashing.length) || now - since >= lastingMs(grace);
+}
+
+function lastingMs(grace: number): number {
+  return Math.max(grace, AFTER_BACK_OFF_MS);
+}
+
+/** Until when crashes of other versions' pods, the control group, show that it is not the version. */
+export function excusedUntil({ othersCrashedAt }: Diagnosis, { grace }: Patience): number {
+  return othersCrashedAt === undefined ? Number.NEGATIVE_INFINITY : othersCrashedAt + Math.max(3 * grace, 90_000);
+}
+
+/** When a crash loop may have lasted for long enough, or is no longer excused. */
+export function nextFaultAt(diagnosis: Diagnosis, patience: Patience): number[] {
+  const { crashing } = diagnosis;
+  const excused = excusedUntil(diagnosis, patience);
+  return [...crashing.map(({ since = 0 }) => since + lastingMs(patience.grace)), excused];
+}
+
+/**
+ * Whether the version is at fault, so that another one would run: its own pods fail for good, on at least two nodes or on all that were
+ * updated. Nodes that were broken before, that have problems of their own or that are tolerated do not count, and neither does a crash loop
+ * while pods of other versions crash too.
+ *
+ * @param stalledForMs the rollout has made no progress for this long, and pods that have existed since and are not ready count as well.
+ */
+export function faultOf(diagnosis: Diagnosis, patience: Patience, now: number, stalledForMs?: number): Fault {
+  const { grace, tolerated } = patience;
+  const certain: Patience = { grace, tolerated, certainty: 'for-rollback' };
+  const loop = crashLoop(diagnosis, tolerated);
+  const looping = loop.length > 0 && hasLasted(loop, certain, now) ? loop : [];
+  const unready = stalledForMs === undefined ? [] : diagnosis.troubled.filter((node) => isUnready(node, now - stalledForMs));
+  const all = distinct([...looping, ...stuckOf(diagnosis, certain, now), ...unready]);
+  const isExcused = excusedUntil(diagnosis, certain) > now;
+  const failing = all.filter((node) => isDecisive(node) && !(isExcused && isCrash(node.trouble)));
+  const broken = all.filter(({ wasBroken }) => wasBroken);
+  if (failing.length > tolerated) {
+    const beyond = failing.length - tolerated;
+    const isWide = beyond >= 2 || failing.length >= updatedOf(diagnosis);
+    return isWide ? { kind: 'version', nodes: failing.length } : { kind: 'one-node', updated: diagnosis.updated };
+  }
+  if (failing.length > 0) return { kind: 'tolerated', nodes: failing.length };
+  if (isExcused && all.some(({ trouble }) => isCrash(trouble))) return { kind: 'others-crash' };
+  return broken.length > 0 ? { kind: 'broken-before', nodes: broken.map(({ node }) => node) } : { kind: 'other' };
+}
+
+/** Nodes that have the version and were available before. */
+function updatedOf({ updated, troubled }: Diagnosis): number {
+  return updated - troubled.filter(({ wasBroken, trouble }) => wasBroken && !WITHOUT_VERSION.has(trouble.cause)).length;
+}
+
+/** Causes on a node that does not have the version yet. */
+const WITHOUT_VERSION: ReadonlySet<Cause> = new Set<Cause>(['not-replaced', 'old-pod-unavailable', 'terminating', 'no-pod']);
+
+/** A pod that has run since then and is not ready, or of which an init container does. */
+function isUnready({ trouble, created, isNew }: TroubledNode, then: number): boolean {
+  const runs = trouble.cause === 'not-ready' || (trouble.cause === 'starting' && trouble.container !== undefined);
+  return runs && !isNew && (created ?? 0) <= then;
+}
+
+/** Causes for which it does not matter what the node is like. */
+const ANYWHERE: ReadonlySet<Cause> = new Set<Cause>(['invalid-image', 'config-error', 'storage-limit', 'pod-rejected']);
+
+function isDecisive({ isNew, wasBroken, marks, trouble }: TroubledNode): boolean {
+  if (isNew || wasBroken) return false;
+  const isAnywhere = ANYWHERE.has(trouble.cause) || (trouble.cause === 'image-pull' && pullFailureOf(trouble.message) === 'not-found');
+  return isAnywhere || !marks.some((mark) => mark.endsWith('Pressure') || mark === 'NetworkUnavailable');
+}
+
+/** Nodes, each once. */
+export function distinct(nodes: readonly TroubledNode[]): TroubledNode[] {
+  const seen = new Set<string>();
+  return nodes.filter(({ node, pod }) => {
+    const key = `${node} ${pod}`;
+    if (node !== '' && seen.has(node)) return false;
+    seen.add(node || key);
+    return true;
+  });
+}
