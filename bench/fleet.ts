@@ -17,20 +17,31 @@ export interface Answer {
   auditID: string;
   requestReceivedTimestamp: string;
   stageTimestamp: string;
+  responseStatus?: { code: number };
+}
+
+/** What the DaemonSets of a fleet have in common. */
+export interface Shape {
+  /** How many pods are replaced at the same time. Default `100%`. */
+  maxUnavailable?: number | string;
+  /** Whether the containers have the probes of their tag. Default true. */
+  probes?: boolean;
 }
 
 /** DaemonSets of one namespace on a test bed. */
 export class Fleet {
   readonly testbed: Testbed;
   readonly namespace: string;
+  readonly #shape: Shape;
 
-  private constructor(testbed: Testbed, namespace: string) {
+  private constructor(testbed: Testbed, namespace: string, shape: Shape) {
     this.testbed = testbed;
     this.namespace = namespace;
+    this.#shape = shape;
   }
 
-  static async create(testbed: Testbed, namespace: string): Promise<Fleet> {
-    const fleet = new Fleet(testbed, namespace);
+  static async create(testbed: Testbed, namespace: string, shape: Shape = {}): Promise<Fleet> {
+    const fleet = new Fleet(testbed, namespace, shape);
     await fleet.kubectl('create', 'namespace', namespace);
     return fleet;
   }
@@ -41,10 +52,10 @@ export class Fleet {
     return (await execute(this.testbed.kubectl, [...flags, ...parameters], { maxBuffer: 2 ** 26 })).stdout;
   }
 
-  /** Deploys a version of the DaemonSets. All their pods can be replaced at the same time. */
+  /** Deploys a version of the DaemonSets. */
   async deploy(tag: string, names = ['agent']): Promise<void> {
     const child = execFile(this.testbed.kubectl, ['--kubeconfig', this.testbed.kubeconfig, 'apply', '--filename=-']);
-    child.stdin?.end(names.map((name) => JSON.stringify(manifest(this.namespace, name, tag))).join('\n---\n'));
+    child.stdin?.end(names.map((name) => JSON.stringify(this.manifest(tag, name))).join('\n---\n'));
     const code = await new Promise((done) => child.once('close', done));
     if (code !== 0) throw new Error(`kubectl apply failed with exit code ${code}`);
   }
@@ -53,6 +64,33 @@ export class Fleet {
   async rollOut(tag: string, names = ['agent']): Promise<void> {
     await this.deploy(tag, names);
     for (const name of names) await this.kubectl('rollout', 'status', `daemonset/${name}`, '--timeout=30m');
+  }
+
+  /** A version of a DaemonSet. */
+  manifest(tag: string, name = 'agent'): object {
+    const { maxUnavailable = '100%', probes = true } = this.#shape;
+    const behavior = behaviorOf(tag);
+    behavior.container.env.push({ name: 'VERSION', value: tag });
+    if (!probes) {
+      delete behavior.container.readinessProbe;
+      delete behavior.container.livenessProbe;
+    }
+    return {
+      apiVersion: 'apps/v1',
+      kind: 'DaemonSet',
+      metadata: { name, namespace: this.namespace, annotations: { 'kubernetes.io/change-cause': `deploy ${tag}` } },
+      spec: {
+        selector: { matchLabels: { app: name } },
+        updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable } },
+        template: {
+          metadata: { labels: { app: name } },
+          spec: {
+            terminationGracePeriodSeconds: 0,
+            ...podOf([behavior]),
+          },
+        },
+      },
+    };
   }
 
   /** Removes the good mark from all versions. */
@@ -95,25 +133,4 @@ export class Fleet {
 export function inWords({ verb, objectRef, requestURI }: Answer): string {
   if (!objectRef) return `${verb} ${requestURI.replace(/\?.*/, '')}`;
   return `${verb} ${objectRef.resource}${requestURI.includes('dryRun=All') ? ' dryRun' : ''}`;
-}
-
-function manifest(namespace: string, name: string, tag: string): object {
-  const behavior = behaviorOf(tag);
-  behavior.container.env.push({ name: 'VERSION', value: tag });
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'DaemonSet',
-    metadata: { name, namespace, annotations: { 'kubernetes.io/change-cause': `deploy ${tag}` } },
-    spec: {
-      selector: { matchLabels: { app: name } },
-      updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '100%' } },
-      template: {
-        metadata: { labels: { app: name } },
-        spec: {
-          terminationGracePeriodSeconds: 0,
-          ...podOf([behavior]),
-        },
-      },
-    },
-  };
 }

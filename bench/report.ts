@@ -40,12 +40,15 @@ export function writeSection(section: keyof typeof SECTIONS, text: string): void
 }
 
 function table(rows: Row[]): string {
-  const cells = [
+  return tableOf(
     ['', 'this action', 'kubectl, undo and status', 'goal', 'met'],
-    ['---', '---', '---', '---', '---'],
-    ...rows.map(({ what, ours, kubectl, goal, met }) => [what, ours, kubectl, goal, met ? '✅' : '❌']),
-  ];
-  return cells.map((row) => `| ${row.join(' | ')} |`).join('\n');
+    rows.map(({ what, ours, kubectl, goal, met }) => [what, ours, kubectl, goal, met ? '✅' : '❌']),
+  );
+}
+
+/** A table in Markdown. */
+export function tableOf(head: string[], rows: string[][]): string {
+  return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
 }
 
 function chart({ pairs, load, bare, cpu }: Circumstances): string {
