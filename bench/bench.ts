@@ -1,7 +1,7 @@
 /**
  * Compares the action with `kubectl rollout undo` and `kubectl rollout status` on a test bed, and writes the table and the chart of
  * docs/performance.md: `npm run bench`. It takes about fifteen minutes. The times are meaningful only on an otherwise idle machine. With
- * `--real`, it compares verdicts on a real node instead (real.ts).
+ * `--real`, it compares verdicts on a real node instead (real.ts), and with `--broken`, how far a broken version comes (broken.ts).
  */
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type RunningStep, type Step, startStep } from '../testbed/step.ts';
 import { startTestbed } from '../testbed/testbed.ts';
+import { compareOnBrokenVersion } from './broken.ts';
 import { type Answer, Fleet, inWords } from './fleet.ts';
 import { endOf, median, peakOf, run, TIMED, type Times, timesIn } from './measure.ts';
 import { PassThrough } from './pass-through.ts';
@@ -292,44 +293,45 @@ interface PodOfKubelet {
 const milliseconds = (value: number): string => `${Math.round(value)} ms`;
 const megabytes = (value: number): string => `${Math.round(value)} MB`;
 
-if (process.argv.includes('--real')) await compareOnRealNode();
-else await compareWithKubectl();
+try {
+  if (process.argv.includes('--real')) await compareOnRealNode();
+  else if (process.argv.includes('--broken')) await compareOnBrokenVersion();
+  else await compareWithKubectl();
+} finally {
+  rmSync(cache, { recursive: true, force: true });
+}
 
 async function compareWithKubectl(): Promise<void> {
+  let cpu: [ours: number, kubectl: number][];
+  const small = await startTestbed({ nodes: 10, log: console.log });
   try {
-    let cpu: [ours: number, kubectl: number][];
-    const small = await startTestbed({ nodes: 10, log: console.log });
-    try {
-      const fleet = await Fleet.create(small, 'bench');
-      for (const tag of ['v1', 'v2']) await fleet.rollOut(tag);
-      cpu = await inPairs(fleet, { marked: true, cached: true });
-      await inPairs(fleet, { marked: true, cached: false });
-      await inPairs(fleet, { marked: false, cached: true });
-      await counts(fleet);
-      await atOnce(await Fleet.create(small, 'bench-at-once'));
-      await waiting(fleet);
-      await stability(await Fleet.create(small, 'bench-stable'));
-    } finally {
-      await small.stop();
-    }
-    const bundle = statSync('dist/index.js').size;
-    add({ what: 'bundle size', goal: '≤ 1.2 MB', ours: `${(bundle / MB).toFixed(2)} MB`, kubectl: '', met: bundle <= 1.2 * MB });
-
-    const bare = (await run([process.execPath, '--eval', 'setTimeout(() => {}, 200)'])).peak;
-    const circumstances = { pairs: PAIRS, load, bare, cpu };
-    // Write the results so far, because the rest takes long.
-    writeReport(rows, circumstances);
-    const large = await startTestbed({ nodes: 1_000, log: console.log });
-    try {
-      const fleet = await Fleet.create(large, 'bench');
-      await memory(fleet, 1_000, bare);
-      await large.addNodes(1_000);
-      await memory(fleet, 2_000, bare);
-    } finally {
-      await large.stop();
-    }
-    writeReport(rows, circumstances);
+    const fleet = await Fleet.create(small, 'bench');
+    for (const tag of ['v1', 'v2']) await fleet.rollOut(tag);
+    cpu = await inPairs(fleet, { marked: true, cached: true });
+    await inPairs(fleet, { marked: true, cached: false });
+    await inPairs(fleet, { marked: false, cached: true });
+    await counts(fleet);
+    await atOnce(await Fleet.create(small, 'bench-at-once'));
+    await waiting(fleet);
+    await stability(await Fleet.create(small, 'bench-stable'));
   } finally {
-    rmSync(cache, { recursive: true, force: true });
+    await small.stop();
   }
+  const bundle = statSync('dist/index.js').size;
+  add({ what: 'bundle size', goal: '≤ 1.2 MB', ours: `${(bundle / MB).toFixed(2)} MB`, kubectl: '', met: bundle <= 1.2 * MB });
+
+  const bare = (await run([process.execPath, '--eval', 'setTimeout(() => {}, 200)'])).peak;
+  const circumstances = { pairs: PAIRS, load, bare, cpu };
+  // Write the results so far, because the rest takes long.
+  writeReport(rows, circumstances);
+  const large = await startTestbed({ nodes: 1_000, log: console.log });
+  try {
+    const fleet = await Fleet.create(large, 'bench');
+    await memory(fleet, 1_000, bare);
+    await large.addNodes(1_000);
+    await memory(fleet, 2_000, bare);
+  } finally {
+    await large.stop();
+  }
+  writeReport(rows, circumstances);
 }

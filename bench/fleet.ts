@@ -117,6 +117,20 @@ export class Fleet {
     }
   }
 
+  /** When a DaemonSet was written since `mark`, except its status. In milliseconds since the epoch. */
+  writesSince(mark: number): number[] {
+    const isWrite = ({ verb, objectRef, requestURI, responseStatus }: Answer): boolean =>
+      ['create', 'update', 'patch'].includes(verb) &&
+      objectRef?.resource === 'daemonsets' &&
+      objectRef.namespace === this.namespace &&
+      objectRef.subresource === undefined &&
+      !requestURI.includes('dryRun=All') &&
+      (responseStatus?.code ?? 0) < 300;
+    return this.answersSince(mark)
+      .filter(isWrite)
+      .map(({ stageTimestamp }) => Date.parse(stageTimestamp));
+  }
+
   /** The requests of a program since `mark`. Waits until there are no new ones. */
   async requestsSince(mark: number, program: 'rollback-daemonset' | 'kubectl'): Promise<Answer[]> {
     const ours = (): Answer[] => this.answersSince(mark).filter(({ userAgent }) => userAgent?.startsWith(program));

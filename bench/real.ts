@@ -46,8 +46,6 @@ const cases: Case[] = [
   },
 ];
 
-const folder = mkdtempSync(join(tmpdir(), 'rollback-daemonset-bench-'));
-
 function manifest(namespace: string, { container, pod }: Case): object {
   return {
     apiVersion: 'apps/v1',
@@ -80,7 +78,13 @@ async function inNamespace(testbed: Testbed, name: string, work: (kubectl: strin
   }
 }
 
-async function measure(testbed: Testbed, helm: string, one: Case, index: number): Promise<Record<'kubectl' | 'helm' | 'ours', Verdict>> {
+async function measure(
+  testbed: Testbed,
+  helm: string,
+  folder: string,
+  one: Case,
+  index: number,
+): Promise<Record<'kubectl' | 'helm' | 'ours', Verdict>> {
   const text = (namespace: string): string => JSON.stringify(manifest(namespace, one));
   const [kubectl, byHelm, ours] = await Promise.all([
     inNamespace(testbed, `kubectl-${index}`, async (flags) => {
@@ -101,10 +105,11 @@ async function measure(testbed: Testbed, helm: string, one: Case, index: number)
 
 export async function compareOnRealNode(): Promise<void> {
   const { helm } = await buildTools(['helm'], console.log);
+  const folder = mkdtempSync(join(tmpdir(), 'rollback-daemonset-bench-'));
   const testbed = await startTestbed({ nodes: 0, realNodes: 1, log: console.log });
   try {
     const limit = pLimit(AT_ONCE);
-    const results = await Promise.all(cases.map((one, index) => limit(() => measure(testbed, helm, one, index))));
+    const results = await Promise.all(cases.map((one, index) => limit(() => measure(testbed, helm, folder, one, index))));
     const rows = cases.map(({ what, right }, index) => {
       const { kubectl, helm: byHelm, ours } = results[index] as (typeof results)[number];
       return [what, inCell(kubectl, right), inCell(byHelm, right), inCell(ours, right)];
