@@ -61,6 +61,7 @@ const gaveUp = [
 const outputs: Record<string, string[]> = {
   crash: gaveUp,
   flaky: gaveUp,
+  twice: gaveUp,
   panic: ['panic: assignment to entry in nil map', '', 'goroutine 1 [running]:', 'main.main()'],
   oom: ['level=info msg="reading backlog" bytes=1073741824'],
   hang: waits,
@@ -74,8 +75,8 @@ function print({ image }: ContainerStatus, run: Run): { time: Date; text: string
   // The container did not run.
   if (run.reason === 'StartError') return [];
   const tag = Object.keys(outputs).find((ending) => new RegExp(`:[^/:]*${ending}$`).test(image));
-  // flaky exits once.
-  const isFine = tag === undefined || (tag === 'flaky' && run.reason !== 'Error');
+  // flaky exits once, and twice exits twice.
+  const isFine = tag === undefined || ((tag === 'flaky' || tag === 'twice') && run.reason !== 'Error');
   const [start, end] = [run.startedAt, run.finishedAt ?? run.startedAt].map((at) => new Date(at)) as [Date, Date];
   const first = [`level=info msg="starting" image=${image.replace(/^[^/]*\//, '')}`, 'level=info msg="configuration loaded"'];
   const isDone = run.reason === 'Completed';

@@ -9,6 +9,7 @@ const troubles = [
   'toomany',
   'broken',
   'flaky-pull',
+  'outage',
   'invalid-name',
   'config-error',
   'cache-sync',
@@ -17,7 +18,10 @@ const troubles = [
   'crash',
   'panic',
   'oom',
+  'slow-crash',
   'flaky',
+  'twice',
+  'full',
   'unhealthy',
   'hang',
   'silent',
@@ -26,7 +30,7 @@ const troubles = [
 ];
 
 /** The probes that fail, or fail at first: a tag and the path that they request. One that exits has no time to answer. */
-const failingProbes = '^(crash|panic|oom|flaky|silent) |^(hang|slow|jitter) /readyz$|^unhealthy /healthz$';
+const failingProbes = '^(crash|panic|oom|flaky|twice|silent) |^(hang|slow|jitter|slow-crash) /readyz$|^unhealthy /healthz$';
 
 interface Expression {
   jq: { expression: string };

@@ -136,6 +136,7 @@ describe('the tag of an image sets the behavior of its pods', () => {
     ['v1-flaky', 1, []],
     ['v1-slow', 0, ['Warning Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 503']],
     ['v1-jitter', 0, ['Warning Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 503']],
+    ['v1-twice', 2, ['Warning BackOff: Back-off restarting failed container agent in pod agent-']],
     ['v1-deaf', 0, []],
   ])('%s: becomes ready', async (tag, restartCount, events) => {
     await fleet.deploy(tag);
@@ -204,6 +205,66 @@ describe('the tag of an image sets the behavior of its pods', () => {
     await eventually('a lost log', previous, (text) => /^unable to retrieve container logs for containerd:\/\/[0-9a-f]{64}$/.test(text));
     await eventually('a log', previous, (text) => text.includes(line));
     expect(await log(metadata.name)).toContain('level=info msg="starting" image=agent:');
+  });
+
+  test('v1-slow-crash: ready for a second after every start', async () => {
+    await fleet.deploy('v1-slow-crash');
+    await fleet.beside('bare').deploy('v1-slow-crash', { podSpec: podOf([withoutProbes('v1-slow-crash')]) });
+    const isProbed = ({ spec }: Any): boolean => 'readinessProbe' in spec.containers[0];
+    const [probed, bare] = await Promise.all([statusesUntil(3, isProbed), statusesUntil(3, (pod) => !isProbed(pod))]);
+    const runs = (statuses: Any[]): [number, boolean][] =>
+      statuses.filter(({ state }) => state.running).map(({ restartCount, ready }) => [restartCount, ready]);
+    // The last status is that of the third restart.
+    expect(runs(probed)).toEqual([...[0, 1, 2].flatMap((run) => [false, true].map((ready) => [run, ready])), [3, false]]);
+    expect(runs(bare)).toEqual([0, 1, 2, 3].map((run) => [run, true]));
+    for (const { lastState } of [...probed, ...bare].filter(({ restartCount }) => restartCount > 1)) {
+      const { exitCode, startedAt, finishedAt } = lastState.terminated;
+      expect(exitCode).toBe(1);
+      expect(Date.parse(finishedAt) - Date.parse(startedAt)).toBeGreaterThanOrEqual(2_000);
+    }
+  });
+
+  test('v1-outage: the second pull fails too', async () => {
+    await fleet.deploy('v1-outage');
+    const api = new Api(fleet.testbed.directory);
+    const seen: string[] = [];
+    let first: string | undefined;
+    for await (const { object } of api.watch<Any>(`/api/v1/namespaces/${fleet.namespace}/pods?watch=true&timeoutSeconds=60`)) {
+      first ??= object.metadata.name as string;
+      const [container] = object.status.containerStatuses ?? [];
+      if (object.metadata.name !== first || !container) continue;
+      seen.push(container.state.waiting?.reason ?? 'running');
+      if (container.ready) break;
+    }
+    api.close();
+    const [failed, waits] = ['ErrImagePull', 'ImagePullBackOff'];
+    expect(seen).toEqual([failed, waits, failed, waits, 'running']);
+    await eventsAre([
+      `Warning Failed: Failed to pull image "registry.example/agent:v1-outage": ${pull('v1-outage')}: ${refused('v1-outage', '503')}`,
+    ]);
+  });
+
+  test('v1-full: pods become ready, and are evicted because of their own limit, again and again', async () => {
+    await fleet.deploy('v1-full');
+    const api = new Api(fleet.testbed.directory);
+    const [ready, evicted] = [new Set<string>(), new Map<string, Any>()];
+    const nodes: string[] = [];
+    for await (const { object } of api.watch<Any>(`/api/v1/namespaces/${fleet.namespace}/pods?watch=true&timeoutSeconds=60`)) {
+      const { metadata, spec, status } = object;
+      if (status.containerStatuses?.[0].ready) ready.add(metadata.name);
+      if (status.phase !== 'Failed' || evicted.has(metadata.name)) continue;
+      evicted.set(metadata.name, status);
+      nodes.push(spec.nodeName);
+      if (nodes.some((node, index) => nodes.indexOf(node) !== index)) break;
+    }
+    api.close();
+    const message = 'Pod ephemeral local storage usage exceeds the total limit of containers 10Mi. ';
+    for (const [name, status] of evicted) {
+      expect(ready).toContain(name);
+      expect(status).toMatchObject({ reason: 'Evicted', message, containerStatuses: [{ ready: false, state: { terminated: {} } }] });
+      expect(status.conditions).toContainEqual(expect.objectContaining({ type: 'Ready', status: 'False', reason: 'PodFailed' }));
+    }
+    await eventsAre([`Warning Evicted: ${message}`]);
   });
 
   test('v1-run-error: RunContainerError, again and again, without a log', async () => {
@@ -301,6 +362,7 @@ describe('the tag of an image sets the behavior of its pods', () => {
     test.each([
       ['v1', 0],
       ['v1-flaky', 1],
+      ['v1-twice', 2],
       ['v1-slow', 0],
       ['v1-jitter', 0],
     ])('%s: completes', async (tag, restartCount) => {

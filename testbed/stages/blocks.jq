@@ -7,12 +7,12 @@ def troubled: .image | test(":[^/:]*(TROUBLES)$");
 def fails($tag): . != null and ("\($tag) \(.httpGet.path // "")" | test("FAILING_PROBES"));
 
 # The status of such a container, or an empty one, with that word. It also has the period of its probes in seconds, whether one makes it
-# unready, and in how many seconds after its start one kills it. A flaky container is fine after its first run.
+# unready, and in how many seconds after its start one kills it. A flaky container is fine after its first run, twice after its second.
 def status($statuses):
   . as $container
   | ($container.image | capture("(?<tag>(TROUBLES)$)").tag) as $tag
   | (first($statuses[]? | select(.name == $container.name)) // {})
-  | .tag = if $tag == "flaky" and .state.running and .restartCount > 0 then "fine" else $tag end
+  | .tag = if .state.running and .restartCount >= ({ flaky: 1, twice: 2 }[$tag] // infinite) then "fine" else $tag end
   | .probedEvery = ([$container | .startupProbe, .readinessProbe, .livenessProbe | select(.).periodSeconds] | min)
   | .unready = any($container | .startupProbe, .readinessProbe; fails($tag))
   | .killedAfter = ([
@@ -51,7 +51,7 @@ def state(condition):
 def state: state(true);
 
 # Whether the readiness probe is answered, from the start, with an error.
-def refuses: .unready and (.tag | IN("hang", "slow", "jitter"));
+def refuses: .unready and (.tag | IN("hang", "slow", "jitter", "slow-crash"));
 
 # The seconds for which the kubelet waits before it starts a container again. A container that exits is restarted immediately once, one
 # that a probe kills twice. Then the time counts from the end of the run, or of the run before if a probe kills it.
@@ -74,3 +74,5 @@ def deaf: any(.spec.containers[]; .image | test(":[^/:]*deaf$"));
 
 # The delay of a retry that doubles each time: the current age of the pod.
 def elapsed: now - (.status.startTime | fromdate) | floor;
+# Whether the pull that is due is in the first seconds of the pod, in which the registry of an outage does not answer.
+def isAway: .status.startTime == null or elapsed < 5;
