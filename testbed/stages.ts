@@ -10,6 +10,7 @@ const troubles = [
   'broken',
   'flaky-pull',
   'outage',
+  'slow-pull',
   'invalid-name',
   'config-error',
   'cache-sync',

@@ -327,10 +327,16 @@ export class Fleet {
     );
   }
 
-  start(inputs: Record<string, string> = {}, environment: Record<string, string> = {}): RunningStep {
+  /** @param onLine receives each line of the log when it is printed. */
+  start(
+    inputs: Record<string, string> = {},
+    environment: Record<string, string> = {},
+    onLine: (line: string) => void = () => {},
+  ): RunningStep {
     return startStep(
       { kubeconfig: this.testbed.kubeconfig, daemonset: `${this.namespace}/${this.name}`, timeout: '100s', 'stable-for': '1s', ...inputs },
       environment,
+      onLine,
     );
   }
 

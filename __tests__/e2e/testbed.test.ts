@@ -137,6 +137,11 @@ describe('the tag of an image sets the behavior of its pods', () => {
     ['v1-slow', 0, ['Warning Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 503']],
     ['v1-jitter', 0, ['Warning Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 503']],
     ['v1-twice', 2, ['Warning BackOff: Back-off restarting failed container agent in pod agent-']],
+    [
+      'v1-slow-pull',
+      0,
+      ['Warning FailedMount: MountVolume.SetUp failed for volume "kube-api-access"', 'Normal Pulling: Pulling image "registry'],
+    ],
     ['v1-deaf', 0, []],
   ])('%s: becomes ready', async (tag, restartCount, events) => {
     await fleet.deploy(tag);
