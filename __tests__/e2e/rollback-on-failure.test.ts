@@ -126,7 +126,7 @@ test('reports a rollback that fails, with its cause', async () => {
   const step = await fleet.rollback({ ...gate, 'to-revision': '2' });
   expectStep(step, { code: 1, outputs: { outcome: 'failed', changed: 'true', 'target-revision': '2' } });
   expect(step.log).toMatch(
-    /::error title=Pods cannot start%2C rollback not complete.*is not complete \(failed, image-pull\)\. Revision 3 → 4, .*v2-missing/,
+    /::error title=Pods cannot start%2C rollback incomplete.*is not complete \(failed, image-pull\)\. Revision 3 → 4, .*v2-missing/,
   );
 });
 

@@ -1,6 +1,6 @@
 /** What the pods of other versions show during a rollout: they run on the same nodes, and the new version is not to blame for them. */
 import { NO_SANDBOX, type PodEvent, type SeenPod, VOLUME_WARNINGS } from './diagnosis.ts';
-import { isCrash, mayBeHopeless, pullFailureOf, type Trouble } from './trouble.ts';
+import { isCrash, mayBeHopeless, type Trouble } from './trouble.ts';
 
 /** What is kept of a pod of another version, also after it was replaced. */
 export interface OtherPod {
@@ -50,29 +50,39 @@ function exceptions<T>(all: readonly T[], holds: (one: T) => boolean): T[] {
 /** How long before a pod was created its predecessor must have shown the same problem, in milliseconds: the scheduler tries every five minutes. */
 const RECENT_MS = 600_000;
 
-/** The reasons of the events that a pod with the same problem has left behind. None if the problem cannot be that of a node. */
-export function reasonsLikeThat({ cause, message }: Trouble): readonly string[] {
+/** A pod that starts or terminates also fails its readiness probe, but not so often. */
+const OFTEN = 4;
+
+/** Events that a pod with the same problem has left behind: their reasons, what their messages are about, and how often they happened. */
+export function eventsLike({ cause }: Trouble): { reasons: readonly string[]; about: RegExp; count?: number } {
+  const any = /^/;
   switch (cause) {
     case 'crash-loop':
     case 'oom-killed':
     case 'probe-failed':
-      return ['BackOff'];
+      return { reasons: ['BackOff'], about: /restarting/ };
     case 'image-pull':
-      return ['not-found', 'denied'].includes(pullFailureOf(message)) ? [] : ['Failed'];
+    case 'invalid-image':
+      return { reasons: ['Failed'], about: /pull|image/i };
+    case 'config-error':
+    case 'start-error':
+      return { reasons: ['Failed'], about: /^(?!.*(pull|ErrImage))/i };
     case 'volume-mount':
-      return / "[^"]*" not found/.test(message) ? [] : VOLUME_WARNINGS;
+      return { reasons: VOLUME_WARNINGS, about: any };
     case 'pod-sandbox':
-      return [NO_SANDBOX];
+      return { reasons: [NO_SANDBOX], about: any };
+    case 'not-ready':
+      return { reasons: ['Unhealthy'], about: /^Readiness/, count: OFTEN };
     case 'unschedulable':
-      return ['FailedScheduling'];
+      return { reasons: ['FailedScheduling'], about: any };
     default:
-      return [];
+      return { reasons: [], about: any };
   }
 }
 
-/** At most so many nodes are taken for exceptions, of those that should run the DaemonSet. */
+/** At most so many nodes are exceptions, of those that should run the DaemonSet: fewer than half. */
 export function mostExceptions(desired: number): number {
-  return Math.max(1, Math.floor(desired / 10));
+  return Math.max(0, Math.ceil(desired / 2) - 1);
 }
 
 /**
@@ -91,14 +101,11 @@ export function brokenPredecessors(
   // The events of the scheduler do not name a node, so each of its pods is an explanation for one node.
   const used = new Set<string>();
   const found = pods.filter(({ node, trouble, created }) => {
-    const reasons = trouble ? reasonsLikeThat(trouble) : [];
-    const event = others.find(
-      ({ reason, host, at, uid }) =>
-        reasons.includes(reason) &&
-        (host === node || (host === '' && !used.has(uid))) &&
-        at <= created + 1_000 &&
-        at >= created - RECENT_MS,
-    );
+    if (!trouble) return false;
+    const { reasons, about, count: least = 1 } = eventsLike(trouble);
+    const isLike = ({ reason, message, count, at }: PodEvent): boolean =>
+      reasons.includes(reason) && about.test(message) && count >= least && at <= created + 1_000 && at >= created - RECENT_MS;
+    const event = others.find((one) => isLike(one) && (one.host === node || (one.host === '' && !used.has(one.uid))));
     if (event) used.add(event.uid);
     return event !== undefined;
   });

@@ -19,6 +19,8 @@ export interface Crashes {
 const OF_THIS_DEPLOY_MS = 60_000;
 /** A container that crashed is well again once it has run for this long, or for twice as long as before. */
 const WELL_AFTER_MS = 10_000;
+/** Shared, because there can be thousands of pods. */
+const NONE: ReadonlyMap<string, number> = new Map();
 
 /**
  * How often each container ended before the wait: what a pod shows when it is first seen, unless it was created for this deploy. Empty if
@@ -26,8 +28,9 @@ const WELL_AFTER_MS = 10_000;
  */
 export function endsBefore(pod: Pod, { isClusterTime, begun }: Moment): ReadonlyMap<string, number> {
   const created = Date.parse(pod.metadata.creationTimestamp ?? '');
-  if (isClusterTime && created >= begun - OF_THIS_DEPLOY_MS) return new Map();
-  return new Map(lasting(pod).flatMap((one) => (endsOf(one) > 0 ? [[one.name, endsOf(one)] as const] : [])));
+  if (isClusterTime && created >= begun - OF_THIS_DEPLOY_MS) return NONE;
+  const ends = lasting(pod).flatMap((one) => (endsOf(one) > 0 ? [[one.name, endsOf(one)] as const] : []));
+  return ends.length > 0 ? new Map(ends) : NONE;
 }
 
 /**

@@ -6,7 +6,7 @@ import { isSuspicious, type Progress, suspiciousAt } from './progress.ts';
 import { rolloutOf } from './rollout.ts';
 import { delayMs, failsAfterMs, type StableFor, stableForMs } from './stability.ts';
 import { containersOf, sameButForRestart } from './template.ts';
-import { type Cause, mayBeHopeless } from './trouble.ts';
+import { type Cause, type Certainty, mayBeHopeless } from './trouble.ts';
 import type { Counts, DaemonSet, PodTemplate } from './types.ts';
 import { crashLoop, distinct, excusedUntil, type Fault, faultOf, nextFaultAt } from './version-failure.ts';
 
@@ -50,6 +50,8 @@ export interface Snapshot {
   pods: PodKnowledge;
   /** Undefined until the pods were read. */
   diagnosis: Diagnosis | undefined;
+  /** The last time that more pods than ever were right. The counters follow a little later. */
+  podsProgressedAt: number;
   /** How long pods of other versions may take to terminate. */
   graceMs: number;
   /** When the nodes were read. Infinite if this account is not allowed to list them. */
@@ -86,6 +88,8 @@ const LULL = 5_000;
 /** Nodes are not read again within this time before a verdict, and otherwise. Milliseconds. */
 const NODES_AGE = 5_000;
 const LONGEST_NODES_AGE = 60_000;
+/** The controller has replaced all pods that it may within this time, in milliseconds. */
+const SETTLED_MS = 1_000;
 /** How long a stalled rollout waits for the first list of its pods, in milliseconds. */
 const LONG_LOOK = 10_000;
 
@@ -123,7 +127,7 @@ function missingOf({ daemonSet, template, progress, pods, diagnosis }: Snapshot,
 export const OF_OTHER_VERSION: ReadonlySet<Cause> = new Set<Cause>(['not-replaced', 'old-pod-unavailable']);
 
 function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limits: Limits, now: number): Verdict {
-  const { daemonSet, progress, pods, diagnosis, nodesReadAt, eventsDueAt } = snapshot;
+  const { daemonSet, progress, pods, diagnosis, podsProgressedAt, nodesReadAt, eventsDueAt } = snapshot;
   const { progressedAt } = progress;
   const { failureGrace, progressDeadline } = limits;
   const { desired } = countersOf(daemonSet);
@@ -132,7 +136,8 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
   const isOverdue = idle >= deadline;
   const isQuiet = idle >= LULL || isOverdue;
   const patience = patienceOf(snapshot, limits);
-  const failing = limits.failFast && diagnosis ? failingNodes(diagnosis, limits, patience, { now, idle }) : [];
+  const failing =
+    limits.failFast && diagnosis ? failingNodes(diagnosis, limits, patience, { now, idle: Math.min(idle, now - podsProgressedAt) }) : [];
   const hasFailed = failing.length > 0;
   const until = missing && 'until' in missing ? missing.until : undefined;
 
@@ -144,8 +149,10 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
     deadline + LONG_LOOK,
     deadline + progressDeadline,
   ].map((ms) => progressedAt + ms);
-  const ofPods = diagnosis ? [nextVerdictAt(diagnosis, patience, now), ...nextFaultAt(diagnosis, patience)] : [];
-  const next = [...times, ...ofPods, suspiciousAt(progress), eventsDueAt, until && Math.max(until, now + 1)];
+  const settledAt = Math.max(progressedAt, podsProgressedAt) + Math.max(failureGrace, SETTLED_MS);
+  const levels = (['for-report', 'for-rollback'] as const).map((certainty) => ({ ...patience, certainty }));
+  const ofPods = diagnosis ? [...levels.map((level) => nextVerdictAt(diagnosis, level, now)), ...nextFaultAt(diagnosis, patience)] : [];
+  const next = [...times, settledAt, ...ofPods, suspiciousAt(progress), eventsDueAt, until && Math.max(until, now + 1)];
   const wakeAt = Math.min(...next.filter((time) => time !== undefined && time > now).map(Number));
   const needs: Need[] = [
     ...(isQuiet || missing || (limits.failsFor !== 'all-nodes' && isSuspicious(progress, daemonSet, now)) ? (['pods'] as const) : []),
@@ -154,7 +161,7 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
   ];
   const wait = (...more: Need[]): Verdict => ({ kind: 'waiting', needs: [...needs, ...more], missing, wakeAt });
 
-  const mayTolerate = diagnosis !== undefined && idle >= failureGrace;
+  const mayTolerate = diagnosis !== undefined && pods.kind === 'known' && idle >= failureGrace;
   if (!hasFailed && !mayTolerate && !isOverdue) return wait();
   // What a verdict is based on is read first; if it cannot be read in time, the verdict does without it.
   if (isOverdue && pods.kind === 'unread' && idle < deadline + LONG_LOOK) return wait();
@@ -173,21 +180,26 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
   if (!isOverdue || (until !== undefined && until > now)) return wait();
   // If all pods run the version, only the controller's counters are behind: it gets the same time again.
   const isRight = diagnosis !== undefined && diagnosis.troubled.length === 0;
+  if (limits.failsFor === 'a-rollback' && diagnosis && !isRight && snapshot.eventsReadAt < progressedAt) return wait('events');
   return isRight && idle < deadline + progressDeadline ? wait() : { kind: 'stalled' };
 }
 
 /** How long and how many pods may fail. */
-function patienceOf({ daemonSet }: Pick<Snapshot, 'daemonSet'>, { failureGrace, tolerateUnavailable, failsFor }: Limits): Patience {
+function patienceOf({ daemonSet }: Pick<Snapshot, 'daemonSet'>, { failureGrace, tolerateUnavailable }: Limits): Patience {
   const { desired } = countersOf(daemonSet);
-  const certainty = failsFor === 'a-rollback' ? 'for-rollback' : 'for-report';
-  return { grace: failureGrace, tolerated: toleratedOf(tolerateUnavailable, desired), certainty };
+  return { grace: failureGrace, tolerated: toleratedOf(tolerateUnavailable, desired) };
 }
 
 /** Why the rollout does not succeed; undefined without the pods. */
 export function faultIn(snapshot: Snapshot, limits: Limits, now: number, isStalled: boolean): Fault | undefined {
   const { diagnosis } = snapshot;
   if (!diagnosis) return undefined;
-  return faultOf(diagnosis, patienceOf(snapshot, limits), now, isStalled ? deadlineOf(snapshot, limits) : undefined);
+  const of = (certainty: Certainty): Fault =>
+    faultOf(diagnosis, { ...patienceOf(snapshot, limits), certainty }, now, isStalled ? deadlineOf(snapshot, limits) : undefined);
+  const sure = of('for-rollback');
+  if (sure.kind === 'version') return sure;
+  const likely = of('for-report');
+  return likely.kind === 'version' ? { kind: 'may-recover' } : likely;
 }
 
 /** The nodes because of which the rollout has failed; none if it has not. */
@@ -202,7 +214,9 @@ function failingNodes(
   const stuck = stuckOf(diagnosis, patience, now);
   const tooMany = (nodes: TroubledNode[]): TroubledNode[] => (nodes.length > tolerated ? nodes : []);
   const loop = crashLoop(diagnosis, tolerated);
-  const isSettled = idle >= failureGrace && !troubled.some(({ trouble }) => UNDERWAY.has(trouble.cause));
+  const mayChange = (one: TroubledNode): boolean =>
+    UNDERWAY.has(one.trouble.cause) || (mayBeHopeless(one.trouble) && !one.isNew && !stuck.includes(one));
+  const isSettled = idle >= Math.max(failureGrace, SETTLED_MS) && !troubled.some(mayChange);
   switch (failsFor) {
     case 'a-node': {
       const decisive = tooMany(stuck.filter(({ wasBroken }) => !wasBroken));
@@ -210,8 +224,10 @@ function failingNodes(
       return isSettled ? tooMany(stuck) : [];
     }
     case 'a-rollback': {
-      if (faultOf(diagnosis, patience, now).kind === 'version') return distinct([...loop, ...stuck]);
-      return isSettled && excusedUntil(diagnosis, patience) <= now ? tooMany(stuck) : [];
+      const isVersion = (certainty: Certainty): boolean => faultOf(diagnosis, { ...patience, certainty }, now).kind === 'version';
+      if (isVersion('for-rollback')) return distinct([...loop, ...stuck]);
+      // What would be enough in a while is waited for.
+      return isSettled && excusedUntil(diagnosis, patience) <= now && !isVersion('for-report') ? tooMany(stuck) : [];
     }
     case 'all-nodes':
       return isSettled || (available === 0 && stuck.length >= updated) ? tooMany(stuck) : [];
@@ -219,7 +235,15 @@ function failingNodes(
 }
 
 /** Causes of nodes that may still become right. */
-const UNDERWAY: ReadonlySet<Cause> = new Set<Cause>(['starting', 'terminating', 'min-ready-seconds', 'not-stable', 'not-ready']);
+const UNDERWAY: ReadonlySet<Cause> = new Set<Cause>([
+  'starting',
+  'terminating',
+  'no-pod',
+  'min-ready-seconds',
+  'not-stable',
+  'not-ready',
+  'evicted',
+]);
 
 /** Whether pods of the version show what may end the wait. */
 function mayFail({ troubled, crashing }: Diagnosis): boolean {

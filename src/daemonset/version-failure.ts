@@ -19,6 +19,8 @@ export type Fault =
   | { kind: 'tolerated'; nodes: number }
   /** Only nodes on which the pod before was not available either. */
   | { kind: 'broken-before'; nodes: string[] }
+  /** The environment, which may recover: a registry that is away, a volume, capacity. */
+  | { kind: 'may-recover' }
   /** Pods of other versions crash too. */
   | { kind: 'others-crash' }
   /** Something else, such as an old pod that does not terminate. */
@@ -62,13 +64,12 @@ export function nextFaultAt(diagnosis: Diagnosis, patience: Patience): number[] 
  * @param stalledForMs the rollout has made no progress for this long, and pods that have existed since and are not ready count as well.
  */
 export function faultOf(diagnosis: Diagnosis, patience: Patience, now: number, stalledForMs?: number): Fault {
-  const { grace, tolerated } = patience;
-  const certain: Patience = { grace, tolerated, certainty: 'for-rollback' };
+  const { tolerated } = patience;
   const loop = crashLoop(diagnosis, tolerated);
-  const looping = loop.length > 0 && hasLasted(loop, certain, now) ? loop : [];
+  const looping = loop.length > 0 && hasLasted(loop, patience, now) ? loop : [];
   const unready = stalledForMs === undefined ? [] : diagnosis.troubled.filter((node) => isUnready(node, now - stalledForMs));
-  const all = distinct([...looping, ...stuckOf(diagnosis, certain, now), ...unready]);
-  const isExcused = excusedUntil(diagnosis, certain) > now;
+  const all = distinct([...looping, ...stuckOf(diagnosis, patience, now), ...unready]);
+  const isExcused = excusedUntil(diagnosis, patience) > now;
   const failing = all.filter((node) => isDecisive(node) && !(isExcused && isCrash(node.trouble)));
   const broken = all.filter(({ wasBroken }) => wasBroken);
   if (failing.length > tolerated) {

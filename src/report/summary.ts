@@ -101,7 +101,7 @@ function afterwards({ rollback }: Result): string {
   const { outcome, changed, facts } = rollback.result;
   if (!changed) return ', not rolled back';
   if (facts.kind === 'write-unknown') return ', rollback not confirmed';
-  return isSuccess(outcome, 'rollback') ? ', rolled back' : ', rollback not complete';
+  return isSuccess(outcome, 'rollback') ? ', rolled back' : ', rollback incomplete';
 }
 
 /** How each of several ended, one sentence for each outcome. */

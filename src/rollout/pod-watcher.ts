@@ -1,5 +1,5 @@
 import { isFailure, type Watched } from '../cluster/cluster.ts';
-import { brokenNodes, brokenPredecessors, mostExceptions, othersCrashedAt, reasonsLikeThat } from '../daemonset/control-group.ts';
+import { brokenNodes, brokenPredecessors, eventsLike, mostExceptions, othersCrashedAt } from '../daemonset/control-group.ts';
 import {
   type Diagnosis,
   diagnose,
@@ -80,6 +80,9 @@ export class PodWatcher {
   /** Since when there have been nodes without a pod, without interruption. */
   #gapSince: number | undefined;
   #desired = 0;
+  /** How far the pods had come, and when. */
+  #come = -1;
+  #comeAt = 0;
   #knowledge: PodKnowledge = { kind: 'unread' };
   #watch: { ended: Promise<void> } | undefined;
   /** Lets the watch continue after the first list. */
@@ -205,6 +208,7 @@ export class PodWatcher {
     return {
       pods: this.#knowledge,
       diagnosis,
+      podsProgressedAt: this.#comeAt,
       graceMs: this.#graceMs(),
       nodesReadAt: this.#onOurClock(this.reads.readAt('nodes')),
       eventsReadAt: this.#onOurClock(this.reads.readAt('events')),
@@ -235,6 +239,8 @@ export class PodWatcher {
     };
     const diagnosis = diagnose(situation, now);
     this.#desired = desired;
+    const come = diagnosis.right + diagnosis.updated + diagnosis.available;
+    if (come > this.#come) [this.#come, this.#comeAt] = [come, now];
     this.#gapSince = diagnosis.troubled.some(({ trouble }) => trouble.cause === 'no-pod' || trouble.reason === 'FailedCreate')
       ? (this.#gapSince ?? now)
       : undefined;
@@ -242,9 +248,11 @@ export class PodWatcher {
     return diagnosis;
   }
 
-  /** The pods of the version that cannot start, if there are so few of them that their nodes may be at fault. */
+  /** The pods of the version that cannot start or are not ready, if there are so few of them that their nodes may be at fault. */
   #fewInTrouble(): SeenPod[] {
-    const pods = [...this.#pods.present].filter(({ wanted, trouble }) => wanted && trouble && mayBeHopeless(trouble));
+    const pods = [...this.#pods.present].filter(
+      ({ wanted, trouble }) => wanted && trouble && (mayBeHopeless(trouble) || trouble.cause === 'not-ready'),
+    );
     return pods.length <= mostExceptions(this.#desired) ? pods : [];
   }
 
@@ -288,7 +296,7 @@ export class PodWatcher {
     const { troubled = [] } = diagnosis ?? {};
     const reason =
       troubled.some(({ trouble }) => ONLY_EVENTS_EXPLAIN.has(trouble.cause)) ||
-      this.#fewInTrouble().some(({ trouble }) => trouble && reasonsLikeThat(trouble).length > 0) ||
+      this.#fewInTrouble().some(({ trouble }) => trouble && mayBeHopeless(trouble) && eventsLike(trouble).reasons.length > 0) ||
       (troubled.length > 0 && troubled.every(({ trouble }) => trouble.cause === 'not-replaced'));
     if (!reason || this.reads.isDenied('events')) return undefined;
     return Math.max(0, this.#onOurClock(this.reads.readAt('events')) + this.#warningsAge);
@@ -337,7 +345,7 @@ export class PodWatcher {
   #reasonsToRead(): readonly string[] {
     const present = [...this.#pods.present].filter(({ wanted }) => wanted);
     const mayWait = present.some(({ prepared, trouble }) => !prepared && trouble !== undefined && WAITS.has(trouble.cause));
-    const predecessors = this.#fewInTrouble().flatMap(({ trouble }) => (trouble ? reasonsLikeThat(trouble) : []));
+    const predecessors = this.#fewInTrouble().flatMap(({ trouble }) => (trouble ? eventsLike(trouble).reasons : []));
     const waiting = mayWait ? [...VOLUME_WARNINGS, NO_SANDBOX, ...PREPARED] : [];
     return [...new Set([...waiting, ...(this.#pods.ended.size > 0 ? [EVICTED] : []), ...predecessors])];
   }

@@ -20,7 +20,7 @@ import { Wakeup } from './wakeup.ts';
 
 /** How long causes may still be read once the time is up, and for a verdict. Milliseconds. */
 const LAST_LOOK = 1_500;
-const LONG_LOOK = 10_000;
+const LONG_LOOK = 5_000;
 /** How long the first list of pods may take before the DaemonSet is watched too, in milliseconds. */
 const FIRST_LIST = 1_000;
 

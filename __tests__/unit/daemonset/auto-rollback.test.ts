@@ -17,6 +17,7 @@ test.each<[string, Result, boolean, RegExp]>([
   ['nodes that are tolerated', result('failed', { kind: 'tolerated', nodes: 2 }), false, /only 2 nodes are affected, .* allows/],
   ['a node from before', result('failed', { kind: 'broken-before', nodes: ['n1'] }), false, /the pod before was unavailable too \(n1\)/],
   ['what makes other versions crash', result('failed', { kind: 'others-crash' }), false, /pods of other versions crash too/],
+  ['an environment that may recover', result('stalled', { kind: 'may-recover' }), false, /may go away by itself/],
   ['something else', result('stalled', { kind: 'other' }), false, /something other than this version/],
   ['something unknown', result('stalled'), false, /could not determine/],
   ['only the time', result('timed-out'), false, /rollback-on-timeout is not set/],

@@ -45,6 +45,7 @@ describe('a node was unavailable before', () => {
   const missing = see('agent-new33', 'a', {
     containerStatuses: [{ name: 'agent', state: { waiting: { reason: 'ErrImagePull', message: 'manifest unknown' } } }],
   });
+  const unready = see('agent-new44', 'a', { containerStatuses: [{ name: 'agent', state: { running: { startedAt: time(91_000) } } }] });
   const event = (reason: string, changes: Partial<PodEvent> = {}): PodEvent => ({
     uid: 'old',
     name: 'agent-old11',
@@ -52,7 +53,7 @@ describe('a node was unavailable before', () => {
     at: 80_000,
     warning: true,
     reason,
-    message: '',
+    message: 'Back-off restarting failed container',
     count: 3,
     ...changes,
   });
@@ -65,17 +66,20 @@ describe('a node was unavailable before', () => {
     ['but not by an event from after this pod was created', crashed, event('BackOff', { at: 95_000 }), false],
     ['but not by a pod of this version', crashed, event('BackOff', { uid: 'ours' }), false],
     ['if its last pod could not be scheduled either', pending, event('FailedScheduling', { host: '' }), true],
-    ['but not if the image is missing, which does not depend on the node', missing, event('Failed'), false],
+    ['if its last pod could not pull its image either', missing, event('Failed', { message: 'Error: ErrImagePull' }), true],
+    ['if its last pod was never ready either', unready, event('Unhealthy', { message: 'Readiness probe failed: 503', count: 20 }), true],
+    ['but not if it was not ready for a moment', unready, event('Unhealthy', { message: 'Readiness probe failed: 503', count: 3 }), false],
+    ['but not if it failed to start', missing, event('Failed', { message: 'Error: no such file' }), false],
   ])('%s', (_name, one, shown, was) => {
     expect([...brokenPredecessors([one], [shown], ({ uid }) => uid !== 'ours', 10)]).toEqual(was ? ['a'] : []);
   });
 
-  test('but not many nodes at once', () => {
+  test('but not half of the nodes or more', () => {
     const pods = ['a', 'b'].map((node) => ({ ...crashed, node }));
     const events = ['a', 'b'].map((host) => event('BackOff', { host, uid: host }));
-    expect(brokenPredecessors(pods, events, () => true, 10).size).toBe(0);
-    expect(brokenPredecessors(pods, events, () => true, 20).size).toBe(2);
-    expect([1, 19, 20, 300].map(mostExceptions)).toEqual([1, 1, 2, 30]);
+    expect(brokenPredecessors(pods, events, () => true, 4).size).toBe(0);
+    expect(brokenPredecessors(pods, events, () => true, 5).size).toBe(2);
+    expect([1, 2, 3, 10, 300].map(mostExceptions)).toEqual([0, 0, 1, 4, 149]);
   });
 
   test('of pods that the scheduler cannot place, each explains one node', () => {

@@ -206,6 +206,24 @@ describe('what the events of a pod add', () => {
     expect(seeAt(9, pod(pulling), waited)).toMatchObject({ since: undefined, trouble: { cause: 'starting' } });
   });
 
+  test.each<[string, PodEvent[], number]>([
+    ['an event shows that its image is being pulled', [mount, event('Pulling', 'Pulling image', false)], 9],
+    ['the last warning is older than the kubelet would be silent for', [{ ...mount, at: 5 }], 360_006],
+  ])('a pod no longer waits for a volume once %s, although its status does not show it', (_name, events, now) => {
+    const waited = withEvents(see([1, creating]), [mount], 5);
+    expect(withEvents(waited, events, now)).toMatchObject({ since: undefined, trouble: { cause: 'starting' } });
+    // Without any event, nothing is known.
+    expect(withEvents(waited, [], now)).toMatchObject({ since: 5, trouble: { cause: 'volume-mount' } });
+  });
+
+  test('the answer of a registry is remembered between two attempts', () => {
+    const answered = see(
+      [1, waiting('ErrImagePull', '503 Service Unavailable')],
+      [2, waiting('ImagePullBackOff', 'Back-off pulling image')],
+    );
+    expect(answered.trouble).toMatchObject({ reason: 'ImagePullBackOff', message: '503 Service Unavailable' });
+  });
+
   test('events are sorted, the oldest first, whichever time field they have', () => {
     const event = (message: string, more: Partial<Event>): Event => ({
       metadata: { name: message, namespace: 'logging', uid: message, resourceVersion: '1' },

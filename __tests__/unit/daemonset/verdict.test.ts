@@ -41,6 +41,7 @@ function snapshot(of: DaemonSet, changes: Partial<Snapshot> = {}, begunAt = 0): 
     progress: begin(counts, begunAt),
     pods: known,
     diagnosis: diagnosis(3),
+    podsProgressedAt: 0,
     graceMs: 0,
     nodesReadAt: Number.POSITIVE_INFINITY,
     eventsReadAt: Number.POSITIVE_INFINITY,
@@ -271,6 +272,12 @@ describe('what ends the wait while other nodes are on their way', () => {
       of(0, [node('volume-mount')]),
       30_000,
       { 'a-node': 'failed', 'a-rollback': 'waiting', 'all-nodes': 'failed' },
+    ],
+    [
+      'a volume on one node of many',
+      of(7, [node('volume-mount')]),
+      30_000,
+      { 'a-node': 'failed', 'a-rollback': 'failed', 'all-nodes': 'failed' },
     ],
     ['that, later', of(0, [node('volume-mount')]), 90_000, { 'a-node': 'failed', 'a-rollback': 'failed', 'all-nodes': 'failed' }],
   ])('%s', (_name, one, now, expected) => {

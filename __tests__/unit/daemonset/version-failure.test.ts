@@ -6,7 +6,7 @@ import { CAUSES, type Cause, type Trouble } from '../../../src/daemonset/trouble
 import { crashLoop, type Fault, faultOf } from '../../../src/daemonset/version-failure.ts';
 
 const MINUTE = 60_000;
-const patience = { grace: 30_000, tolerated: 0 };
+const patience = { grace: 30_000, tolerated: 0, certainty: 'for-rollback' } as const;
 
 let count = 0;
 function node(cause: Cause, changes: Partial<TroubledNode> & { crashes?: number; message?: string } = {}): TroubledNode {
@@ -21,8 +21,12 @@ function diagnosis(right: number, troubled: TroubledNode[], changes: Partial<Dia
   const crashing = troubled.filter(({ trouble }) => trouble.cause === 'crash-loop' && (trouble.crashes ?? 0) >= 2);
   return { right, updated: right + troubled.length, available: right, troubled, crashing, othersCrashedAt: undefined, ...changes };
 }
-const kindOf = (of: Diagnosis, now = 10 * MINUTE, changes: Partial<typeof patience> = {}, stalledForMs?: number): Fault['kind'] =>
-  faultOf(of, { ...patience, ...changes }, now, stalledForMs).kind;
+const kindOf = (
+  of: Diagnosis,
+  now = 10 * MINUTE,
+  changes: { grace?: number; tolerated?: number } = {},
+  stalledForMs?: number,
+): Fault['kind'] => faultOf(of, { ...patience, ...changes }, now, stalledForMs).kind;
 
 describe('a crash loop', () => {
   test.each<[string, Diagnosis, number, boolean]>([

@@ -70,7 +70,7 @@ describe('the summary', () => {
   test.each<[Outcome, string, string]>([
     ['rolled-back', ', rolled back', 'Runs now'],
     ['pending', ', rolled back', 'Restored'],
-    ['timed-out', ', rollback not complete', 'Restored'],
+    ['timed-out', ', rollback incomplete', 'Restored'],
   ])('of a gate says what failed and how its rollback ended: %s', (outcome, verdict, row) => {
     const gate: Result = { ...rolledBack, outcome: 'failed', reason: 'crash-loop' };
     const rollback = { decision: { rollBack: true, because: 'timed-out' }, result: { ...rolledBack, outcome }, gate } as const;

@@ -158,6 +158,8 @@ function whyNot(decision: Extract<RollbackDecision, { rollBack: false }>): strin
       const names = because.nodes.slice(0, MOST_NAMES).join(', ');
       return `only nodes are affected on which the pod before was unavailable too (${names}${because.nodes.length > MOST_NAMES ? ', …' : ''})`;
     }
+    case 'may-recover':
+      return 'the cause may go away by itself (a registry, a volume, capacity) and has not lasted for three times failure-grace and 90 s';
     case 'others-crash':
       return 'pods of other versions crash too, so something other than this version is the cause';
   }
