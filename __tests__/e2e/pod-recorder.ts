@@ -1,5 +1,5 @@
 import { Api } from '../../testbed/api.ts';
-import type { Any, Fleet } from './support.ts';
+import { type Any, type Fleet, printLine } from './support.ts';
 
 interface Seen {
   node: string;
@@ -12,6 +12,7 @@ export class PodRecorder {
   readonly #api: Api;
   /** By UID. */
   readonly #pods = new Map<string, Seen>();
+  #isStopped = false;
 
   private constructor(api: Api) {
     this.#api = api;
@@ -20,11 +21,21 @@ export class PodRecorder {
   static start({ testbed, namespace }: Fleet, tag: string): PodRecorder {
     const api = new Api(testbed.directory);
     const recorder = new PodRecorder(api);
-    void (async () => {
-      for await (const { object } of api.watch<Any>(`/api/v1/namespaces/${namespace}/pods?watch=true&timeoutSeconds=1800`))
-        if (object.spec?.containers[0].image.endsWith(`:${tag}`)) recorder.#see(object);
-    })().catch(() => {});
+    void recorder.#record(`/api/v1/namespaces/${namespace}/pods?watch=true&timeoutSeconds=1800`, tag);
     return recorder;
+  }
+
+  /** Watches until `stop`. A watch that fails begins anew: what was seen counts once. */
+  async #record(path: string, tag: string): Promise<void> {
+    while (!this.#isStopped) {
+      try {
+        for await (const { object } of this.#api.watch<Any>(path))
+          if (object.spec?.containers[0].image.endsWith(`:${tag}`)) this.#see(object);
+      } catch (error) {
+        if (!this.#isStopped) printLine(`The watch of the pods failed, and begins anew: ${(error as Error).message}`);
+      }
+      await new Promise((next) => setTimeout(next, 200));
+    }
   }
 
   #see({ metadata, spec, status }: Any): void {
@@ -49,6 +60,7 @@ export class PodRecorder {
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#api.close();
   }
 }
