@@ -52,7 +52,7 @@ const cases: Record<string, Case> = {
     podSpec: running({ livenessProbe: liveness }),
     outcome: 'failed',
     reason: 'probe-failed',
-    says: /the probe of container "agent" fails \(\d+ restarts\): Liveness probe failed/,
+    says: /the probe of container "agent" fails \(\d+ restarts?\): Liveness probe failed/,
     passes: true,
   },
   'crashes once, and then runs': { podSpec: podSpecOf('flaky'), outcome: 'complete', reason: 'complete', takes: [7, 30] },

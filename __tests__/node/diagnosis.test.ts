@@ -42,7 +42,7 @@ const config = (message: RegExp): Row =>
 const crash = (container: string, code: number, more = ''): Row =>
   failed(
     'crash-loop',
-    new RegExp(`1 pod crashes: ${container} exits after every start \\(exit code ${code}, [3-9] restarts\\)${more}`),
+    new RegExp(`1 pod crashes: ${container} exits after every start \\(exit code ${code}, [1-9] restarts?\\)${more}`),
     logs(/"(\w+)"/.exec(container)?.[1] ?? ''),
     code === 2 ? /assignment to entry in nil map/ : /cannot open the log directory/,
   );
@@ -51,7 +51,7 @@ const mount = (message: RegExp): Row =>
 const oom = (container: string): Row =>
   failed(
     'oom-killed',
-    new RegExp(`1 pod crashes: ${container} exceeds its memory limit \\(OOMKilled, exit code 137, [3-9] restarts\\)`),
+    new RegExp(`1 pod crashes: ${container} exceeds its memory limit \\(OOMKilled, exit code 137, [1-9] restarts?\\)`),
     logs(/"(\w+)"/.exec(container)?.[1] ?? ''),
     /reading backlog/,
   );
@@ -81,7 +81,7 @@ const storage = (message: RegExp, minReady: number): Row =>
 const restarted = (message: RegExp): Row =>
   failed(
     'probe-failed',
-    new RegExp(`1 pod is restarted repeatedly: the probe of container "agent" fails \\([3-9] restarts\\): ${message.source}`),
+    new RegExp(`1 pod is restarted repeatedly: the probe of container "agent" fails \\([1-9] restarts?\\): ${message.source}`),
     logs('agent'),
     /starting/,
   );
@@ -102,7 +102,7 @@ const rows: Record<string, Row> = {
   'evicted-volume': storage(/Usage of EmptyDir volume "data" exceeds the limit "1Mi"/, 100),
   'exit-0': failed(
     'crash-loop',
-    /1 pod has to be restarted: container "agent" completes after every start \(exit code 0, [3-9] restarts\), but must continue to run/,
+    /1 pod has to be restarted: container "agent" completes after every start \(exit code 0, [1-9] restarts?\), but must continue to run/,
     logs('agent'),
     /done/,
   ),

@@ -37,11 +37,11 @@ export async function withEvidence(groups: CauseGroup[], options: EvidenceOption
   return mostSignificantFirst(await Promise.all(groups.map(read))).map((group) => reportable(group, options.logLines > 0));
 }
 
-async function readAbout({ cause, example }: CauseGroup, options: EvidenceOptions): Promise<Partial<CauseGroup>> {
+async function readAbout({ example }: CauseGroup, options: EvidenceOptions): Promise<Partial<CauseGroup>> {
   const [events, log] = await Promise.all([eventsOf(example.pod, options), logOf(example, options)]);
   const pod = options.podNamed(example.pod);
   // Only the events show that a probe failed, and why.
-  const trouble = (pod?.trouble?.cause === cause && withEvents(pod, events, pod.seen).trouble) || example.trouble;
+  const trouble = (pod && withEvents({ ...pod, trouble: example.trouble }, events, pod.seen).trouble) || example.trouble;
   const warnings = events.filter(({ warning }) => warning).slice(-MOST_EVENTS);
   const evidence: Evidence = { events: warnings.map(({ reason, message }) => `${reason}: ${message}`), ...log };
   return { evidence, cause: trouble.cause, example: { ...example, trouble } };
