@@ -46,7 +46,7 @@ export function behaviorOf(tag: string, { name = 'agent', port = 8080 }: Behavio
   if (is('oom')) container.resources = { limits: { memory: '48Mi' } };
   if (is('config-error')) container.env.push({ name: 'CONFIG', valueFrom: { configMapKeyRef: { name: configMap, key: 'x' } } });
   if (is('unmounted')) mount('config', '/config', { configMap: { name: configMap } });
-  if (is('flaky')) mount(`${name}-state`, '/state', { emptyDir: {} });
+  if (is('flaky') || is('twice')) mount(`${name}-state`, '/state', { emptyDir: {} });
   return { container, volumes };
 }
 

@@ -9,6 +9,8 @@ const SHORTEST_MS = 10_000;
 const LONGEST_MS = 60_000;
 /** How long a kubelet may take to report that it has restarted a container. */
 const REPORTED_AFTER_MS = 1_000;
+/** A kubelet measures every 10 s what pods store, from measurements that can be as old (kubelet: eviction manager). */
+const STORAGE_CHECKED_MS = 30_000;
 /** A container that ran for longer before it crashed need not run for twice as long again. */
 const LONGEST_AFTER_CRASH_MS = 300_000;
 /** The same for a crash that was over when the wait began. */
@@ -16,13 +18,22 @@ const LONGEST_AFTER_EARLIER_CRASH_MS = 60_000;
 
 /**
  * How long the containers of a version must run without a crash. `auto` is 10 s; with a liveness probe, as long as that needs to fail and to
- * restart the container, at most 60 s.
+ * restart the container, at most 60 s; with a limit of local storage, 30 s.
  */
 export function stableForMs(stableFor: StableFor, template: PodTemplate): number {
   if (stableFor !== 'auto') return stableFor;
   const { spec } = template;
   const probes = [...containersOf(spec), ...containersOf(spec, 'initContainers')].map(({ raw }) => raw['livenessProbe']);
-  return Math.min(LONGEST_MS, Math.max(SHORTEST_MS, ...probes.filter(isObject).map((probe) => failsAfterMs(probe) + REPORTED_AFTER_MS)));
+  const shortest = limitsStorage(template) ? STORAGE_CHECKED_MS : SHORTEST_MS;
+  return Math.min(LONGEST_MS, Math.max(shortest, ...probes.filter(isObject).map((probe) => failsAfterMs(probe) + REPORTED_AFTER_MS)));
+}
+
+/** Whether a pod can be evicted for what its containers store, although there is room for it. */
+function limitsStorage({ spec }: PodTemplate): boolean {
+  return containersOf(spec).some(({ raw: { resources } }) => {
+    const limits = isObject(resources) ? resources['limits'] : undefined;
+    return isObject(limits) && limits['ephemeral-storage'] !== undefined;
+  });
 }
 
 /** How long a probe can fail until the kubelet acts on it; 0 without a probe. */

@@ -25,6 +25,8 @@ test.each<[StableFor, JsonObject, number]>([
   ['auto', { livenessProbe: { periodSeconds: 10, failureThreshold: 3, timeoutSeconds: 1 } }, 32],
   ['auto', { livenessProbe: { initialDelaySeconds: 5, periodSeconds: 5, failureThreshold: 3, timeoutSeconds: 1 } }, 22],
   ['auto', { livenessProbe: { initialDelaySeconds: 300, periodSeconds: 10, failureThreshold: 3 } }, 60],
+  ['auto', { resources: { limits: { memory: '1Gi' } } }, 10],
+  ['auto', { resources: { limits: { 'ephemeral-storage': '1Gi' } } }, 30],
   [0, { livenessProbe: { periodSeconds: 10, failureThreshold: 3 } }, 0],
   [120_000, {}, 120],
 ])('stable-for: %s with %j is %d s', (stableFor, container, seconds) => {

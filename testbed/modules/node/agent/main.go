@@ -29,7 +29,8 @@ var behaviors = map[string]func(args []string){
 	"slow":      func([]string) { serve(http.StatusOK, 5*time.Second); wait() },
 	"jitter":    jitter,
 	"unhealthy": func([]string) { serve(http.StatusInternalServerError, 0); warn(); wait() },
-	"flaky":     flaky, // Exits once for each pod, if /state is a volume of the pod.
+	"flaky":     flaky(1), // Exits once for each pod, if /state is a volume of the pod.
+	"twice":     flaky(2),
 	"deaf":      deaf,  // Ignores SIGTERM.
 	"init":      initialize,
 }
@@ -144,13 +145,16 @@ func jitter([]string) {
 	wait()
 }
 
-func flaky([]string) {
-	if _, err := os.Stat("/state/once"); err != nil {
-		_ = os.WriteFile("/state/once", nil, 0o644)
-		fail(1)
+func flaky(times int) func([]string) {
+	return func([]string) {
+		exits, _ := os.ReadDir("/state")
+		if len(exits) < times {
+			_ = os.WriteFile(fmt.Sprintf("/state/%d", len(exits)), nil, 0o644)
+			fail(1)
+		}
+		serve(http.StatusOK, 0)
+		wait()
 	}
-	serve(http.StatusOK, 0)
-	wait()
 }
 
 func deaf([]string) {
