@@ -91,6 +91,29 @@ describe('a broken version is rolled back:', () => {
     }),
   );
 
+  test.concurrent('before the third crash, if failure-grace is shorter than the delay of the kubelet', async () =>
+    withFleet(
+      async (fleet) => {
+        await fleet.rollOut('v1', fast);
+        const recorder = PodRecorder.start(fleet, 'v2-crash');
+        try {
+          await fleet.deploy('v2-crash', unprobed('v2-crash'));
+          let third = Number.NaN;
+          const running = fleet.start({ ...reverting, 'failure-grace': '4s', 'to-revision': '1' }, {}, (line) => {
+            if (line.includes('Rolling back, because')) third = recorder.crashed(3, 2);
+          });
+          expectStep(await running.done, {
+            code: 1,
+            outputs: { outcome: 'failed', reason: 'crash-loop', changed: 'true', available: '10' },
+          });
+          expect(third).toBe(Number.POSITIVE_INFINITY);
+        } finally {
+          recorder.stop();
+        }
+      },
+      await testbedOf(10),
+    ));
+
   test.concurrent.each(['100%', '50%', 1])(
     'pods that exceed their own limit of storage again and again, maxUnavailable %s',
     (maxUnavailable) =>
@@ -244,6 +267,34 @@ async function restart(fleet: Fleet, all: Any[], restartCount: number, at = Date
   ]);
 }
 
+/** The kubelet of the first node that has the version evicts each pod of it. */
+async function runOutOfDisk(fleet: Fleet, running: RunningStep, tag: string): Promise<void> {
+  const ended = followed(running);
+  const api = new Api(fleet.testbed.directory);
+  void running.done.then(() => api.close());
+  const evicted = new Set<string>();
+  const message = 'The node was low on resource: ephemeral-storage. Threshold quantity: 1Gi, available: 912Mi. ';
+  const patch = (what: string[], status: object): Promise<string> =>
+    fleet.kubectl(['patch', ...what, '--subresource=status', '--type=strategic', '-p', JSON.stringify({ status })]);
+  const isPressed = (status: string): object => ({ conditions: [{ type: 'DiskPressure', status, reason: 'by the test' }] });
+  let node: string | undefined;
+  try {
+    for await (const { object } of api.watch<Any>(`/api/v1/namespaces/${fleet.namespace}/pods?watch=true&timeoutSeconds=60`)) {
+      const { metadata, spec, status } = object;
+      if (!isOf(tag)(object) || !status.containerStatuses || evicted.has(metadata.name)) continue;
+      if (node === undefined) await patch(['node', spec.nodeName], isPressed('True'));
+      node ??= spec.nodeName;
+      if (spec.nodeName !== node) continue;
+      evicted.add(metadata.name);
+      await patch(['pod', metadata.name], { phase: 'Failed', reason: 'Evicted', message }).catch(() => {});
+    }
+  } catch (error) {
+    if (!ended()) throw error;
+  } finally {
+    if (node !== undefined) await patch(['node', node], isPressed('False'));
+  }
+}
+
 const falseAlarms: Record<string, FalseAlarm> = {
   'a registry that is away for twelve seconds': {
     deploy: 'v2-outage',
@@ -330,27 +381,8 @@ const falseAlarms: Record<string, FalseAlarm> = {
     deploy: 'v2-slow-pull',
     options: { maxUnavailable: 2 },
     inputs: { ...soon, 'progress-deadline': '5s' },
-    meanwhile: async (fleet, running) => {
-      const ended = followed(running);
-      const api = new Api(fleet.testbed.directory);
-      const evicted = new Set<string>();
-      const message = 'The node was low on resource: ephemeral-storage. Threshold quantity: 1Gi, available: 912Mi. ';
-      let node: string | undefined;
-      void running.done.then(() => api.close());
-      try {
-        for await (const { object } of api.watch<Any>(`/api/v1/namespaces/${fleet.namespace}/pods?watch=true&timeoutSeconds=60`)) {
-          const { metadata, spec, status } = object;
-          if (!isOf('v2-slow-pull')(object) || !status.containerStatuses || evicted.has(metadata.name)) continue;
-          node ??= spec.nodeName;
-          if (spec.nodeName !== node) continue;
-          evicted.add(metadata.name);
-          const patch = JSON.stringify({ status: { phase: 'Failed', reason: 'Evicted', message } });
-          await fleet.kubectl(['patch', 'pod', metadata.name, '--subresource=status', '--type=merge', '-p', patch]).catch(() => {});
-        }
-      } catch (error) {
-        if (!ended()) throw error;
-      }
-    },
+    meanwhile: (fleet, running) => runOutOfDisk(fleet, running, 'v2-slow-pull'),
+    isReal: true,
   },
   'old pods that need their 60 seconds to end': {
     before: (fleet) => fleet.rollOut('v1-deaf', { ...fast, podSpec: { terminationGracePeriodSeconds: 60 } }),
