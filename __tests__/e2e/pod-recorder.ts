@@ -1,5 +1,5 @@
 import { Api } from '../../testbed/api.ts';
-import { type Any, type Fleet, printLine } from './support.ts';
+import type { Any, Fleet } from './support.ts';
 
 interface Seen {
   node: string;
@@ -21,21 +21,19 @@ export class PodRecorder {
   static start({ testbed, namespace }: Fleet, tag: string): PodRecorder {
     const api = new Api(testbed.directory);
     const recorder = new PodRecorder(api);
-    void recorder.#record(`/api/v1/namespaces/${namespace}/pods?watch=true&timeoutSeconds=1800`, tag);
-    return recorder;
-  }
-
-  /** Watches until `stop`. A watch that fails begins anew: what was seen counts once. */
-  async #record(path: string, tag: string): Promise<void> {
-    while (!this.#isStopped) {
-      try {
-        for await (const { object } of this.#api.watch<Any>(path))
-          if (object.spec?.containers[0].image.endsWith(`:${tag}`)) this.#see(object);
-      } catch (error) {
-        if (!this.#isStopped) printLine(`The watch of the pods failed, and begins anew: ${(error as Error).message}`);
+    void (async () => {
+      // The server may end a watch.
+      while (!recorder.#isStopped) {
+        try {
+          for await (const { object } of api.watch<Any>(`/api/v1/namespaces/${namespace}/pods?watch=true&timeoutSeconds=1800`))
+            if (object.spec?.containers[0].image.endsWith(`:${tag}`)) recorder.#see(object);
+        } catch (error) {
+          if (!recorder.#isStopped) console.error(error);
+        }
+        await new Promise((next) => setTimeout(next, 100));
       }
-      await new Promise((next) => setTimeout(next, 200));
-    }
+    })();
+    return recorder;
   }
 
   #see({ metadata, spec, status }: Any): void {
