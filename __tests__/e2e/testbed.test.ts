@@ -368,6 +368,7 @@ describe('the tag of an image sets the behavior of its pods', () => {
       ['v1', 0],
       ['v1-flaky', 1],
       ['v1-twice', 2],
+      ['v1-slow-pull', 0],
       ['v1-slow', 0],
       ['v1-jitter', 0],
     ])('%s: completes', async (tag, restartCount) => {
