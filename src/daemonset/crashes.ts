@@ -44,6 +44,9 @@ export function crashesOf(
   earlier: ReadonlyMap<string, number>,
   { now, isClusterTime, begun }: Moment,
 ): Crashes | undefined {
+  // The containers of a pod that is being deleted, or was evicted, are ended by the kubelet.
+  const { metadata, status: { phase } = {} } = pod;
+  if (metadata.deletionTimestamp !== undefined || phase === 'Failed' || phase === 'Succeeded') return before;
   const all = lasting(pod).map((status) => ({ status, count: endsOf(status) - (earlier.get(status.name) ?? 0) }));
   const worst = all.reduce<(typeof all)[number] | undefined>((most, one) => (one.count > (most?.count ?? 0) ? one : most), undefined);
   const status = worst?.status ?? all.find((one) => endsOf(one.status) > 0)?.status;

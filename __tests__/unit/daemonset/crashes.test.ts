@@ -21,7 +21,7 @@ const runs = (restartCount: number, since: number, last?: { from: number; to: nu
 });
 
 type State = [seconds: number, status: ContainerStatus, kind?: 'container' | 'init'];
-function see(states: State[], createdAt = 0): SeenPod {
+function see(states: State[], createdAt = 0, more: { metadata?: object; phase?: string } = {}): SeenPod {
   let seen: SeenPod | undefined;
   for (const [seconds, status, kind = 'container'] of states) {
     const statuses: Pod['status'] =
@@ -31,7 +31,10 @@ function see(states: State[], createdAt = 0): SeenPod {
             containerStatuses: [status],
             ...(status.ready && { conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: at(seconds) }] }),
           };
-    const one = pod(statuses, { metadata: { creationTimestamp: at(createdAt) } });
+    const one = pod(
+      { ...statuses, ...(more.phase && { phase: more.phase }) },
+      { metadata: { creationTimestamp: at(createdAt), ...more.metadata } },
+    );
     seen = seePod(seen, watchedPod(one, { metadata: {}, spec: {} }), daemonSet(template('v2')), {
       now: seconds * 1_000,
       isClusterTime: true,
@@ -81,6 +84,8 @@ describe('crashes', () => {
     ],
     ['an init container that failed', see([[1, ended(1, 0, 1), 'init']]), 2],
     ['an init container that completed', see([[1, ended(1, 0, 1, 0), 'init']]), 0],
+    ['nothing in a pod that is being deleted', see([[1, ended(0, 0, 1)]], 0, { metadata: { deletionTimestamp: at(0) } }), 0],
+    ['nothing in a pod that was evicted', see([[1, ended(0, 0, 1)]], 0, { phase: 'Failed' }), 0],
     ['an exit with 0 of a container that must run', see([[1, ended(0, 0, 1, 0)]]), 1],
   ])('%s', (_name, { crashes }, expected) => {
     expect(crashes?.count ?? 0).toBe(expected);
