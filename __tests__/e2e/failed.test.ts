@@ -134,6 +134,32 @@ describe('a broken version is rolled back:', () => {
       expectStep(step, { code: 1, outputs: { outcome: 'failed', reason: 'storage-limit' } });
     }));
 
+  test.concurrent.each<[string, object]>([
+    ['any node', { nodeSelector: { place: 'nowhere' } }],
+    [
+      'two nodes',
+      {
+        affinity: {
+          nodeAffinity: {
+            requiredDuringSchedulingIgnoredDuringExecution: {
+              nodeSelectorTerms: [
+                { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'NotIn', values: ['node-3', 'node-4'] }] },
+              ],
+            },
+          },
+        },
+      },
+    ],
+  ])('one that no longer matches %s', (_title, podSpec) =>
+    withFleet(async (fleet) => {
+      await fleet.rollOut('v1', fast);
+      await fleet.deploy('v2', { ...fast, podSpec });
+      const step = await fleet.rollback({ ...reverting, 'to-revision': '1' });
+      expectStep(step, { code: 1, outputs: { outcome: 'failed', reason: 'no-nodes', changed: 'true', desired: '10', available: '10' } });
+      expect(await fleet.image()).toBe('v1');
+    }),
+  );
+
   test.concurrent('on nodes that were unavailable before for another reason', () =>
     withFleet(async (fleet) => {
       await breakNodes(fleet, (tag) => (tag === 'v1' ? 'hang' : 'missing'), 'node-1', 'node-2');

@@ -1,14 +1,15 @@
 /** Whether a rollout is complete, has failed or continues: the one place that decides, from a snapshot of the cluster. */
 
+import { announcedMs, startMs } from './announced-time.ts';
 import { mostExceptions } from './control-group.ts';
-import { type Diagnosis, nextVerdictAt, type Patience, stuckOf, type Tolerance, type TroubledNode, toleratedOf } from './diagnosis.ts';
+import { type Diagnosis, nextVerdictAt, type Patience, type Tolerance, type TroubledNode, toleratedOf } from './diagnosis.ts';
 import { isSuspicious, type Progress, suspiciousAt } from './progress.ts';
 import { rolloutOf } from './rollout.ts';
-import { delayMs, failsAfterMs, type StableFor, stableForMs } from './stability.ts';
-import { containersOf, sameButForRestart } from './template.ts';
+import { type StableFor, stableForMs } from './stability.ts';
+import { sameButForRestart } from './template.ts';
 import { type Cause, type Certainty, mayBeHopeless } from './trouble.ts';
 import type { Counts, DaemonSet, PodTemplate } from './types.ts';
-import { crashLoop, distinct, excusedUntil, type Fault, faultOf, nextFaultAt } from './version-failure.ts';
+import { type FailsFor, type Fault, failingNodes, faultOf, mayFail, nextFaultAt, settlingMs } from './version-failure.ts';
 
 /** How long to wait, and for how many nodes. Times in milliseconds. */
 export interface Limits {
@@ -18,11 +19,8 @@ export interface Limits {
   progressDeadline: number;
   /** Stop waiting once pods cannot start. */
   failFast: boolean;
-  /**
-   * What ends the wait while other nodes are still on their way: a node whose pod cannot start; what justifies a rollback, and nothing less;
-   * or only that the version runs on no node, because nothing follows that could be too late. By default a node.
-   */
-  failsFor?: 'a-node' | 'a-rollback' | 'all-nodes';
+  /** What ends the wait while other nodes are on their way. By default `a-node`. */
+  failsFor?: FailsFor;
   /** How long such a pod must be unable to start before it counts. */
   failureGrace: number;
   /** Nodes that may remain without an available pod. */
@@ -88,8 +86,6 @@ const LULL = 5_000;
 /** Nodes are not read again within this time before a verdict, and otherwise. Milliseconds. */
 const NODES_AGE = 5_000;
 const LONGEST_NODES_AGE = 60_000;
-/** The controller has replaced all pods that it may within this time, in milliseconds. */
-const SETTLED_MS = 1_000;
 /** How long a stalled rollout waits for the first list of its pods, in milliseconds. */
 const LONG_LOOK = 10_000;
 
@@ -137,7 +133,9 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
   const isQuiet = idle >= LULL || isOverdue;
   const patience = patienceOf(snapshot, limits);
   const failing =
-    limits.failFast && diagnosis ? failingNodes(diagnosis, limits, patience, { now, idle: Math.min(idle, now - podsProgressedAt) }) : [];
+    limits.failFast && diagnosis
+      ? failingNodes(diagnosis, limits.failsFor, patience, { now, idle: Math.min(idle, now - podsProgressedAt) })
+      : [];
   const hasFailed = failing.length > 0;
   const until = missing && 'until' in missing ? missing.until : undefined;
 
@@ -149,7 +147,7 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
     deadline + LONG_LOOK,
     deadline + progressDeadline,
   ].map((ms) => progressedAt + ms);
-  const settledAt = Math.max(progressedAt, podsProgressedAt) + Math.max(failureGrace, SETTLED_MS);
+  const settledAt = Math.max(progressedAt, podsProgressedAt) + settlingMs(failureGrace);
   const levels = (['for-report', 'for-rollback'] as const).map((certainty) => ({ ...patience, certainty }));
   const ofPods = diagnosis ? [...levels.map((level) => nextVerdictAt(diagnosis, level, now)), ...nextFaultAt(diagnosis, patience)] : [];
   const next = [...times, settledAt, ...ofPods, suspiciousAt(progress), eventsDueAt, until && Math.max(until, now + 1)];
@@ -202,54 +200,6 @@ export function faultIn(snapshot: Snapshot, limits: Limits, now: number, isStall
   return likely.kind === 'version' ? { kind: 'may-recover' } : likely;
 }
 
-/** The nodes because of which the rollout has failed; none if it has not. */
-function failingNodes(
-  diagnosis: Diagnosis,
-  { failsFor = 'a-node', failureGrace }: Limits,
-  patience: Patience,
-  { now, idle }: { now: number; idle: number },
-): TroubledNode[] {
-  const { troubled, updated, available } = diagnosis;
-  const { tolerated } = patience;
-  const stuck = stuckOf(diagnosis, patience, now);
-  const tooMany = (nodes: TroubledNode[]): TroubledNode[] => (nodes.length > tolerated ? nodes : []);
-  const loop = crashLoop(diagnosis, tolerated);
-  const mayChange = (one: TroubledNode): boolean =>
-    UNDERWAY.has(one.trouble.cause) || (mayBeHopeless(one.trouble) && !one.isNew && !stuck.includes(one));
-  const isSettled = idle >= Math.max(failureGrace, SETTLED_MS) && !troubled.some(mayChange);
-  switch (failsFor) {
-    case 'a-node': {
-      const decisive = tooMany(stuck.filter(({ wasBroken }) => !wasBroken));
-      if (loop.length > 0 || decisive.length > 0) return distinct([...loop, ...stuck]);
-      return isSettled ? tooMany(stuck) : [];
-    }
-    case 'a-rollback': {
-      const isVersion = (certainty: Certainty): boolean => faultOf(diagnosis, { ...patience, certainty }, now).kind === 'version';
-      if (isVersion('for-rollback')) return distinct([...loop, ...stuck]);
-      // What would be enough in a while is waited for.
-      return isSettled && excusedUntil(diagnosis, patience) <= now && !isVersion('for-report') ? tooMany(stuck) : [];
-    }
-    case 'all-nodes':
-      return isSettled || (available === 0 && stuck.length >= updated) ? tooMany(stuck) : [];
-  }
-}
-
-/** Causes of nodes that may still become right. */
-const UNDERWAY: ReadonlySet<Cause> = new Set<Cause>([
-  'starting',
-  'terminating',
-  'no-pod',
-  'min-ready-seconds',
-  'not-stable',
-  'not-ready',
-  'evicted',
-]);
-
-/** Whether pods of the version show what may end the wait. */
-function mayFail({ troubled, crashing }: Diagnosis): boolean {
-  return crashing.length > 0 || troubled.some(({ trouble, since }) => since !== undefined && mayBeHopeless(trouble));
-}
-
 /** Causes of a node or pod of its own. Other nodes the controller has not reached, or their pods are still starting. */
 function isTolerable({ trouble: { cause } }: TroubledNode, hasHadTime: boolean): boolean {
   return mayBeHopeless({ cause }) || cause === 'node-not-ready' || cause === 'evicted' || (cause === 'not-ready' && hasHadTime);
@@ -272,21 +222,6 @@ function countersOf(daemonSet: DaemonSet): Counts {
 /** How long the rollout may make no progress, in milliseconds: what the templates announce is added. */
 function deadlineOf(snapshot: Snapshot, { progressDeadline }: Limits): number {
   return progressDeadline > 0 ? progressDeadline + announcedMs(snapshot) : Number.POSITIVE_INFINITY;
-}
-
-/** The time without progress that is normal for one pod: the old one terminates, the new one starts and has been ready for long enough. */
-export function announcedMs({ daemonSet, template, graceMs }: Pick<Snapshot, 'daemonSet' | 'template' | 'graceMs'>): number {
-  return graceMs + startMs(template) + (daemonSet.spec.minReadySeconds ?? 0) * 1_000;
-}
-
-/** How long a pod may take to start, by its startup probes and the delay of its readiness probes. */
-function startMs({ spec }: PodTemplate): number {
-  const containers = [...containersOf(spec), ...containersOf(spec, 'initContainers')].map(({ raw }) => raw);
-  const longest = (times: number[]): number => Math.max(0, ...times);
-  return (
-    longest(containers.map(({ startupProbe }) => failsAfterMs(startupProbe))) +
-    longest(containers.map(({ readinessProbe }) => delayMs(readinessProbe)))
-  );
 }
 
 /** How many nodes have the version, and on how many it is available. Without the pods: at least so many. */

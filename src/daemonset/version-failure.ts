@@ -1,6 +1,6 @@
 /** What shows that a version is broken, and not a node, the environment or a moment: pure. Times in milliseconds, on the clock of the wait. */
 import { type Diagnosis, type Patience, stuckOf, type TroubledNode } from './diagnosis.ts';
-import { type Cause, isCrash, pullFailureOf } from './trouble.ts';
+import { type Cause, type Certainty, isCrash, mayBeHopeless, pullFailureOf } from './trouble.ts';
 
 /** Pods that crash on so many nodes are a crash loop of the version, although each has crashed only twice so far. */
 const MANY_NODES = 3;
@@ -9,6 +9,9 @@ const NODES_AGAIN = 2;
 const CRASHES_AGAIN = 3;
 /** The kubelet's first delay, and the start after it, are over. */
 const AFTER_BACK_OFF_MS = 20_000;
+
+/** The controller has replaced all pods that it may within this time, in milliseconds. */
+const SETTLED_MS = 1_000;
 
 /** Why a version fails, or why something else does. */
 export type Fault =
@@ -26,6 +29,12 @@ export type Fault =
   /** Something else, such as an old pod that does not terminate. */
   | { kind: 'other' };
 
+/**
+ * What ends a wait while other nodes are on their way: a node whose pod cannot start; what justifies a rollback, and nothing less; or only
+ * that the version runs on no node, because nothing follows that could be too late.
+ */
+export type FailsFor = 'a-node' | 'a-rollback' | 'all-nodes';
+
 /** Pods that crashed at least twice each, on three nodes or on all that were updated so far. Empty if that is not so. */
 export function crashLoop(diagnosis: Diagnosis, tolerated: number): TroubledNode[] {
   const crashing = diagnosis.crashing.filter(isDecisive);
@@ -33,11 +42,64 @@ export function crashLoop(diagnosis: Diagnosis, tolerated: number): TroubledNode
   return isWide && crashing.length > tolerated ? crashing : [];
 }
 
+/** How long nothing must have progressed before a verdict about few nodes, in milliseconds. */
+export function settlingMs(grace: number): number {
+  return Math.max(grace, SETTLED_MS);
+}
+
+/** The nodes because of which the rollout has failed; none if it has not. */
+export function failingNodes(
+  diagnosis: Diagnosis,
+  failsFor: FailsFor | undefined,
+  patience: Patience,
+  { now, idle }: { now: number; idle: number },
+): TroubledNode[] {
+  const { troubled, updated, available } = diagnosis;
+  const { grace, tolerated } = patience;
+  const stuck = stuckOf(diagnosis, patience, now);
+  const tooMany = (nodes: TroubledNode[]): TroubledNode[] => (nodes.length > tolerated ? nodes : []);
+  const loop = crashLoop(diagnosis, tolerated);
+  const mayChange = (one: TroubledNode): boolean =>
+    UNDERWAY.has(one.trouble.cause) || (mayBeHopeless(one.trouble) && !one.isNew && !stuck.includes(one));
+  const isSettled = idle >= settlingMs(grace) && !troubled.some(mayChange);
+  switch (failsFor) {
+    case undefined:
+    case 'a-node': {
+      const decisive = tooMany(stuck.filter(({ wasBroken }) => !wasBroken));
+      if (loop.length > 0 || decisive.length > 0) return distinct([...loop, ...stuck]);
+      return isSettled ? tooMany(stuck) : [];
+    }
+    case 'a-rollback': {
+      const isVersion = (certainty: Certainty): boolean => faultOf(diagnosis, { ...patience, certainty }, now).kind === 'version';
+      if (isVersion('for-rollback')) return distinct([...loop, ...stuck]);
+      // What would be enough in a while is waited for.
+      return isSettled && excusedUntil(diagnosis, patience) <= now && !isVersion('for-report') ? tooMany(stuck) : [];
+    }
+    case 'all-nodes':
+      return isSettled || (available === 0 && stuck.length >= updated) ? tooMany(stuck) : [];
+  }
+}
+
+/** Causes of nodes that may still become right. */
+const UNDERWAY: ReadonlySet<Cause> = new Set<Cause>([
+  'starting',
+  'terminating',
+  'no-pod',
+  'min-ready-seconds',
+  'not-stable',
+  'not-ready',
+  'evicted',
+]);
+
+/** Whether pods of the version show what may end the wait. */
+export function mayFail({ troubled, crashing }: Diagnosis): boolean {
+  return crashing.length > 0 || troubled.some(({ trouble, since }) => since !== undefined && mayBeHopeless(trouble));
+}
+
 /** Whether a crash loop has lasted for so long that it will not end by itself. */
 function hasLasted(crashing: readonly TroubledNode[], { grace }: Patience, now: number): boolean {
-  const again = crashing.filter(({ trouble }) => (trouble.crashes ?? 0) >= CRASHES_AGAIN);
-  const since = Math.max(...crashing.map(({ since = now }) => since));
-  return again.length >= Math.min(NODES_AGAIN, crashing.length) || now - since >= lastingMs(grace);
+  const lasting = crashing.filter(({ trouble, since = now }) => (trouble.crashes ?? 0) >= CRASHES_AGAIN || now - since >= lastingMs(grace));
+  return lasting.length >= Math.min(NODES_AGAIN, crashing.length);
 }
 
 function lastingMs(grace: number): number {

@@ -1,7 +1,8 @@
+import { announcedMs } from '../daemonset/announced-time.ts';
 import { leastTime, timeLeft } from '../daemonset/progress.ts';
 import { rolloutOf } from '../daemonset/rollout.ts';
 import { stableForMs } from '../daemonset/stability.ts';
-import { announcedMs, type Limits, type Missing, type Snapshot, type Verdict } from '../daemonset/verdict.ts';
+import type { Limits, Missing, Snapshot, Verdict } from '../daemonset/verdict.ts';
 import { formatDuration } from '../duration.ts';
 import { missingText } from '../report/messages/rollout.ts';
 import { HEARTBEAT, ProgressLog } from '../rollback/progress-log.ts';

@@ -1,11 +1,12 @@
 /** The verdict about a rollout: tables for each rule, and properties for what must never happen. */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { announcedMs } from '../../../src/daemonset/announced-time.ts';
 import type { Diagnosis, TroubledNode } from '../../../src/daemonset/diagnosis.ts';
 import { begin, record } from '../../../src/daemonset/progress.ts';
 import { CAUSES, type Cause } from '../../../src/daemonset/trouble.ts';
 import type { DaemonSet, JsonObject } from '../../../src/daemonset/types.ts';
-import { announcedMs, countsOf, type Limits, type PodKnowledge, type Snapshot, verdict } from '../../../src/daemonset/verdict.ts';
+import { countsOf, type Limits, type PodKnowledge, type Snapshot, verdict } from '../../../src/daemonset/verdict.ts';
 import { daemonSet, template } from '../builders.ts';
 
 const limits: Limits = {
