@@ -79,6 +79,16 @@ describe('the summary', () => {
     expect(text).toContain(`<tr><td>${row}</td><td><strong>4</strong> (was 2)</td>`);
   });
 
+  test.each<[string, Partial<Result>, string]>([
+    ['was written but not confirmed', { outcome: 'error', facts: { kind: 'write-unknown', why: '' } }, ', rollback not confirmed'],
+    ['was refused', { outcome: 'refused', changed: false }, ', not rolled back'],
+  ])('of a gate whose rollback %s says so', (_name, back, verdict) => {
+    const gate: Result = { ...rolledBack, outcome: 'failed', reason: 'crash-loop' };
+    const rollback = { decision: { rollBack: true, because: 'timed-out' }, result: { ...rolledBack, ...back }, gate } as const;
+    const text = summaryOf(report({ outcome: 'failed', reason: 'crash-loop', rollback }, { command: 'status' }));
+    expect(text).toMatch(new RegExp(`^## ❌ Pods cannot start${verdict}: DaemonSet `));
+  });
+
   test.each<[Outcome, string, Command?]>([
     ['recorded', '✅', 'guard'],
     ['absent', '🟡', 'guard'],

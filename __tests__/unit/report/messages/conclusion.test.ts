@@ -168,6 +168,16 @@ describe('a gate that rolls back', () => {
       { outcome: 'timed-out', reason: 'timeout', changed: true },
       /The rollback was written, but is not complete \(timed-out, timeout\)\. Revision 2 → 3, which restores revision 1\. /,
     ],
+    [
+      'left out nodes that were tolerated',
+      { notes: [{ kind: 'tolerated', causes: [] }] },
+      /It was rolled back\. Revision 2 → 3, which restores revision 1\. Not every node runs the version\. Tolerated, [^.]*\.$/,
+    ],
+    [
+      'may have been written',
+      { outcome: 'error', reason: 'unreachable', changed: true, facts: { kind: 'write-unknown', why: 'gone' } },
+      /\. It is not known whether the rollback was written \(gone\)\. To check: /,
+    ],
     ['was refused', { outcome: 'refused', reason: 'no-known-good' }, /It could not be rolled back \(refused, no-known-good\): /],
     ['was not tried', undefined, /Rolling back, because the version does not run on 2 nodes\.$/],
   ])('says what failed, then how the rollback ended: it %s', (_, back, expected) => {
