@@ -6,6 +6,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { type Behavior, behaviorOf, initBehaviorOf, podOf } from '../../testbed/manifest.ts';
 import { expectStep, Fleet, type ManifestOptions, printLine } from '../e2e/support.ts';
+import { pace } from './pace.ts';
 
 /** What a gate finds, by the behavior that the tag sets (testbed/README.md). */
 const REASONS = {
@@ -36,29 +37,6 @@ interface Broken {
   isMarked: boolean;
 }
 
-const pace = fc.oneof(
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      rollingUpdate: fc.constantFrom<object[]>(
-        { maxUnavailable: 1 },
-        { maxUnavailable: 3 },
-        { maxUnavailable: '20%' },
-        { maxUnavailable: '45%' },
-        { maxUnavailable: '100%' },
-      ),
-      minReadySeconds: fc.constantFrom(0, 3, 6),
-    }),
-  },
-  // Without minReadySeconds, for the reason in healthy.test.ts.
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      rollingUpdate: fc.constantFrom<object[]>({ maxUnavailable: 0, maxSurge: 2 }, { maxUnavailable: 0, maxSurge: '50%' }),
-      minReadySeconds: fc.constant(0),
-    }),
-  },
-);
 const broken: fc.Arbitrary<Broken> = fc
   .record({
     kind: fc.constantFrom(...(Object.keys(REASONS) as Kind[])),

@@ -9,6 +9,7 @@ import type { RunningStep } from '../../testbed/step.ts';
 import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
 import { type Any, eventually, expectStep, Fleet, type ManifestOptions, printLine } from '../e2e/support.ts';
 import { changePods } from '../e2e/webhook.ts';
+import { pace } from './pace.ts';
 
 /** The maximum in seconds until a container is ready, by the behavior that its tag sets (testbed/README.md). */
 const SECONDS = {
@@ -42,30 +43,6 @@ interface Rollout {
 }
 
 const course = fc.constantFrom(...(Object.keys(SECONDS) as Course[]));
-const pace = fc.oneof(
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      rollingUpdate: fc.constantFrom<object[]>(
-        { maxUnavailable: 1 },
-        { maxUnavailable: 3 },
-        { maxUnavailable: '20%' },
-        { maxUnavailable: '45%' },
-        { maxUnavailable: '100%' },
-      ),
-      minReadySeconds: fc.constantFrom(0, 3, 6),
-    }),
-  },
-  // With both maxSurge and minReadySeconds, the controller does not sync again when a new pod becomes available (v1.37: updatePod,
-  // updateDaemonSetStatus), so the rollout is not progressing until something else happens. That is not a false alarm.
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      rollingUpdate: fc.constantFrom<object[]>({ maxUnavailable: 0, maxSurge: 2 }, { maxUnavailable: 0, maxSurge: '50%' }),
-      minReadySeconds: fc.constant(0),
-    }),
-  },
-);
 const rollout: fc.Arbitrary<Rollout> = fc
   .record({
     command: fc.constantFrom('status', 'status', 'rollback'),
