@@ -515,6 +515,31 @@ describe('a version that is not broken is not rolled back:', () => {
   });
 });
 
+test.concurrent('a node that is not ready does not count, with and without the right to list nodes', async () => {
+  const testbed = await startTestbed({ nodes: 4 });
+  try {
+    const fleet = await Fleet.create({ testbed });
+    await fleet.rollOut('v1', fast);
+    await fleet.kubectl(['annotate', 'node', 'node-3', 'testbed/not-ready=true']);
+    await eventually(
+      'a node less',
+      () => fleet.daemonSet(),
+      ({ status }) => status.desiredNumberScheduled === 3 && status.numberAvailable === 3,
+    );
+    const withoutNodes = await fleet.kubeconfigOf([
+      ['apps', 'daemonsets', ['get', 'watch']],
+      ['apps', 'controllerrevisions', ['list']],
+      ['', 'pods', ['list', 'watch']],
+    ]);
+    for (const kubeconfig of [fleet.testbed.kubeconfig, withoutNodes]) {
+      const step = await fleet.rollback({ ...gate, kubeconfig, 'progress-deadline': '20s' });
+      expectStep(step, { code: 0, outputs: { outcome: 'complete', desired: '3', updated: '3', available: '3' } });
+    }
+  } finally {
+    await testbed.stop();
+  }
+});
+
 /** Last: nothing else of this file runs at that time. */
 describe('100 nodes whose pods are Ready for a second and then crash', () => {
   /** For the pods, the API server, and the end of the process. */

@@ -98,7 +98,7 @@ function tightInputs(one: Rollout): Record<string, string> {
   const { command, course, init, nodes } = one;
   const courses = init === 'none' ? [course] : [init, course];
   // The controller does not count a node that is not ready, and its pod is replaced later.
-  const more = nodes === 'stay' ? 0 : 2 * SLACK + NOT_READY / 1_000;
+  const more = nodes === 'stay' ? 0 : 2 * SLACK + (nodes === 'leave' ? COLLECTED : NOT_READY) / 1_000;
   const seconds = courses.reduce((sum, each) => sum + SECONDS[each], SLACK + more);
   // Only these can be mistaken for a permanent failure; the others need no grace period.
   const doubtful = courses.filter((each) => each === 'flaky-pull' || each === 'slow-pull' || crashesOf(one) > 1);
@@ -116,6 +116,8 @@ const ownTestbed = (): Promise<Testbed> => {
 afterAll(async () => (await started)?.stop());
 /** For how long a node is not ready, in milliseconds. */
 const NOT_READY = 3_000;
+/** A pod of a deleted node uses up maxSurge until it is deleted too, after at most this long (kube-controller-manager: PodGC). Milliseconds. */
+const COLLECTED = 80_000;
 
 /** Nodes are added one after the other, because each gets the next number. */
 let adding: Promise<unknown> = Promise.resolve();

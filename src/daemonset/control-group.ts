@@ -80,6 +80,11 @@ export function eventsLike({ cause }: Trouble): { reasons: readonly string[]; ab
   }
 }
 
+/** A pod of the version, and what is wrong with it. */
+export interface Failing extends Pick<SeenPod, 'node' | 'created'> {
+  trouble: Trouble;
+}
+
 /** At most so many nodes are exceptions, of those that should run the DaemonSet: fewer than half. */
 export function mostExceptions(desired: number): number {
   return Math.max(0, Math.ceil(desired / 2) - 1);
@@ -92,7 +97,7 @@ export function mostExceptions(desired: number): number {
  * @param isOther whether an event is about a pod of the DaemonSet that is not of the version.
  */
 export function brokenPredecessors(
-  pods: readonly SeenPod[],
+  pods: readonly Failing[],
   events: readonly PodEvent[],
   isOther: (event: PodEvent) => boolean,
   desired: number,
@@ -101,7 +106,6 @@ export function brokenPredecessors(
   // The events of the scheduler do not name a node, so each of its pods is an explanation for one node.
   const used = new Set<string>();
   const found = pods.filter(({ node, trouble, created }) => {
-    if (!trouble) return false;
     const { reasons, about, count: least = 1 } = eventsLike(trouble);
     const isLike = ({ reason, message, count, at }: PodEvent): boolean =>
       reasons.includes(reason) && about.test(message) && count >= least && at <= created + 1_000 && at >= created - RECENT_MS;

@@ -1,6 +1,7 @@
 import { type Crashes, crashesOf, endsBefore, isUnwell } from './crashes.ts';
 import { digestsOf } from './image-digests.ts';
 import { stringify } from './json.ts';
+import { isPlacedOn } from './placement.ts';
 import type { PodVersion } from './pod-version.ts';
 import { isOwned, type WatchedPod } from './pods.ts';
 import { type Moment, type Run, runsOf, stableAfterMs, stableAt, startOf } from './stability.ts';
@@ -16,7 +17,7 @@ import {
   troubleOf,
   troubleOfEnded,
 } from './trouble.ts';
-import type { Condition, DaemonSet, Event, Node, Pod } from './types.ts';
+import type { Condition, DaemonSet, Event, Node, Pod, PodTemplate } from './types.ts';
 
 /** What a diagnosis needs of a pod. Times in milliseconds since the epoch. */
 export interface SeenPod {
@@ -51,6 +52,8 @@ export interface SeenPod {
 /** What a diagnosis needs of a node. */
 export interface SeenNode {
   ready: boolean;
+  /** The template is placed on it. */
+  placed: boolean;
   /** What else may prevent pods on it: `cordoned`, `MemoryPressure`. */
   marks: string[];
   message: string;
@@ -226,12 +229,14 @@ function wasKilledByProbe({ container = '', exitCode }: Trouble, events: readonl
   return killed || exitCode === 0 || exitCode === 137 || exitCode === 143;
 }
 
-export function seeNode({ metadata, spec = {}, status = {} }: Node): SeenNode {
+export function seeNode(node: Node, template: PodTemplate): SeenNode {
+  const { metadata, spec = {}, status = {} } = node;
   const conditions = status.conditions ?? [];
   const ready = conditions.find(({ type }) => type === 'Ready');
   const pressures = conditions.filter(({ type, status: is }) => /Pressure$|^NetworkUnavailable$/.test(type) && is === 'True');
   return {
     ready: ready?.status === 'True',
+    placed: isPlacedOn(template, node),
     marks: [...(spec.unschedulable === true ? ['cordoned'] : []), ...pressures.map(({ type }) => type)],
     message: ready?.message ?? '',
     created: Date.parse(metadata.creationTimestamp ?? '') || 0,
@@ -273,6 +278,8 @@ export interface Situation {
   nodes: ReadonlyMap<string, SeenNode> | undefined;
   /** Since when, and why, pods are not created at all. */
   rejected: { message: string; since: number } | undefined;
+  /** Nodes whose pods do not count. */
+  surplus?: ReadonlySet<string>;
   /** Why pods are not deleted; empty if they are. */
   undeletable: string;
   desired: number;
@@ -286,6 +293,29 @@ export interface Situation {
   brokenBefore: ReadonlySet<string>;
   /** When a pod of another version last crashed. */
   othersCrashedAt: number | undefined;
+}
+
+/**
+ * The nodes whose pods the controller does not count, when its counters are complete and there are pods on more nodes than should have one:
+ * nodes that were deleted, that the template is not placed on any more, or that are not ready. If the nodes are not known, those with a pod
+ * that is not ready, but not because it crashes: all that count are available.
+ */
+export function surplusNodes(
+  pods: Iterable<SeenPod>,
+  nodes: ReadonlyMap<string, SeenNode> | undefined,
+  desired: number,
+): ReadonlySet<string> {
+  const byNode = Map.groupBy(pods, ({ node }) => node);
+  const excess = byNode.size - desired;
+  if (excess <= 0) return new Set();
+  const doubt = (name: string, there: readonly SeenPod[]): number => {
+    if (!nodes) return there.every(({ readySince, trouble }) => readySince === undefined && !(trouble && mayBeHopeless(trouble))) ? 1 : 0;
+    const node = nodes.get(name);
+    return node === undefined ? 3 : !node.placed ? 2 : !node.ready ? 1 : 0;
+  };
+  const doubted = [...byNode].map(([name, there]) => ({ name, doubt: doubt(name, there) })).filter((one) => one.doubt > 0);
+  const most = doubted.sort((a, b) => b.doubt - a.doubt).slice(0, excess);
+  return new Set(most.map(({ name }) => name));
 }
 
 /** A node that does not run the version that is waited for, or has no available pod of it. */
@@ -333,13 +363,14 @@ interface OnNode {
 }
 
 export function diagnose(situation: Situation, now: number): Diagnosis {
-  const { pods, ended, nodes, rejected, desired, stableFor, minReady, othersCrashedAt } = situation;
+  const { pods, ended, nodes, surplus, rejected, desired, stableFor, minReady, othersCrashedAt } = situation;
   const byNode = Map.groupBy(pods, ({ node }) => node);
   const troubled: TroubledNode[] = [];
   const crashing: TroubledNode[] = [];
   let [right, updated, available] = [0, 0, 0];
   let missing = desired;
   for (const [name, there] of byNode) {
+    if (surplus?.has(name)) continue;
     const node = nodes?.get(name);
     // The pod of a deleted node is deleted too, and the node no longer counts.
     if (nodes && !node && name !== '' && there.every(({ trouble }) => trouble?.cause !== 'unschedulable')) continue;

@@ -155,6 +155,7 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
   const needs: Need[] = [
     ...(isQuiet || missing || (limits.failsFor !== 'all-nodes' && isSuspicious(progress, daemonSet, now)) ? (['pods'] as const) : []),
     ...(diagnosis && mayFail(diagnosis) && now - nodesReadAt >= LONGEST_NODES_AGE ? (['nodes'] as const) : []),
+    ...(missing && diagnosis && areTooMany(diagnosis, desired) && now - nodesReadAt >= NODES_AGE ? (['nodes'] as const) : []),
     ...(isQuiet && eventsDueAt !== undefined && now >= eventsDueAt ? (['events'] as const) : []),
   ];
   const wait = (...more: Need[]): Verdict => ({ kind: 'waiting', needs: [...needs, ...more], missing, wakeAt });
@@ -180,6 +181,11 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
   const isRight = diagnosis !== undefined && diagnosis.troubled.length === 0;
   if (limits.failsFor === 'a-rollback' && diagnosis && !isRight && snapshot.eventsReadAt < progressedAt) return wait('events');
   return isRight && idle < deadline + progressDeadline ? wait() : { kind: 'stalled' };
+}
+
+/** Whether there are pods on more nodes than should have one, and it is not known which do not count. */
+function areTooMany({ right, troubled }: Diagnosis, desired: number): boolean {
+  return right + troubled.length > desired;
 }
 
 /** How long and how many pods may fail. */

@@ -1,5 +1,5 @@
 import { isFailure, type Watched } from '../cluster/cluster.ts';
-import { brokenNodes, brokenPredecessors, eventsLike, mostExceptions, othersCrashedAt } from '../daemonset/control-group.ts';
+import { brokenNodes, brokenPredecessors, eventsLike, type Failing, mostExceptions, othersCrashedAt } from '../daemonset/control-group.ts';
 import {
   type Diagnosis,
   diagnose,
@@ -11,6 +11,7 @@ import {
   type SeenPod,
   seeEvents,
   seeNode,
+  surplusNodes,
   VOLUME_WARNINGS,
 } from '../daemonset/diagnosis.ts';
 import { type SeenDigests, seenDigests } from '../daemonset/image-digests.ts';
@@ -229,7 +230,8 @@ export class PodWatcher {
       ...signs,
       brokenBefore: new Set([...brokenNodes(others), ...brokenPredecessors]),
       othersCrashedAt: othersCrashedAt(others),
-      nodes: isComplete ? undefined : nodes,
+      // If the counters are complete, no node is at fault.
+      ...(isComplete ? { nodes: undefined, surplus: this.#surplus(desired) } : { nodes }),
       pods: this.#pods.present,
       ended: this.#pods.ended,
       desired,
@@ -248,11 +250,21 @@ export class PodWatcher {
     return diagnosis;
   }
 
-  /** The pods of the version that cannot start or are not ready, if there are so few of them that their nodes may be at fault. */
-  #fewInTrouble(): SeenPod[] {
-    const pods = [...this.#pods.present].filter(
-      ({ wanted, trouble }) => wanted && trouble && (mayBeHopeless(trouble) || trouble.cause === 'not-ready'),
-    );
+  /** The nodes whose pods do not count although they exist. None before the nodes were read, unless that is not allowed. */
+  #surplus(desired: number): ReadonlySet<string> {
+    const { nodes } = this.#signs;
+    return nodes || this.reads.isDenied('nodes') ? surplusNodes(this.#pods.present, nodes, desired) : new Set();
+  }
+
+  /**
+   * The pods of the version that cannot start, crash or are not ready, with what is wrong with them: if there are so few that their nodes
+   * may be at fault.
+   */
+  #fewInTrouble(): Failing[] {
+    const pods = [...this.#pods.present].flatMap(({ wanted, trouble, crashes, ...pod }) => {
+      const problem = trouble ?? crashes?.trouble;
+      return wanted && problem && (mayBeHopeless(problem) || problem.cause === 'not-ready') ? [{ ...pod, trouble: problem }] : [];
+    });
     return pods.length <= mostExceptions(this.#desired) ? pods : [];
   }
 
@@ -283,7 +295,9 @@ export class PodWatcher {
 
   async #readNodes(signal: AbortSignal): Promise<void> {
     if (this.reads.isDenied('nodes')) return;
-    const seen = (await this.#world.cluster.listNodes(signal)).map((node) => [node.metadata.name, seeNode(node)] as const);
+    const seen = (await this.#world.cluster.listNodes(signal)).map(
+      (node) => [node.metadata.name, seeNode(node, this.#options.template)] as const,
+    );
     const { isClusterTime } = this.#options.moment();
     const before = this.#signs.nodes;
     // Without the cluster's time, a node is new if it was not there when the nodes were first read.
@@ -296,7 +310,7 @@ export class PodWatcher {
     const { troubled = [] } = diagnosis ?? {};
     const reason =
       troubled.some(({ trouble }) => ONLY_EVENTS_EXPLAIN.has(trouble.cause)) ||
-      this.#fewInTrouble().some(({ trouble }) => trouble && mayBeHopeless(trouble) && eventsLike(trouble).reasons.length > 0) ||
+      this.#fewInTrouble().some(({ trouble }) => mayBeHopeless(trouble) && eventsLike(trouble).reasons.length > 0) ||
       (troubled.length > 0 && troubled.every(({ trouble }) => trouble.cause === 'not-replaced'));
     if (!reason || this.reads.isDenied('events')) return undefined;
     return Math.max(0, this.#onOurClock(this.reads.readAt('events')) + this.#warningsAge);
@@ -319,33 +333,36 @@ export class PodWatcher {
     ]);
     const events = seeEvents(aboutPods.flat());
     this.#pods.explain(events, now);
-    this.#signs.brokenPredecessors = brokenPredecessors(
-      this.#fewInTrouble(),
-      events,
-      (event) => this.#pods.isAboutOther(event),
-      this.#desired,
-    );
+    const isOther = (event: PodEvent): boolean => this.#pods.isAboutOther(event);
+    const broken = brokenPredecessors(this.#fewInTrouble(), events, isOther, this.#desired);
+    this.#signs.brokenPredecessors = new Set([...this.#signs.brokenPredecessors, ...broken]);
     const ours = seeEvents(aboutDaemonSet);
     const last = (reason: string): PodEvent | undefined => ours.findLast((event) => event.reason === reason);
     const rejection = last('FailedCreate');
     this.#signs.rejected =
       rejection && this.#isPresent(rejection) ? { message: rejection.message, since: this.#signs.rejected?.since ?? now } : undefined;
-    this.#signs.undeletable = last('FailedDelete')?.message ?? '';
+    const deletion = last('FailedDelete');
+    this.#signs.undeletable = deletion && this.#isNewest(deletion) ? deletion.message : '';
   }
 
   /** Whether an event explains why nodes have no pod now: it is as new as that, and no pod was created since. */
   #isPresent({ at }: PodEvent): boolean {
     if (Number.isNaN(at) || !this.#options.moment().isClusterTime) return true;
-    const newest = Math.max(...[...this.#pods.present].map(({ created }) => created));
     const wasThereBefore = this.#gapSince !== undefined && this.#gapSince - this.#begun < SAME_TIME;
-    return at >= newest - SAME_TIME && (wasThereBefore || (this.#gapSince !== undefined && at >= this.#gapSince - SAME_TIME));
+    return this.#isNewest({ at }) && (wasThereBefore || (this.#gapSince !== undefined && at >= this.#gapSince - SAME_TIME));
+  }
+
+  /** Whether no pod was created after an event, which would show that the controller makes progress. */
+  #isNewest({ at }: Pick<PodEvent, 'at'>): boolean {
+    if (Number.isNaN(at) || !this.#options.moment().isClusterTime) return true;
+    return [...this.#pods.present].every(({ created }) => at >= created - SAME_TIME);
   }
 
   /** The reasons of the events about pods that may explain what is seen of them. */
   #reasonsToRead(): readonly string[] {
     const present = [...this.#pods.present].filter(({ wanted }) => wanted);
     const mayWait = present.some(({ prepared, trouble }) => !prepared && trouble !== undefined && WAITS.has(trouble.cause));
-    const predecessors = this.#fewInTrouble().flatMap(({ trouble }) => (trouble ? eventsLike(trouble).reasons : []));
+    const predecessors = this.#fewInTrouble().flatMap(({ trouble }) => eventsLike(trouble).reasons);
     const waiting = mayWait ? [...VOLUME_WARNINGS, NO_SANDBOX, ...PREPARED] : [];
     return [...new Set([...waiting, ...(this.#pods.ended.size > 0 ? [EVICTED] : []), ...predecessors])];
   }

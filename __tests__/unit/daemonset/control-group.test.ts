@@ -1,7 +1,14 @@
 /** The pods of other versions, which show what is not the fault of the new one. */
 import { describe, expect, test } from '@jest/globals';
-import { brokenNodes, brokenPredecessors, mostExceptions, type OtherPod, othersCrashedAt } from '../../../src/daemonset/control-group.ts';
-import { type PodEvent, type SeenPod, seePod } from '../../../src/daemonset/diagnosis.ts';
+import {
+  brokenNodes,
+  brokenPredecessors,
+  type Failing,
+  mostExceptions,
+  type OtherPod,
+  othersCrashedAt,
+} from '../../../src/daemonset/control-group.ts';
+import { type PodEvent, seePod } from '../../../src/daemonset/diagnosis.ts';
 import { watchedPod } from '../../../src/daemonset/pods.ts';
 import type { Pod } from '../../../src/daemonset/types.ts';
 import { daemonSet, pod, template } from '../builders.ts';
@@ -28,7 +35,7 @@ describe('a node was unavailable before', () => {
 
   const at = { now: 100_000, isClusterTime: true, begun: 90_000 };
   const time = (ms: number): string => new Date(ms).toISOString();
-  const see = (name: string, node: string, status: Pod['status']): SeenPod =>
+  const see = (name: string, node: string, status: Pod['status']): Failing =>
     ({
       ...seePod(
         undefined,
@@ -37,7 +44,7 @@ describe('a node was unavailable before', () => {
         at,
       ),
       wanted: true,
-    }) as SeenPod;
+    }) as unknown as Failing;
   const crashed = see('agent-new11', 'a', {
     containerStatuses: [{ name: 'agent', restartCount: 1, state: { terminated: { exitCode: 1, finishedAt: time(95_000) } } }],
   });
@@ -58,7 +65,7 @@ describe('a node was unavailable before', () => {
     ...changes,
   });
 
-  test.each<[string, SeenPod, PodEvent, boolean]>([
+  test.each<[string, Failing, PodEvent, boolean]>([
     ['if its last pod crashed as this one does', crashed, event('BackOff'), true],
     ['but not if that was on another node', crashed, event('BackOff', { host: 'b' }), false],
     ['but not if it had another problem', crashed, event('FailedMount'), false],

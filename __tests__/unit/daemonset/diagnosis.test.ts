@@ -12,6 +12,7 @@ import {
   seeNode,
   seePod,
   stuckOf,
+  surplusNodes,
   type TroubledNode,
   toleratedOf,
   withEvents,
@@ -60,7 +61,7 @@ function see(...states: [at: number, status: Pod['status'], changes?: Parameters
   return seen as SeenPod;
 }
 
-const node = (changes: Partial<SeenNode> = {}): SeenNode => ({ ready: true, marks: [], message: '', created: 0, ...changes });
+const node = (changes: Partial<SeenNode> = {}): SeenNode => ({ ready: true, placed: true, marks: [], message: '', created: 0, ...changes });
 
 function situation(pods: SeenPod[], changes: Partial<Situation> = {}): Situation {
   const ended = new Map<string, SeenPod>();
@@ -268,13 +269,41 @@ test('the readiness and the marks of a node come from its conditions and spec', 
     { type: 'MemoryPressure', status: 'False' },
     { type: 'NetworkUnavailable', status: 'True' },
   ];
-  expect(seeNode({ metadata, spec: { unschedulable: true }, status: { conditions } })).toEqual({
+  expect(seeNode({ metadata, spec: { unschedulable: true }, status: { conditions } }, bare)).toEqual({
     ready: false,
+    placed: true,
     marks: ['cordoned', 'DiskPressure', 'NetworkUnavailable'],
     message: 'Kubelet stopped posting node status.',
     created: 7_000,
   });
-  expect(seeNode({ metadata })).toMatchObject({ ready: false, marks: [] });
+  expect(seeNode({ metadata }, { spec: { nodeSelector: { place: 'nowhere' } } })).toMatchObject({ ready: false, placed: false, marks: [] });
+});
+
+describe('the pods of a node do not count although they exist', () => {
+  const on = (name: string, status: Pod['status'] = readyAt(0)): SeenPod => see([0, status, { name: `agent-${name}`, node: name }]);
+  const three = ['a', 'b', 'c'].map((name) => on(name));
+  const nodes = (changes: Record<string, Partial<SeenNode> | undefined>): Map<string, SeenNode> =>
+    new Map(['a', 'b', 'c', 'd'].flatMap((name) => (name in changes && !changes[name] ? [] : [[name, node(changes[name])] as const])));
+
+  test.each<[string, SeenPod[], Map<string, SeenNode> | undefined, string[]]>([
+    ['not if there are as many as there should be', three, nodes({ a: { ready: false } }), []],
+    ['if it was deleted', [...three, on('d')], nodes({ d: undefined }), ['d']],
+    ['if the template is not placed on it any more', [...three, on('d')], nodes({ d: { placed: false } }), ['d']],
+    ['if it is not ready', [...three, on('d', unready)], nodes({ d: { ready: false } }), ['d']],
+    ['if it was deleted, before one that is not ready', [...three, on('d')], nodes({ a: { ready: false }, d: undefined }), ['d']],
+    ['but not if nothing is wrong with any node', [...three, on('d', unready)], nodes({}), []],
+    ['if its pod is not ready, where nodes cannot be read', [...three, on('d', unready)], undefined, ['d']],
+    ['but not if its pod crashes', [...three, on('d', crashed(3))], undefined, []],
+  ])('%s', (_name, pods, known, expected) => {
+    expect([...surplusNodes(pods, known, 3)]).toEqual(expected);
+  });
+
+  test('and are left out of the diagnosis', () => {
+    const all = [...three, on('d', unready)];
+    const counted = { desired: 3, nodes: undefined };
+    expect(diagnose(situation(all, counted), 1).troubled).toHaveLength(1);
+    expect(diagnose(situation(all, { ...counted, surplus: new Set(['d']) }), 1)).toMatchObject({ right: 3, updated: 3, troubled: [] });
+  });
 });
 
 describe('a node', () => {

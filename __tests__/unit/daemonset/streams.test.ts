@@ -60,7 +60,7 @@ const EVENTS_AGE = 5_000;
 /** The diagnosis after each change and at each tick of the clock. */
 function replay(stream: Stream, grace: number, minReady = 0): Moment[] {
   const { begun, desired, daemonSet, changes } = stream;
-  const nodes = new Map(stream.nodes.map((node) => [node.metadata.name, seeNode(node)]));
+  const nodes = new Map(stream.nodes.map((node) => [node.metadata.name, seeNode(node, {})]));
   const pods = new SeenPods(daemonSet, { generation: generationOf(stream), hashes: hashesOf(stream) });
   const known = (now: number): Event[] =>
     stream.events.filter(({ metadata }) => Date.parse(metadata.creationTimestamp ?? '') + EVENTS_AGE <= now);
