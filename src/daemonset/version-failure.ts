@@ -7,8 +7,6 @@ const MANY_NODES = 3;
 /** A third crash on so many of them: also a start after the kubelet's delay has failed. */
 const NODES_AGAIN = 2;
 const CRASHES_AGAIN = 3;
-/** The kubelet's first delay, and the start after it, are over. */
-const AFTER_BACK_OFF_MS = 20_000;
 
 /** The controller has replaced all pods that it may within this time, in milliseconds. */
 const SETTLED_MS = 1_000;
@@ -98,12 +96,8 @@ export function mayFail({ troubled, crashing }: Diagnosis): boolean {
 
 /** Whether a crash loop has lasted for so long that it will not end by itself. */
 function hasLasted(crashing: readonly TroubledNode[], { grace }: Patience, now: number): boolean {
-  const lasting = crashing.filter(({ trouble, since = now }) => (trouble.crashes ?? 0) >= CRASHES_AGAIN || now - since >= lastingMs(grace));
+  const lasting = crashing.filter(({ trouble, since = now }) => (trouble.crashes ?? 0) >= CRASHES_AGAIN || now - since >= grace);
   return lasting.length >= Math.min(NODES_AGAIN, crashing.length);
-}
-
-function lastingMs(grace: number): number {
-  return Math.max(grace, AFTER_BACK_OFF_MS);
 }
 
 /** Until when crashes of other versions' pods, the control group, show that it is not the version. */
@@ -115,7 +109,7 @@ export function excusedUntil({ othersCrashedAt }: Diagnosis, { grace }: Patience
 export function nextFaultAt(diagnosis: Diagnosis, patience: Patience): number[] {
   const { crashing } = diagnosis;
   const excused = excusedUntil(diagnosis, patience);
-  return [...crashing.map(({ since = 0 }) => since + lastingMs(patience.grace)), excused];
+  return [...crashing.map(({ since = 0 }) => since + patience.grace), excused];
 }
 
 /**

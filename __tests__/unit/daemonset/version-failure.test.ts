@@ -50,7 +50,7 @@ describe('a rollback is justified', () => {
     diagnosis(50, [...some(third, 'crash-loop'), ...some(3 - third, 'crash-loop', { crashes: 2 })]);
 
   test.each<[string, Diagnosis, number, Fault['kind']]>([
-    ['not by two crashes of a whole batch', twice(), 19_999, 'other'],
+    ['not by two crashes of a whole batch', twice(), 29_999, 'other'],
     ['by two crashes once failure-grace has passed', twice(), 30_000, 'version'],
     ['not by a third crash on one of three nodes', again(1), 15_000, 'other'],
     ['by a third crash on two of them', again(2), 15_000, 'version'],
@@ -66,11 +66,6 @@ describe('a rollback is justified', () => {
     ],
   ])('%s', (_name, of, now, kind) => {
     expect(kindOf(of, now)).toBe(kind);
-  });
-
-  test('not by two crashes within 20 s, even with a shorter failure-grace', () => {
-    expect(kindOf(twice(), 19_999, { grace: 1_000 })).toBe('other');
-    expect(kindOf(twice(), 20_000, { grace: 1_000 })).toBe('version');
   });
 
   test.each<[string, Diagnosis, Fault['kind']]>([
