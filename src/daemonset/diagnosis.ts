@@ -448,7 +448,9 @@ function crashOn({ name, pods }: OnNode, situation: Situation, now: number): Tro
   if (situation.nodes?.get(name)?.ready === false) return undefined;
   const { count, firstAt } = crashes;
   const shown = trouble && isCrash(trouble) ? trouble : crashes.trouble;
-  return { ...aboutNode(name, pod, situation), trouble: { ...shown, crashes: count }, since: firstAt };
+  const run = runs?.find(({ container }) => container === crashes.trouble.container);
+  const problem: Trouble = { ...shown, crashes: count, ...(run && { runsSince: run.since }) };
+  return { ...aboutNode(name, pod, situation), trouble: problem, since: firstAt };
 }
 
 /** What is known of a node on which the version is available, but no pod of it has run for long enough. Undefined if one has. */

@@ -94,9 +94,11 @@ export function mayFail({ troubled, crashing }: Diagnosis): boolean {
   return crashing.length > 0 || troubled.some(({ trouble, since }) => since !== undefined && mayBeHopeless(trouble));
 }
 
-/** Whether a crash loop has lasted for so long that it will not end by itself. */
+/** Whether a crash loop has lasted for so long that it will not end by itself. A container that runs again may not crash a third time. */
 function hasLasted(crashing: readonly TroubledNode[], { grace }: Patience, now: number): boolean {
-  const lasting = crashing.filter(({ trouble, since = now }) => (trouble.crashes ?? 0) >= CRASHES_AGAIN || now - since >= grace);
+  const lasting = crashing.filter(
+    ({ trouble, since = now }) => (trouble.crashes ?? 0) >= CRASHES_AGAIN || (trouble.runsSince === undefined && now - since >= grace),
+  );
   return lasting.length >= Math.min(NODES_AGAIN, crashing.length);
 }
 

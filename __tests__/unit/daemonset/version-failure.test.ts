@@ -68,6 +68,11 @@ describe('a rollback is justified', () => {
     expect(kindOf(of, now)).toBe(kind);
   });
 
+  test('not by two crashes of containers that run again, although failure-grace has passed', () => {
+    const again = some(10, 'crash-loop', { crashes: 2 }).map((one) => ({ ...one, trouble: { ...one.trouble, runsSince: 25_000 } }));
+    expect(kindOf(diagnosis(0, again), 30_000)).toBe('other');
+  });
+
   test.each<[string, Diagnosis, Fault['kind']]>([
     ['by two of many nodes', diagnosis(5, some(2, 'image-pull')), 'version'],
     ['not by one of many', diagnosis(5, some(1, 'image-pull')), 'one-node'],
