@@ -1,6 +1,6 @@
 /** What the pods of other versions show during a rollout: they run on the same nodes, and the new version is not to blame for them. */
 import { NO_SANDBOX, type PodEvent, type SeenPod, VOLUME_WARNINGS } from './diagnosis.ts';
-import { isCrash, mayBeHopeless, type Trouble } from './trouble.ts';
+import { isCrash, MANY_CRASHES, mayBeHopeless, type Trouble } from './trouble.ts';
 
 /** What is kept of a pod of another version, also after it was replaced. */
 export interface OtherPod {
@@ -15,8 +15,7 @@ export interface OtherPod {
   crashedAt: number | undefined;
 }
 
-/** A pod that had crashed so often before the wait was in a crash loop, unless it has run for long since. */
-const MANY_CRASHES = 3;
+/** A pod that had crashed often before the wait was in a crash loop, unless it has run for this long since. Milliseconds. */
 const LONG_RUN_MS = 600_000;
 
 export function otherPod({ node, version, firstTrouble, endsBefore, crashes, runs, seen }: SeenPod): OtherPod {
@@ -41,10 +40,10 @@ export function othersCrashedAt(others: Iterable<OtherPod>): number | undefined 
   return times.length > 0 ? Math.max(...times) : undefined;
 }
 
-/** Those for which something holds, if it holds for fewer than half of them. */
+/** Those for which something holds, if they are exceptions. */
 function exceptions<T>(all: readonly T[], holds: (one: T) => boolean): T[] {
   const some = all.filter(holds);
-  return 2 * some.length < all.length ? some : [];
+  return some.length <= mostExceptions(all.length) ? some : [];
 }
 
 /** How long before a pod was created its predecessor must have shown the same problem, in milliseconds: the scheduler tries every five minutes. */
@@ -85,9 +84,9 @@ export interface Failing extends Pick<SeenPod, 'node' | 'created'> {
   trouble: Trouble;
 }
 
-/** At most so many nodes are exceptions, of those that should run the DaemonSet: fewer than half. */
-export function mostExceptions(desired: number): number {
-  return Math.max(0, Math.ceil(desired / 2) - 1);
+/** At most this many of all are exceptions: fewer than half. */
+export function mostExceptions(all: number): number {
+  return Math.max(0, Math.ceil(all / 2) - 1);
 }
 
 /**

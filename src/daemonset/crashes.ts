@@ -1,5 +1,5 @@
 /** How often the containers of a pod have crashed during a wait. Times in milliseconds, on the clock of the wait. */
-import { type Moment, type Run, stableAt } from './stability.ts';
+import { type Moment, type Run, stableAt, trustedTime } from './stability.ts';
 import { sidecarsOf } from './template.ts';
 import { crashOf, type Trouble } from './trouble.ts';
 import type { ContainerStatus, Pod } from './types.ts';
@@ -38,12 +38,7 @@ export function endsBefore(pod: Pod, { isClusterTime, begun }: Moment): Readonly
  *
  * @param earlier how often each container ended before the wait.
  */
-export function crashesOf(
-  pod: Pod,
-  before: Crashes | undefined,
-  earlier: ReadonlyMap<string, number>,
-  { now, isClusterTime, begun }: Moment,
-): Crashes | undefined {
+export function crashesOf(pod: Pod, before: Crashes | undefined, earlier: ReadonlyMap<string, number>, at: Moment): Crashes | undefined {
   // The containers of a pod that is being deleted, or was evicted, are ended by the kubelet.
   const { metadata, status: { phase } = {} } = pod;
   if (metadata.deletionTimestamp !== undefined || phase === 'Failed' || phase === 'Succeeded') return before;
@@ -53,12 +48,11 @@ export function crashesOf(
   const trouble = status && crashOf(status);
   const count = worst?.count ?? 0;
   if (!trouble || (before && before.count >= count)) return before;
-  const ended = Date.parse(status.state?.terminated?.finishedAt ?? status.lastState?.terminated?.finishedAt ?? '');
-  const created = Date.parse(pod.metadata.creationTimestamp ?? '');
-  const isTrusted = isClusterTime && ended >= created - 1_000 && ended <= now + 1_000;
-  const lastAt = isTrusted ? Math.min(ended, now) : now;
+  const { finishedAt = '' } = status.state?.terminated ?? status.lastState?.terminated ?? {};
+  const ended = trustedTime(finishedAt, Date.parse(metadata.creationTimestamp ?? ''), at);
   // A pod that is older than the wait has crashed in it only if that shows.
-  if (count === 0 && !(isTrusted && lastAt >= begun - OF_THIS_DEPLOY_MS)) return before;
+  if (count === 0 && !(ended !== undefined && ended >= at.begun - OF_THIS_DEPLOY_MS)) return before;
+  const lastAt = ended ?? at.now;
   return { count, firstAt: before?.firstAt ?? lastAt, lastAt, trouble };
 }
 

@@ -248,24 +248,20 @@ const COMBINED = /^\(combined from similar events\): /;
 
 /** The events, the oldest first. */
 export function seeEvents(events: Event[]): PodEvent[] {
-  const time = ({
-    series,
-    lastTimestamp,
-    eventTime,
-    metadata,
-  }: Pick<Event, 'series' | 'lastTimestamp' | 'eventTime' | 'metadata'>): string =>
+  const time = ({ series, lastTimestamp, eventTime, metadata }: Event): string =>
     series?.lastObservedTime ?? lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? '';
   return events
-    .toSorted((a, b) => time(a).localeCompare(time(b)))
-    .map(({ involvedObject, source, type, reason = '', message = '', count, ...event }) => ({
+    .map((event) => ({ ...event, time: time(event) }))
+    .sort((a, b) => a.time.localeCompare(b.time))
+    .map(({ involvedObject, source, type, reason = '', message = '', count, series, time }) => ({
       uid: involvedObject.uid ?? '',
       name: involvedObject.name ?? '',
       host: source?.host ?? '',
-      at: Date.parse(time(event)),
+      at: Date.parse(time),
       warning: type === 'Warning',
       reason,
       message: message.replace(COMBINED, '').trim(),
-      count: event.series?.count ?? count ?? 1,
+      count: series?.count ?? count ?? 1,
     }));
 }
 

@@ -66,7 +66,7 @@ export function peersAmong(pods: Iterable<PodVersion>, wanted: WantedVersion): P
 
 const keyOf = (path: string, value: string): string => `${path}=${value}`;
 
-/** The fields that decide where there is no other pod to compare with: containers, their images, commands and variables. */
+/** The fields to compare if no other pod shows what admission changed: containers, their images, commands and variables. */
 const ESSENTIAL = /^spec\.(containers|initContainers)\[[^\]]*\](\.(image|command|args|env(\[.*)?))?$/;
 
 function isEssential(path: string): boolean {

@@ -78,10 +78,9 @@ const STARTING_MS = 3_000;
  * Whether pods of the version may fail although the rollout continues: more nodes lack an available pod than the controller may cause, or
  * for longer than a pod takes to start.
  */
-export function isSuspicious({ lackingSince, hasFallen, samples }: Progress, { spec }: DaemonSet, now: number): boolean {
+export function isSuspicious({ lackingSince, hasFallen, samples }: Progress, daemonSet: DaemonSet, now: number): boolean {
   const { desired = 0, available = 0 } = samples.at(-1) ?? {};
-  const { maxSurge = 0, maxUnavailable = 1 } = spec.updateStrategy?.rollingUpdate ?? {};
-  const allowed = scaled(maxSurge, desired) > 0 ? 0 : Math.max(1, scaled(maxUnavailable, desired));
+  const allowed = surgeOf(daemonSet, desired) > 0 ? 0 : budgetOf(daemonSet, desired);
   return hasFallen || (lackingSince !== undefined && (now - lackingSince >= STARTING_MS || desired - available > allowed));
 }
 
@@ -108,10 +107,15 @@ export function timeLeft({ samples }: Progress): number | undefined {
 }
 
 /** How many nodes may be without an available pod at a time, or have a second one, during a rollout (`maxUnavailable`, `maxSurge`). */
-export function budgetOf({ spec }: DaemonSet, desired: number): number {
-  const { maxSurge, maxUnavailable = 1 } = spec.updateStrategy?.rollingUpdate ?? {};
-  const surge = scaled(maxSurge ?? 0, desired);
+export function budgetOf(daemonSet: DaemonSet, desired: number): number {
+  const { maxUnavailable = 1 } = daemonSet.spec.updateStrategy?.rollingUpdate ?? {};
+  const surge = surgeOf(daemonSet, desired);
   return Math.max(1, surge > 0 ? surge : scaled(maxUnavailable, desired));
+}
+
+/** How many nodes may have a second pod at a time. */
+function surgeOf({ spec }: DaemonSet, desired: number): number {
+  return scaled(spec.updateStrategy?.rollingUpdate?.maxSurge ?? 0, desired);
 }
 
 /** A number of nodes or a percentage of them, rounded up (DaemonSet controller: UnavailableCount, SurgeCount). */

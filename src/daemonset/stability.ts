@@ -116,10 +116,15 @@ export function runsOf(pod: Pod, before: { runs: readonly Run[] | undefined; see
   return runs;
 }
 
-/** A time in a pod, if it can be trusted; otherwise now. Its fraction of a second is cut off. */
-export function startOf(time: string, earliest: number, { now, isClusterTime }: Moment): number {
+/** A time in a pod, if it can be trusted; otherwise now. */
+export function startOf(time: string, earliest: number, at: Moment): number {
+  return trustedTime(time, earliest, at) ?? at.now;
+}
+
+/** A time in a pod if it can be trusted: it lies between two times that are known. Its fraction of a second is cut off. */
+export function trustedTime(time: string, earliest: number, { now, isClusterTime }: Moment): number | undefined {
   const parsed = Date.parse(time);
-  return isClusterTime && parsed >= earliest - 1_000 && parsed <= now + 1_000 ? Math.min(Math.max(parsed, earliest), now) : now;
+  return isClusterTime && parsed >= earliest - 1_000 && parsed <= now + 1_000 ? Math.min(Math.max(parsed, earliest), now) : undefined;
 }
 
 /** When a run has lasted long enough: `stableFor`, or after a crash twice as long as the run before, if that is longer. */

@@ -63,7 +63,7 @@ export interface Trouble {
 const HOPELESS: ReadonlySet<Cause> = new Set(INCURABLE);
 
 /** A crashing container counts from this many crashes during the wait on: two may be due to a dependency that starts at the same time. */
-const MANY_CRASHES = 3;
+export const MANY_CRASHES = 3;
 
 /** Waiting reasons of a kubelet (kubelet/images: types.go; kuberuntime). */
 const WAITING: ReadonlyMap<string, Cause> = new Map<string, Cause>(
@@ -221,7 +221,12 @@ type CauseAndMessage = Pick<Trouble, 'cause'> & Partial<Pick<Trouble, 'message'>
 
 /** How long a pod must have been unable to start for a cause, given the grace period of most causes. In milliseconds. */
 export function graceOf(trouble: CauseAndMessage, grace: number, certainty: Certainty = 'for-report'): number {
-  return mayBeCuredFromOutside(trouble, certainty) ? Math.max(3 * grace, 90_000) : grace;
+  return mayBeCuredFromOutside(trouble, certainty) ? recoveryMs(grace) : grace;
+}
+
+/** How long an environment gets to recover, given the grace period of most causes. In milliseconds. */
+export function recoveryMs(grace: number): number {
+  return Math.max(3 * grace, 90_000);
 }
 
 /**

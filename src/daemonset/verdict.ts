@@ -1,5 +1,4 @@
 /** Whether a rollout is complete, has failed or continues: the one place that decides, from a snapshot of the cluster. */
-
 import { announcedMs, startMs } from './announced-time.ts';
 import { mostExceptions } from './control-group.ts';
 import { type Diagnosis, nextVerdictAt, type Patience, type Tolerance, type TroubledNode, toleratedOf } from './diagnosis.ts';
@@ -77,8 +76,10 @@ export type Missing =
 export type Verdict =
   /** `isVerified`: the pods were checked, and not only the counters. */
   | { kind: 'complete'; isVerified: boolean; tolerated: TroubledNode[] }
-  | { kind: 'failed'; stuck: TroubledNode[] }
-  | { kind: 'stalled' | 'on-delete' | 'superseded' | 'recreated' }
+  /** `fault` is undefined if the pods are not known. */
+  | { kind: 'failed'; stuck: TroubledNode[]; fault: Fault | undefined }
+  | { kind: 'stalled'; fault: Fault | undefined }
+  | { kind: 'on-delete' | 'superseded' | 'recreated' }
   | { kind: 'waiting'; needs: Need[]; missing: Missing | undefined; wakeAt: number };
 
 /** Pods are watched, and warnings are read, once nothing has changed for this long. Milliseconds. */
@@ -134,7 +135,7 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
   const patience = patienceOf(snapshot, limits);
   const failing =
     limits.failFast && diagnosis
-      ? failingNodes(diagnosis, limits.failsFor, patience, { now, idle: Math.min(idle, now - podsProgressedAt) })
+      ? failingNodes(diagnosis, limits.failsFor ?? 'a-node', patience, { now, idle: Math.min(idle, now - podsProgressedAt) })
       : [];
   const hasFailed = failing.length > 0;
   const until = missing && 'until' in missing ? missing.until : undefined;
@@ -174,13 +175,13 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
     ? toleratedNodes(diagnosis, patience.tolerated, idle - failureGrace >= startMs(snapshot.template))
     : undefined;
   if (tolerated) return { kind: 'complete', isVerified: true, tolerated };
-  if (hasFailed) return { kind: 'failed', stuck: failing };
+  if (hasFailed) return { kind: 'failed', stuck: failing, fault: faultIn(snapshot, patience, now) };
   // Containers run, and only time is missing.
   if (!isOverdue || (until !== undefined && until > now)) return wait();
   // If all pods run the version, only the controller's counters are behind: it gets the same time again.
   const isRight = diagnosis !== undefined && diagnosis.troubled.length === 0;
   if (limits.failsFor === 'a-rollback' && diagnosis && !isRight && snapshot.eventsReadAt < progressedAt) return wait('events');
-  return isRight && idle < deadline + progressDeadline ? wait() : { kind: 'stalled' };
+  return isRight && idle < deadline + progressDeadline ? wait() : { kind: 'stalled', fault: faultIn(snapshot, patience, now, deadline) };
 }
 
 /** Whether there are pods on more nodes than should have one, and it is not known which do not count. */
@@ -195,11 +196,9 @@ function patienceOf({ daemonSet }: Pick<Snapshot, 'daemonSet'>, { failureGrace, 
 }
 
 /** Why the rollout does not succeed; undefined without the pods. */
-export function faultIn(snapshot: Snapshot, limits: Limits, now: number, isStalled: boolean): Fault | undefined {
-  const { diagnosis } = snapshot;
+function faultIn({ diagnosis }: Snapshot, patience: Patience, now: number, stalledForMs?: number): Fault | undefined {
   if (!diagnosis) return undefined;
-  const of = (certainty: Certainty): Fault =>
-    faultOf(diagnosis, { ...patienceOf(snapshot, limits), certainty }, now, isStalled ? deadlineOf(snapshot, limits) : undefined);
+  const of = (certainty: Certainty): Fault => faultOf(diagnosis, { ...patience, certainty }, now, stalledForMs);
   const sure = of('for-rollback');
   if (sure.kind === 'version') return sure;
   const likely = of('for-report');

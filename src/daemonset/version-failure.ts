@@ -1,12 +1,11 @@
 /** What shows that a version is broken, and not a node, the environment or a moment: pure. Times in milliseconds, on the clock of the wait. */
 import { type Diagnosis, type Patience, stuckOf, type TroubledNode } from './diagnosis.ts';
-import { type Cause, type Certainty, isCrash, mayBeHopeless, pullFailureOf } from './trouble.ts';
+import { type Cause, type Certainty, isCrash, MANY_CRASHES, mayBeHopeless, pullFailureOf, recoveryMs } from './trouble.ts';
 
 /** Pods that crash on so many nodes are a crash loop of the version, although each has crashed only twice so far. */
 const MANY_NODES = 3;
-/** A third crash on so many of them: also a start after the kubelet's delay has failed. */
+/** On so many of them, a start after the kubelet's delay must have failed too. */
 const NODES_AGAIN = 2;
-const CRASHES_AGAIN = 3;
 
 /** The controller has replaced all pods that it may within this time, in milliseconds. */
 const SETTLED_MS = 1_000;
@@ -48,7 +47,7 @@ export function settlingMs(grace: number): number {
 /** The nodes because of which the rollout has failed; none if it has not. */
 export function failingNodes(
   diagnosis: Diagnosis,
-  failsFor: FailsFor | undefined,
+  failsFor: FailsFor,
   patience: Patience,
   { now, idle }: { now: number; idle: number },
 ): TroubledNode[] {
@@ -61,7 +60,6 @@ export function failingNodes(
     UNDERWAY.has(one.trouble.cause) || (mayBeHopeless(one.trouble) && !one.isNew && !stuck.includes(one));
   const isSettled = idle >= settlingMs(grace) && !troubled.some(mayChange);
   switch (failsFor) {
-    case undefined:
     case 'a-node': {
       const decisive = tooMany(stuck.filter(({ wasBroken }) => !wasBroken));
       if (loop.length > 0 || decisive.length > 0) return distinct([...loop, ...stuck]);
@@ -94,20 +92,20 @@ export function mayFail({ troubled, crashing }: Diagnosis): boolean {
   return crashing.length > 0 || troubled.some(({ trouble, since }) => since !== undefined && mayBeHopeless(trouble));
 }
 
-/** Whether a crash loop has lasted for so long that it will not end by itself. A container that runs again may not crash a third time. */
+/** Whether the containers are unlikely to recover: they crashed a third time, or have been down since the grace period began. */
 function hasLasted(crashing: readonly TroubledNode[], { grace }: Patience, now: number): boolean {
   const lasting = crashing.filter(
-    ({ trouble, since = now }) => (trouble.crashes ?? 0) >= CRASHES_AGAIN || (trouble.runsSince === undefined && now - since >= grace),
+    ({ trouble, since = now }) => (trouble.crashes ?? 0) >= MANY_CRASHES || (trouble.runsSince === undefined && now - since >= grace),
   );
   return lasting.length >= Math.min(NODES_AGAIN, crashing.length);
 }
 
 /** Until when crashes of other versions' pods, the control group, show that it is not the version. */
 export function excusedUntil({ othersCrashedAt }: Diagnosis, { grace }: Patience): number {
-  return othersCrashedAt === undefined ? Number.NEGATIVE_INFINITY : othersCrashedAt + Math.max(3 * grace, 90_000);
+  return othersCrashedAt === undefined ? Number.NEGATIVE_INFINITY : othersCrashedAt + recoveryMs(grace);
 }
 
-/** When a crash loop may have lasted for long enough, or is no longer excused. */
+/** The times at which the grace period of a crash loop ends, and at which crashes of other versions no longer excuse it. */
 export function nextFaultAt(diagnosis: Diagnosis, patience: Patience): number[] {
   const { crashing } = diagnosis;
   const excused = excusedUntil(diagnosis, patience);

@@ -347,15 +347,19 @@ export class PodWatcher {
 
   /** Whether an event explains why nodes have no pod now: it is as new as that, and no pod was created since. */
   #isPresent({ at }: PodEvent): boolean {
-    if (Number.isNaN(at) || !this.#options.moment().isClusterTime) return true;
-    const wasThereBefore = this.#gapSince !== undefined && this.#gapSince - this.#begun < SAME_TIME;
-    return this.#isNewest({ at }) && (wasThereBefore || (this.#gapSince !== undefined && at >= this.#gapSince - SAME_TIME));
+    const since = this.#gapSince ?? Number.POSITIVE_INFINITY;
+    const wasThereBefore = since - this.#begun < SAME_TIME;
+    return this.#isNewest({ at }) && (wasThereBefore || !this.#isComparable(at) || at >= since - SAME_TIME);
   }
 
   /** Whether no pod was created after an event, which would show that the controller makes progress. */
   #isNewest({ at }: Pick<PodEvent, 'at'>): boolean {
-    if (Number.isNaN(at) || !this.#options.moment().isClusterTime) return true;
-    return [...this.#pods.present].every(({ created }) => at >= created - SAME_TIME);
+    return !this.#isComparable(at) || [...this.#pods.present].every(({ created }) => at >= created - SAME_TIME);
+  }
+
+  /** Whether a time of an event is known, and on the clock of the wait. */
+  #isComparable(at: number): boolean {
+    return !Number.isNaN(at) && this.#options.moment().isClusterTime;
   }
 
   /** The reasons of the events about pods that may explain what is seen of them. */

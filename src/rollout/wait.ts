@@ -6,7 +6,7 @@ import type { History, Revision } from '../daemonset/revision.ts';
 import { rolloutOf } from '../daemonset/rollout.ts';
 import type { Moment } from '../daemonset/stability.ts';
 import type { Counts, DaemonSet, PodTemplate } from '../daemonset/types.ts';
-import { countsOf, faultIn, type Limits, OF_OTHER_VERSION, type Snapshot, type Verdict, verdict } from '../daemonset/verdict.ts';
+import { countsOf, type Limits, OF_OTHER_VERSION, type Snapshot, type Verdict, verdict } from '../daemonset/verdict.ts';
 import { distinct, type Fault } from '../daemonset/version-failure.ts';
 import { HEARTBEAT } from '../rollback/progress-log.ts';
 import { afterwards, Interruption, type World } from '../rollback/world.ts';
@@ -158,15 +158,14 @@ async function conclude(world: World, all: Collected, look: (now: number) => Sna
   const isShort = kind === 'timeout' || limits.failsFor === 'a-rollback';
   const limit = afterwards(world, isShort ? LAST_LOOK : LONG_LOOK);
   if (kind === 'timeout' && version.isKnown) await pods.look(limit);
-  const { now } = all.moment();
-  const snapshot = look(now);
+  const snapshot = look(all.moment().now);
   const { daemonSet, diagnosis } = snapshot;
   const counts = countsOf(snapshot);
   const tolerated = end.kind === 'complete' ? end.tolerated : [];
   const isVerified = end.kind === 'complete' && end.isVerified;
   const everywhere = isVerified && tolerated.length === 0 && counts.desired > 0;
   const nodes = HAS_CAUSES.has(kind) && diagnosis ? nodesInTrouble(diagnosis, end) : tolerated;
-  const fault = kind === 'failed' || kind === 'stalled' ? faultIn(snapshot, limits, now, kind === 'stalled') : undefined;
+  const fault = 'fault' in end ? end.fault : undefined;
   const ofOtherVersion = (diagnosis?.troubled ?? []).filter(({ trouble, pod }) => pod !== '' && OF_OTHER_VERSION.has(trouble.cause));
   const isMisreported = rolloutOf(daemonSet).kind === 'complete' && HAS_CAUSES.has(kind) && ofOtherVersion.length > 0;
   return {
