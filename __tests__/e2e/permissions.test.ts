@@ -8,6 +8,8 @@ import type { Step } from '../../testbed/step.ts';
 import { type Any, execute, expectStep, Fleet, type ManifestOptions } from './support.ts';
 
 const fast: ManifestOptions = { maxUnavailable: '100%' };
+/** So long that the replaced pods are too young when the rollout is complete, and are watched. */
+const watched = { 'stable-for': '5s' };
 const crash = { 'failure-grace': '4s', 'progress-deadline': '60s', 'log-lines': '5' };
 /** Without the right to list pods, the step can only wait. */
 const blind = { 'list pods': { 'progress-deadline': '12s', 'stable-for': 'auto' } };
@@ -51,6 +53,7 @@ const commands: Record<string, Command> = {
       await fleet.getStuck('v2-missing');
     },
     run: (fleet, inputs) => fleet.rollback(inputs),
+    inputs: watched,
     inputsWithout: counters,
     ends: 'rolled-back',
     without: {
@@ -138,7 +141,7 @@ const commands: Record<string, Command> = {
   "guard's post step": {
     prepare: async (fleet) => {
       await fleet.rollOut('v1', fast);
-      guarded.set(fleet, await fleet.rollback({ command: 'guard' }));
+      guarded.set(fleet, await fleet.rollback({ command: 'guard', ...watched }));
       await fleet.getStuck('v2-missing');
     },
     run: (fleet, inputs) => fleet.post(guarded.get(fleet)?.state ?? {}, inputs).done,
