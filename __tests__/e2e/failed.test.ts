@@ -535,6 +535,14 @@ test.concurrent('a node that is not ready does not count, with and without the r
       const step = await fleet.rollback({ ...gate, kubeconfig, 'progress-deadline': '20s' });
       expectStep(step, { code: 0, outputs: { outcome: 'complete', desired: '3', updated: '3', available: '3' } });
     }
+    // It uses up no tolerance either.
+    await breakNodes(fleet, () => 'missing', 'node-1');
+    const [first] = (await pods(fleet)).filter(({ spec }) => spec.nodeName === 'node-1');
+    await fleet.kubectl(['delete', 'pod', first.metadata.name]);
+    await available(fleet, 2);
+    const step = await fleet.rollback({ ...gate, ...soon, 'tolerate-unavailable': '1', 'progress-deadline': '20s' });
+    expectStep(step, { code: 0, outputs: { outcome: 'complete', desired: '3', updated: '3', available: '2' } });
+    await fleet.remove();
   } finally {
     await testbed.stop();
   }

@@ -292,9 +292,9 @@ export interface Situation {
 }
 
 /**
- * The nodes whose pods the controller does not count, when its counters are complete and there are pods on more nodes than should have one:
- * nodes that were deleted, that the template is not placed on any more, or that are not ready. If the nodes are not known, those with a pod
- * that is not ready, but not because it crashes: all that count are available.
+ * The nodes whose pods the controller does not count, when there are pods on more nodes than should have one: nodes that were deleted, that the
+ * template is not placed on any more, or that are not ready. If the nodes are not known, and the counters are complete, those with a pod that
+ * is not ready, but not because it crashes: all that count are available.
  */
 export function surplusNodes(
   pods: Iterable<SeenPod>,

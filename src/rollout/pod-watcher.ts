@@ -231,7 +231,8 @@ export class PodWatcher {
       brokenBefore: new Set([...brokenNodes(others), ...brokenPredecessors]),
       othersCrashedAt: othersCrashedAt(others),
       // If the counters are complete, no node is at fault.
-      ...(isComplete ? { nodes: undefined, surplus: this.#surplus(desired) } : { nodes }),
+      nodes: isComplete ? undefined : nodes,
+      surplus: this.#surplus(desired, isComplete),
       pods: this.#pods.present,
       ended: this.#pods.ended,
       desired,
@@ -250,10 +251,14 @@ export class PodWatcher {
     return diagnosis;
   }
 
-  /** The nodes whose pods do not count although they exist. None before the nodes were read, unless that is not allowed. */
-  #surplus(desired: number): ReadonlySet<string> {
+  /**
+   * The nodes whose pods do not count although they exist. None before the nodes were read; if that is not allowed, complete counters show
+   * that the nodes that count are available.
+   */
+  #surplus(desired: number, isComplete: boolean): ReadonlySet<string> {
     const { nodes } = this.#signs;
-    return nodes || this.reads.isDenied('nodes') ? surplusNodes(this.#pods.present, nodes, desired) : new Set();
+    const isShown = nodes !== undefined || (isComplete && this.reads.isDenied('nodes'));
+    return isShown ? surplusNodes(this.#pods.present, nodes, desired) : new Set();
   }
 
   /**
