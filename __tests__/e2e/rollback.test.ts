@@ -246,7 +246,7 @@ describe('the wait', () => {
       () => fleet.daemonSet(),
       ({ status }) => status.updatedNumberScheduled === 10 && status.numberAvailable === 10,
     );
-    const step = await fleet.rollback({ 'to-revision': '2' });
+    const step = await fleet.rollback({ 'to-revision': '2' }, { GITHUB_RUN_ID: '2' });
     expectStep(step, { code: 0, outputs: { outcome: 'pending', reason: 'on-delete', updated: '0' } });
   });
 
@@ -288,7 +288,7 @@ describe('the wait', () => {
       outputs: { outcome: 'superseded', reason: 'template-changed', changed: 'true' },
     });
 
-    const deleted = fleet.start({ 'to-revision': '4' });
+    const deleted = fleet.start({ 'to-revision': '4' }, { GITHUB_RUN_ID: '2' });
     await eventually('the wait', deleted.log, (log) => log.includes('new pods have been updated'));
     await fleet.kubectl(['delete', 'daemonset/agent']);
     expectStep(await deleted.done, { code: 1, outputs: { outcome: 'deleted', changed: 'true' } });

@@ -1,6 +1,8 @@
-import { GOOD } from '../../src/daemonset/mark.ts';
+import { GOOD } from '../../src/daemonset/good-mark.ts';
+import { TEMPLATE_GENERATION } from '../../src/daemonset/pods.ts';
 import type { Conclusion, Facts, Result } from '../../src/daemonset/result.ts';
-import type { History } from '../../src/daemonset/revision.ts';
+import { type History, historyOf, type Revision } from '../../src/daemonset/revision.ts';
+import { type RollbackRecord, type Run, recordFor } from '../../src/daemonset/rollback-record.ts';
 import type { ControllerRevision, DaemonSet, JsonObject, ObjectMeta, Pod, PodTemplate } from '../../src/daemonset/types.ts';
 
 export function template(image: string, more: JsonObject = {}): PodTemplate {
@@ -9,7 +11,7 @@ export function template(image: string, more: JsonObject = {}): PodTemplate {
 
 export function daemonSet(
   current: PodTemplate,
-  changes: { status?: DaemonSet['status']; annotations?: Record<string, string>; type?: string } = {},
+  changes: { status?: DaemonSet['status']; annotations?: Record<string, string>; type?: string; templateGeneration?: number } = {},
 ): DaemonSet {
   return {
     metadata: {
@@ -18,7 +20,10 @@ export function daemonSet(
       uid: 'uid-1',
       resourceVersion: '10',
       generation: 3,
-      annotations: changes.annotations ?? {},
+      annotations: {
+        ...(changes.templateGeneration !== undefined && { [TEMPLATE_GENERATION]: String(changes.templateGeneration) }),
+        ...changes.annotations,
+      },
     },
     spec: { selector: { matchLabels: { app: 'agent' } }, template: current, updateStrategy: { type: changes.type ?? 'RollingUpdate' } },
     status: { observedGeneration: 3, desiredNumberScheduled: 3, updatedNumberScheduled: 3, numberAvailable: 3, ...changes.status },
@@ -28,7 +33,7 @@ export function daemonSet(
 export function controllerRevision(
   revision: number,
   stored: PodTemplate,
-  changes: { name?: string; uid?: string; cause?: string; good?: string } = {},
+  changes: { name?: string; hash?: string; uid?: string; cause?: string; good?: string } = {},
 ): ControllerRevision {
   const name = changes.name ?? `agent-${revision}`;
   return {
@@ -37,7 +42,7 @@ export function controllerRevision(
       namespace: 'logging',
       uid: `uid-${name}`,
       resourceVersion: '1',
-      labels: { 'controller-revision-hash': name.replace('agent-', 'hash') },
+      labels: { 'controller-revision-hash': changes.hash ?? name.replace('agent-', 'hash') },
       annotations: {
         ...(changes.cause !== undefined && { 'kubernetes.io/change-cause': changes.cause }),
         ...(changes.good !== undefined && { [GOOD]: changes.good }),
@@ -47,6 +52,14 @@ export function controllerRevision(
     revision,
     data: { spec: { template: { $patch: 'replace', ...stored } } },
   };
+}
+
+/** The record of a rollback of `daemonSet()` from revision 3 to revision 2, when the template had been changed seven times. */
+export function recordedAt({ restored, left, run }: { restored: PodTemplate; left: PodTemplate; run?: Run }): RollbackRecord {
+  const of = daemonSet(left, { templateGeneration: 7 });
+  const past = historyOf(of, [controllerRevision(2, restored), controllerRevision(3, left)]);
+  const [from, target] = past.revisions as [Revision, Revision];
+  return recordFor(of, past, { from, target }, { by: 'rollback', run, time: new Date(0) });
 }
 
 /** A pod of `daemonSet()`, of its generation 3 unless another is given. */

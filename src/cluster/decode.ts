@@ -92,6 +92,7 @@ const daemonSet = object({
       }),
     ),
     minReadySeconds: v.optional(count),
+    revisionHistoryLimit: v.optional(count),
   }),
   status: object({
     observedGeneration: v.optional(count),

@@ -12,7 +12,7 @@ import { settle } from '../rollback/settle.ts';
 import type { World } from '../rollback/world.ts';
 import { requireStableFor } from '../rollout/stable-for.ts';
 
-export interface GuardRequest extends Omit<Order, 'choose' | 'otherwise'>, GuardTerms {
+export interface GuardRequest extends Omit<Order, 'choose' | 'otherwise' | 'by'>, GuardTerms {
   command: 'guard';
   daemonSets: AskedDaemonSets;
   /** Also restore if the job was cancelled. */
@@ -96,6 +96,7 @@ async function restoreOne(request: GuardRequest, recorded: Recorded, job: Job): 
   if (recorded.kind === 'absent') return lookForNew(job);
   const order: Order = {
     ...request,
+    by: 'guard',
     choose: (daemonSet, history) => returnTo(daemonSet, history, recorded, request),
     otherwise: (at) => ({ kind: 'unchanged', at }),
   };

@@ -1,13 +1,16 @@
-import { type AskedRevision, isCalled, type NamedRevision } from '../daemonset/asked-revision.ts';
+import type { AskedRevision, NamedRevision } from '../daemonset/asked-revision.ts';
 import { shouldRollBack } from '../daemonset/auto-rollback.ts';
 import { toleratedOf } from '../daemonset/diagnosis.ts';
 import type { Outcome } from '../daemonset/outcome.ts';
-import { type Conclusion, type Result, refuse } from '../daemonset/result.ts';
+import { unexpected } from '../daemonset/plan.ts';
+import { type Conclusion, type Note, type Result, refuse } from '../daemonset/result.ts';
 import { twinsOf } from '../daemonset/revision.ts';
-import { rolloutOf } from '../daemonset/rollout.ts';
+import { isOurs, standingRecord } from '../daemonset/rollback-record.ts';
+import { keepsNoHistory, rolloutOf } from '../daemonset/rollout.ts';
 import type { AskedDaemonSets, DaemonSet } from '../daemonset/types.ts';
 import type { Limits } from '../daemonset/verdict.ts';
 import { messageOf } from '../report/messages/conclusion.ts';
+import { noteText } from '../report/messages/notes.ts';
 import { revisionText } from '../report/messages/revisions.ts';
 import { decisionText, noNodeMatchesText } from '../report/messages/rollout.ts';
 import { conclusionOf, notObserved } from '../rollback/conclude.ts';
@@ -64,7 +67,18 @@ async function gateAndRollBack(request: StatusRequest, job: Job, renew: () => Te
   const { toRevision, changeCause } = rollback;
   // Only the version that failed is left: a newer change takes precedence.
   const expectedRevision: NamedRevision = { kind: 'name', name: result.old.name };
-  const order = orderFor({ toRevision, expectedRevision, changeCause, wait: true, dryRun: false, showValues, limits });
+  const isDeployedByRun = request.expectedRevision !== undefined;
+  const order = orderFor({
+    by: 'gate',
+    toRevision,
+    expectedRevision,
+    isDeployedByRun,
+    changeCause,
+    wait: true,
+    dryRun: false,
+    showValues,
+    limits,
+  });
   const next: Job = {
     found: { name: result.daemonSet },
     known: { daemonSet: result.daemonSet, changed: false, notes: [] },
@@ -105,8 +119,20 @@ async function gate({ expectedRevision, wait, limits, rollback }: StatusRequest,
     known.controllerRevision = current.name;
     world.log.info(`Waiting for ${revisionText(current)}: ${current.images.join(', ')}`);
   }
-  if (expectedRevision && !(current && isCalled(current, expectedRevision))) {
-    return refuse('unexpected-revision', { kind: 'unexpected-revision', expected: expectedRevision, current });
+  if (expectedRevision) {
+    const mismatch = history && unexpected(history, expectedRevision);
+    if (mismatch) return mismatch.refusal;
+  }
+  const record = standingRecord(daemonSet, history);
+  if (record && record.by !== 'rollback' && isOurs(record, world.run) && !expectedRevision) {
+    known.changed = true;
+    const { time, by, left } = record;
+    return refuse('already-rolled-back', { kind: 'rolled-back-by-run', time, by, left, current });
+  }
+  if (rollback && keepsNoHistory(daemonSet)) {
+    const note: Note = { kind: 'no-history' };
+    world.log.warning(noteText(note));
+    known.notes.push(note);
   }
 
   const lost = history && (await findLostNodes(world, daemonSet, history));

@@ -19,7 +19,9 @@ export function isRelative(asked: AskedRevision): asked is RelativeRevision {
   return asked.kind === 'previous' || asked.kind === 'last-good';
 }
 
-/** Whether this is the revision with that number, name or hash. */
+/** Whether this is the revision with that number, name or hash. A hash can consist of digits, and then looks like a number. */
 export function isCalled({ number, name, hash }: Pick<Revision, 'number' | 'name' | 'hash'>, asked: NamedRevision): boolean {
-  return asked.kind === 'number' ? number === asked.number : name === asked.name || (hash !== '' && hash === asked.name);
+  return asked.kind === 'number'
+    ? number === asked.number || hash === String(asked.number)
+    : name === asked.name || (hash !== '' && hash === asked.name);
 }

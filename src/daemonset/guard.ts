@@ -1,7 +1,7 @@
 import { isCalled, type NamedRevision } from './asked-revision.ts';
 import type { Outcome, Reason } from './outcome.ts';
 import type { Intent } from './plan.ts';
-import { TEMPLATE_GENERATION } from './pods.ts';
+import { templateGenerationOf } from './pods.ts';
 import { type Facts, refuse } from './result.ts';
 import { CHANGE_CAUSE, type History, type Revision } from './revision.ts';
 import { digest, sameButForRestart } from './template.ts';
@@ -33,12 +33,6 @@ export function recordOf(daemonSet: DaemonSet, current: Revision): Present {
     templateGeneration: templateGenerationOf(daemonSet),
     revision: { ...current, template, digest: digest(template), changeCause: annotations?.[CHANGE_CAUSE] },
   };
-}
-
-/** The DaemonSet's count of template changes. Other changes of its spec do not count (DaemonSet strategy: PrepareForUpdate). */
-function templateGenerationOf({ metadata }: DaemonSet): number | undefined {
-  const text = metadata.annotations?.[TEMPLATE_GENERATION] ?? '';
-  return /^\d+$/.test(text) ? Number(text) : undefined;
 }
 
 export interface GuardTerms {
@@ -78,7 +72,7 @@ export function returnTo(daemonSet: DaemonSet, history: History, recorded: Prese
   }
   const stored = history.revisions.filter(({ digest }) => digest === revision.digest);
   const { number, name, hash } = stored.find(({ name }) => name === revision.name) ?? stored[0] ?? revision;
-  return { kind: 'candidates', from: current, candidates: [{ ...revision, number, name, hash }], passedOver: [] };
+  return { kind: 'candidates', from: current, candidates: [{ ...revision, number, name, hash }], notes: [] };
 }
 
 /** How many times the template changed since; undefined if that is unknown. */

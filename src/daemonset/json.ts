@@ -61,3 +61,12 @@ export function isTooDeep(value: unknown, depth = MAX_DEPTH): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return depth < 0 || Object.values(value).some((child) => isTooDeep(child, depth - 1));
 }
+
+/** JSON that anyone may have written; undefined if it is not JSON. */
+export function parseText(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

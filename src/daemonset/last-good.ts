@@ -1,4 +1,4 @@
-import type { GoodMark } from './mark.ts';
+import type { GoodMark } from './good-mark.ts';
 import type { PodCounts } from './pods.ts';
 import type { Note } from './result.ts';
 import { type History, isSameVersion, type Revision } from './revision.ts';

@@ -41,6 +41,8 @@ export const REASONS = [
   'absent',
   'created',
   'not-changed',
+  'not-deployed',
+  'seen-complete',
   // refused: nothing was written
   'not-observed',
   'being-deleted',
@@ -49,6 +51,7 @@ export const REASONS = [
   'revision-not-found',
   'ambiguous-revision',
   'already-rolled-back',
+  'only-checksum',
   'unexpected-revision',
   'another-refused',
   'record-lost',

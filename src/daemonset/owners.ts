@@ -7,12 +7,20 @@ export type Owner =
   | { kind: 'argo-cd'; application: string }
   | { kind: 'flux'; object: 'kustomization' | 'helmrelease'; name: string; namespace: string }
   | { kind: 'helm'; release: string; namespace: string }
+  /** The object whose controller manages the DaemonSet, such as the custom resource of an operator. */
+  | { kind: 'controller'; object: string; name: string; namespace: string }
+  | { kind: 'addon-manager' }
   | { kind: 'kubectl-apply' };
 
-/** The tools that will undo a rollback, by the labels and annotations that Argo CD, Flux, Helm and `kubectl apply` leave. */
+/**
+ * The tools that will undo a rollback, by the owner reference of an operator, the label of the addon manager, and the labels and
+ * annotations that Argo CD, Flux, Helm and `kubectl apply` leave.
+ */
 export function ownersOf({ metadata }: DaemonSet): Owner[] {
   const { labels = {}, annotations = {} } = metadata;
-  const owners: Owner[] = [];
+  const owners: Owner[] = (metadata.ownerReferences ?? [])
+    .filter(({ controller }) => controller === true)
+    .map(({ kind: object, name }) => ({ kind: 'controller', object, name, namespace: metadata.namespace }));
 
   const application = annotations['argocd.argoproj.io/tracking-id']?.split(':')[0] ?? labels['argocd.argoproj.io/instance'];
   if (application !== undefined) owners.push({ kind: 'argo-cd', application });
@@ -27,6 +35,8 @@ export function ownersOf({ metadata }: DaemonSet): Owner[] {
   if (release !== undefined && labels['helm.toolkit.fluxcd.io/name'] === undefined) {
     owners.push({ kind: 'helm', release, namespace: annotations['meta.helm.sh/release-namespace'] ?? metadata.namespace });
   }
+  // Kubernetes, cluster/addons/addon-manager: only this mode restores the manifest; EnsureExists keeps changes.
+  if (labels['addonmanager.kubernetes.io/mode'] === 'Reconcile') owners.push({ kind: 'addon-manager' });
   if (annotations[LAST_APPLIED] !== undefined && owners.length === 0) owners.push({ kind: 'kubectl-apply' });
   return owners;
 }

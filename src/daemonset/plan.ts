@@ -1,23 +1,27 @@
 import { type AskedRevision, isCalled, isRelative, type NamedRevision, type RelativeRevision } from './asked-revision.ts';
 import { diffTemplates, type TemplateChange } from './diff.ts';
 import { type Candidate, knownGood } from './last-good.ts';
-import { isOurs, type Mark, type Run, readMark, stands } from './mark.ts';
 import type { Reason } from './outcome.ts';
 import type { PodCounts } from './pods.ts';
-import { type Conclusion, type Facts, refuse } from './result.ts';
+import { type Conclusion, type Facts, type Note, refuse } from './result.ts';
 import type { History, Revision } from './revision.ts';
+import { isOurs, type RollbackRecord, type Run, readRecord, stands } from './rollback-record.ts';
 import { chooseTarget } from './target.ts';
-import { sameTemplate } from './template.ts';
+import { sameTemplate, versionDigest } from './template.ts';
 import type { DaemonSet, PodTemplate } from './types.ts';
 
-/** What to try, before the API server is asked. */
-export type Intent =
-  | { kind: 'candidates'; from: Revision; candidates: Candidate[]; passedOver: Revision[] }
+/** Why nothing is written, whatever the candidates are. */
+type NoWrite =
   /** This run has restored the version already: wait for it again, write nothing. */
-  | { kind: 'resume'; at: Revision; mark: Mark }
+  | { kind: 'resume'; at: Revision; record: RollbackRecord }
+  /** Another run has rolled back already, and a relative target would restore the version that it left. Refused, unless other DaemonSets are rolled back too. */
+  | { kind: 'already-rolled-back'; at: Revision; record: RollbackRecord; refusal: Conclusion }
   | { kind: 'refused'; refusal: Conclusion }
   /** The DaemonSet stays unchanged, and that is not a refusal. */
   | { kind: 'ended'; end: Conclusion };
+
+/** What to try, before the API server is asked. */
+export type Intent = { kind: 'candidates'; from: Revision; candidates: Candidate[]; notes: Note[] } | NoWrite;
 
 /** What happens to one DaemonSet, decided before anything is written. */
 export type Plan =
@@ -25,80 +29,100 @@ export type Plan =
       kind: 'restore';
       from: Revision;
       target: Candidate;
-      passedOver: Revision[];
+      /** What the write will record. */
+      record: RollbackRecord;
+      notes: Note[];
       merged: PodTemplate;
       validated: boolean;
       changes: TemplateChange[];
     }
   | { kind: 'unchanged'; at: Revision }
-  | { kind: 'resume'; at: Revision; mark: Mark }
-  | { kind: 'refused'; refusal: Conclusion }
-  | { kind: 'ended'; end: Conclusion };
+  | NoWrite;
+
+/** What is asked for, and by whom. */
+export interface Terms {
+  toRevision: AskedRevision;
+  run: Run | undefined;
+  /** The revision that has to be current; otherwise the rollback is refused. A re-run expects what its first attempt has left. */
+  expected?: NamedRevision | undefined;
+  /** The inputs say that this run deployed what is current. */
+  isDeployedByRun?: boolean;
+  /** If `needsPods` says so, and if this account is allowed to list them. */
+  pods?: PodCounts | undefined;
+}
 
 /**
  * What to try, from a settled DaemonSet and its history.
  *
- * While the template that a rollback restored is still current, a relative target never writes: `previous` would be the very version that
- * was left. The same run (a re-run of a failed job) resumes; any other run is refused. A named revision is always restored.
- *
- * @param expected the revision that has to be current; otherwise the rollback is refused. A re-run expects what its first attempt has left.
- * @param pods if `needsPods` says so, and if this account is allowed to list them.
+ * While the record of a rollback stands, a relative target never writes: `previous` would be the very version that was left. The same run (a
+ * re-run of a failed job) resumes, and any other run is refused. A named revision is restored. If the record of this run no longer stands,
+ * the run writes only if the version that it left is current again: a newer change by another run takes precedence.
  */
-export function intend(
-  daemonSet: DaemonSet,
-  history: History,
-  asked: AskedRevision,
-  run: Run | undefined,
-  expected?: NamedRevision,
-  pods?: PodCounts,
-): Intent {
+export function intend(daemonSet: DaemonSet, history: History, { toRevision, run, expected, isDeployedByRun, pods }: Terms): Intent {
   const { current } = history;
   if (daemonSet.metadata.deletionTimestamp) return refused('being-deleted', { kind: 'being-deleted' });
   if (!current) return refused('not-observed', { kind: 'not-recorded' });
-  const standing = standingMark(daemonSet);
-  const ours = standing && isOurs(standing, run) ? standing : undefined;
-  if (expected && !isCalled(current, expected) && !(ours && wasLeft(ours, history, expected))) {
-    return refused('unexpected-revision', { kind: 'unexpected-revision', expected, current });
+  const record = readRecord(daemonSet);
+  const standing = record && stands(record, daemonSet, history) ? record : undefined;
+  const ours = record && isOurs(record, run) ? record : undefined;
+  const mismatch = expected && unexpected(history, expected);
+  if (mismatch && !(standing && ours && wasLeft(ours, history, expected))) return mismatch;
+  if (standing && ours && isSameTarget(ours, history, toRevision)) return { kind: 'resume', at: current, record: ours };
+  if (standing && isRelative(toRevision)) return alreadyRolledBack(toRevision, standing, current, history);
+  const target = chooseTarget(history, toRevision, { pods, record });
+  const isNewer = ours && !standing && !isDeployedByRun && versionDigest(current.template) !== ours.left.digest;
+  if (isNewer && !(target.kind === 'candidates' && target.candidates.every((candidate) => alreadyThere(daemonSet, candidate)))) {
+    return refused('unexpected-revision', { kind: 'newer-change', time: ours.time, left: ours.left.revision, current });
   }
-  if (isRelative(asked) && standing) {
-    return ours
-      ? { kind: 'resume', at: current, mark: ours }
-      : refused('already-rolled-back', alreadyRolledBack(asked, standing, current, history));
-  }
-  const target = chooseTarget(history, asked, pods);
   return target.kind === 'refused' ? target : { ...target, from: current };
 }
 
 /** Whether only the pods show which version is meant: `last-good` is asked for, and no version has a good mark. */
 export function needsPods(daemonSet: DaemonSet, history: History, asked: AskedRevision): boolean {
-  return asked.kind === 'last-good' && !standingMark(daemonSet) && knownGood(history).length === 0;
+  const record = readRecord(daemonSet);
+  return asked.kind === 'last-good' && !(record && stands(record, daemonSet, history)) && knownGood(history).length === 0;
 }
 
-/** The record of a rollback whose template is still the DaemonSet's. */
-function standingMark(daemonSet: DaemonSet): Mark | undefined {
-  const mark = readMark(daemonSet);
-  return mark && stands(mark, daemonSet) ? mark : undefined;
+/** The refusal if the revision that is expected is not the current one. */
+export function unexpected(history: History, expected: NamedRevision): { kind: 'refused'; refusal: Conclusion } | undefined {
+  const called = history.revisions.filter((revision) => isCalled(revision, expected));
+  if (called.length > 1) {
+    return refused('ambiguous-revision', { kind: 'ambiguous-revision', asked: expected, names: called.map(({ name }) => name) });
+  }
+  const { current } = history;
+  return current && called[0]?.name === current.name
+    ? undefined
+    : refused('unexpected-revision', { kind: 'unexpected-revision', expected, current });
 }
 
-function wasLeft({ left }: Mark, { revisions }: History, expected: NamedRevision): boolean {
-  const hash = revisions.find(({ name }) => name === left.name)?.hash ?? '';
-  return isCalled({ number: left.revision, name: left.name, hash }, expected);
+function wasLeft({ left }: RollbackRecord, history: History, expected: NamedRevision): boolean {
+  return isCalled({ number: left.revision, name: left.name, hash: hashOf(left.name, history) }, expected);
 }
 
-function alreadyRolledBack(asked: RelativeRevision, mark: Mark, current: Revision, history: History): Facts {
-  const previous = chooseTarget(history, { kind: 'previous' });
-  const others = previous.kind === 'candidates' ? previous.candidates : [];
-  return {
+/** Whether an attempt asks for what the first attempt has restored. The number that it had then is gone, or has another meaning. */
+function isSameTarget({ restored }: RollbackRecord, history: History, asked: AskedRevision): boolean {
+  return isRelative(asked) || isCalled({ number: restored.revision, name: restored.name, hash: hashOf(restored.name, history) }, asked);
+}
+
+function hashOf(name: string, { revisions }: History): string {
+  return revisions.find((revision) => revision.name === name)?.hash ?? '';
+}
+
+function alreadyRolledBack(asked: RelativeRevision, record: RollbackRecord, current: Revision, history: History): Intent {
+  const { time, run, repository, restored, left } = record;
+  const previous = chooseTarget(history, { kind: 'previous' }, { record });
+  const facts: Facts = {
     kind: 'already-rolled-back',
     asked,
-    time: mark.time,
-    run: mark.run,
-    repository: mark.repository,
+    time,
+    run,
+    repository,
     current,
-    restored: mark.restored.revision,
-    left: history.revisions.find(({ digest }) => digest === mark.left.digest),
-    older: others.find(({ digest }) => digest !== mark.left.digest),
+    restored: restored.revision,
+    left: history.revisions.find(({ template }) => versionDigest(template) === left.digest),
+    older: previous.kind === 'candidates' ? previous.candidates[0] : undefined,
   };
+  return { kind: 'already-rolled-back', at: current, record, refusal: refuse('already-rolled-back', facts) };
 }
 
 /** Whether the candidate means what is there already, so that there is no need to ask the API server. */
@@ -118,9 +142,9 @@ export interface Preview {
 /** The plan for a candidate that the API server has checked, or undefined if it changes nothing and the next one may be tried. */
 export function planFor(
   daemonSet: DaemonSet,
-  from: Revision,
+  { from, notes }: Extract<Intent, { kind: 'candidates' }>,
   candidate: Candidate,
-  passedOver: Revision[],
+  record: RollbackRecord,
   preview: Preview,
 ): Plan | undefined {
   if (!preview.changes) return undefined;
@@ -128,7 +152,8 @@ export function planFor(
     kind: 'restore',
     from,
     target: candidate,
-    passedOver,
+    record,
+    notes,
     merged: preview.template,
     validated: preview.validated,
     changes: diffTemplates(daemonSet.spec.template, preview.template),

@@ -6,6 +6,12 @@ import type { DaemonSet, ObjectMeta, Pod, PodTemplate } from './types.ts';
 /** The annotation that counts the changes of a DaemonSet's template. Its pods have the number as the label `pod-template-generation`. */
 export const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
 
+/** The DaemonSet's count of template changes. Other changes of its spec do not count (DaemonSet strategy: PrepareForUpdate). */
+export function templateGenerationOf({ metadata }: DaemonSet): number | undefined {
+  const text = metadata.annotations?.[TEMPLATE_GENERATION] ?? '';
+  return /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
 /** A pod as it is seen in a wait: without its specification, but with what was compared. */
 export interface WatchedPod extends Pod {
   version: PodVersion;

@@ -7,6 +7,7 @@ import type { Owner } from './owners.ts';
 import type { PodCounts } from './pods.ts';
 import type { Sample } from './progress.ts';
 import type { Revision } from './revision.ts';
+import type { RecordedRevision, RolledBackBy } from './rollback-record.ts';
 import type { Counts, DaemonSetName, PodTemplate } from './types.ts';
 import type { Fault } from './version-failure.ts';
 
@@ -43,6 +44,8 @@ export type Facts =
   | { kind: 'dry-run'; validated: boolean }
   | { kind: 'dry-run-of-resumed'; time: string }
   | { kind: 'write-unknown'; why: string }
+  /** The API server accepted the write and did not change the template. */
+  | { kind: 'write-undone' }
   // a rollout
   | { kind: 'rolled-out' }
   | {
@@ -60,7 +63,7 @@ export type Facts =
   | { kind: 'not-observed' }
   | { kind: 'not-recorded' }
   | { kind: 'being-deleted' }
-  | { kind: 'nothing-previous'; why: 'only-revision' | 'same-version' | 'same-to-server' }
+  | { kind: 'nothing-previous'; why: 'only-revision' | 'same-version' | 'same-to-server' | 'rolled-back' }
   | { kind: 'nothing-known-good'; why: 'none-ready' | 'pods-unknown' | 'same-to-server' }
   | { kind: 'revision-not-found'; asked: NamedRevision }
   | { kind: 'ambiguous-revision'; asked: NamedRevision; names: string[] }
@@ -77,6 +80,18 @@ export type Facts =
       /** The version that the rollback left, if it is still in the history. */
       left: RevisionName | undefined;
       /** The newest version that is neither the current one nor the one that was left. */
+      older: RevisionName | undefined;
+    }
+  /** This run rolled back, and another version was deployed since. */
+  | { kind: 'newer-change'; time: string; left: number; current: RevisionName }
+  /** A gate, after a gate or guard of its own run rolled back what the run deployed. */
+  | { kind: 'rolled-back-by-run'; time: string; by: RolledBackBy; left: RecordedRevision; current: RevisionName | undefined }
+  /** The version that is meant differs from the current one only in a checksum of something outside of the history. */
+  | {
+      kind: 'only-checksum';
+      asked: RelativeRevision;
+      candidate: RevisionName;
+      /** The newest version that differs in more. */
       older: RevisionName | undefined;
     }
   | { kind: 'another-refused'; others: { name: DaemonSetName; reason: Reason }[] }
@@ -139,6 +154,12 @@ export interface GateRollback {
 /** Anything else that a person should know about a result. */
 export type Note =
   | { kind: 'passed-over'; numbers: number[] }
+  /** The current revision only restarted the pods of those with these numbers, so that the target is another version. */
+  | { kind: 'older-code'; current: number; numbers: number[]; target: number }
+  /** Passed over, because earlier rollbacks left them. */
+  | { kind: 'rolled-back-before'; numbers: number[] }
+  | { kind: 'rolled-back-already'; time: string; run: string | undefined }
+  | { kind: 'no-history' }
   | { kind: 'known-good'; number: number; time: string; run: string | undefined }
   | { kind: 'most-ready'; number: number; ready: number }
   | { kind: 'only-other' | 'ran-before'; number: number }

@@ -1,4 +1,4 @@
-import { type GoodMark, readGood } from './mark.ts';
+import { type GoodMark, readGood } from './good-mark.ts';
 import { digest, imagesOf, sameButForRestart, sameTemplate, storedTemplate } from './template.ts';
 import type { ControllerRevision, DaemonSet, PodTemplate } from './types.ts';
 
@@ -89,6 +89,10 @@ export function isSameVersion(one: Revision, other: Revision): boolean {
  * @param renewed the ControllerRevision that gets the number; undefined if the controller creates a new one.
  */
 export function nextNumber(history: History, renewed: Revision | undefined): number {
-  const others = history.revisions.filter(({ name }) => name !== renewed?.name);
-  return others.reduce((highest, { number }) => Math.max(highest, number), 0) + 1;
+  return highestNumber({ revisions: history.revisions.filter(({ name }) => name !== renewed?.name) }) + 1;
+}
+
+/** The highest revision number; 0 without revisions. */
+export function highestNumber({ revisions }: Pick<History, 'revisions'>): number {
+  return revisions.reduce((highest, { number }) => Math.max(highest, number), 0);
 }

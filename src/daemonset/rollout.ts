@@ -42,3 +42,8 @@ export function rolloutOf(daemonSet: DaemonSet): Rollout {
 export function isObserved(daemonSet: DaemonSet): boolean {
   return (daemonSet.status?.observedGeneration ?? 0) >= (daemonSet.metadata.generation ?? 0);
 }
+
+/** Whether old revisions are deleted as soon as they have no pods, so that nothing is left to roll back to. */
+export function keepsNoHistory({ spec }: DaemonSet): boolean {
+  return spec.revisionHistoryLimit === 0;
+}

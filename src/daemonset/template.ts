@@ -79,13 +79,27 @@ export function identicalTemplate(a: PodTemplate, b: PodTemplate): boolean {
 
 /** Whether two templates differ at most in what restarts pods. */
 export function sameButForRestart(a: PodTemplate, b: PodTemplate): boolean {
-  return sameTemplate(withoutRestart(a), withoutRestart(b));
+  return sameTemplate(without(isRestartStamp, a), without(isRestartStamp, b));
 }
 
-function withoutRestart(template: PodTemplate): PodTemplate {
+/** The digest of a version: equal for templates that differ at most in what restarts pods. */
+export function versionDigest(template: PodTemplate): string {
+  return digest(without(isRestartStamp, template));
+}
+
+/**
+ * Whether two templates of different versions differ only in annotations such as `checksum/config`, by which Helm charts roll out another
+ * content of a ConfigMap or Secret.
+ */
+export function differInChecksums(a: PodTemplate, b: PodTemplate): boolean {
+  const isIgnored = (annotation: string): boolean => isRestartStamp(annotation) || annotation.startsWith('checksum/');
+  return !sameButForRestart(a, b) && sameTemplate(without(isIgnored, a), without(isIgnored, b));
+}
+
+function without(isIgnored: (annotation: string) => boolean, template: PodTemplate): PodTemplate {
   const { metadata, ...rest } = template;
   if (!isObject(metadata) || !isObject(metadata['annotations'])) return template;
-  const annotations = Object.fromEntries(Object.entries(metadata['annotations']).filter(([key]) => !isRestartStamp(key)));
+  const annotations = Object.fromEntries(Object.entries(metadata['annotations']).filter(([key]) => !isIgnored(key)));
   const { annotations: _all, ...meta } = metadata;
   return { ...rest, metadata: Object.keys(annotations).length > 0 ? { ...meta, annotations } : meta };
 }

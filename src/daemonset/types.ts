@@ -55,6 +55,8 @@ export interface DaemonSet {
     updateStrategy?: { type?: string; rollingUpdate?: { maxUnavailable?: number | string; maxSurge?: number | string } };
     /** How long a pod must have been ready before it counts as available, in seconds. */
     minReadySeconds?: number;
+    /** How many old revisions are kept. The API server sets 10 if it is not given. */
+    revisionHistoryLimit?: number;
   };
   status?: DaemonSetStatus;
 }

@@ -1,5 +1,5 @@
 import { context } from '@actions/github';
-import type { Run } from '../daemonset/mark.ts';
+import type { Run } from '../daemonset/rollback-record.ts';
 
 /** The run of the workflow that this step belongs to, or undefined outside of GitHub Actions. */
 export function currentRun(): Run | undefined {

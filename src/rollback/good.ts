@@ -1,7 +1,7 @@
 import { isFailure } from '../cluster/cluster.ts';
+import { GOOD, type GoodMark, goodText } from '../daemonset/good-mark.ts';
 import { otherBytes, type SeenDigests, toMark } from '../daemonset/image-digests.ts';
 import { marksToWithdraw } from '../daemonset/last-good.ts';
-import { GOOD, type GoodMark, goodText } from '../daemonset/mark.ts';
 import type { Note } from '../daemonset/result.ts';
 import type { History, Revision } from '../daemonset/revision.ts';
 import { noteText } from '../report/messages/notes.ts';

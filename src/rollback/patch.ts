@@ -1,8 +1,9 @@
 import { type Cluster, ClusterError, FIELD_MANAGER, isFailure, type PatchOperation } from '../cluster/cluster.ts';
-import { LAST_ROLLBACK, type Mark } from '../daemonset/mark.ts';
 import type { Preview } from '../daemonset/plan.ts';
+import { templateGenerationOf } from '../daemonset/pods.ts';
 import { CHANGE_CAUSE, type Revision } from '../daemonset/revision.ts';
-import { isObject } from '../daemonset/template.ts';
+import { LAST_ROLLBACK, type RollbackRecord } from '../daemonset/rollback-record.ts';
+import { isObject, versionDigest } from '../daemonset/template.ts';
 import type { DaemonSet, ManagedFieldsEntry, PodTemplate } from '../daemonset/types.ts';
 import { afterwards, delayed, type World } from './world.ts';
 
@@ -10,6 +11,8 @@ import { afterwards, delayed, type World } from './world.ts';
 const TRIES = 5;
 /** How long giving up the ownership of fields may take, in milliseconds. */
 const OWNERSHIP_LIMIT = 10_000;
+/** How long updating the annotations after a write may take, in milliseconds. */
+const ANNOTATION_LIMIT = 5_000;
 /** How long to wait for the answer to a patch after a cancellation, in milliseconds. */
 const GRACE_AFTER_CANCEL = 1_000;
 
@@ -17,7 +20,7 @@ const GRACE_AFTER_CANCEL = 1_000;
  * The patch that restores a revision's template, locked on the object and spec that were read: `generation` changes only with
  * the spec, while `resourceVersion` changes with each status update, many times a second during a rollout.
  */
-export function restorePatch({ metadata }: DaemonSet, target: Revision, mark: Mark | undefined): PatchOperation[] {
+export function restorePatch({ metadata }: DaemonSet, target: Revision, record: RollbackRecord): PatchOperation[] {
   const patch: PatchOperation[] = [
     { op: 'test', path: '/metadata/uid', value: metadata.uid },
     { op: 'test', path: '/metadata/generation', value: metadata.generation ?? 0 },
@@ -27,7 +30,7 @@ export function restorePatch({ metadata }: DaemonSet, target: Revision, mark: Ma
   if (!annotations) patch.push({ op: 'add', path: '/metadata/annotations', value: {} });
   if (target.changeCause !== undefined) patch.push({ op: 'add', path: annotation(CHANGE_CAUSE), value: target.changeCause });
   else if (annotations?.[CHANGE_CAUSE] !== undefined) patch.push({ op: 'remove', path: annotation(CHANGE_CAUSE) });
-  if (mark) patch.push({ op: 'add', path: annotation(LAST_ROLLBACK), value: JSON.stringify(mark) });
+  patch.push({ op: 'add', path: annotation(LAST_ROLLBACK), value: JSON.stringify(record) });
   return patch;
 }
 
@@ -37,18 +40,19 @@ function annotation(key: string): string {
 }
 
 /**
- * What the patch would do, by a dry run on the API server. If a webhook does not support dry runs, or if a dry run was asked for and
+ * What the patch would do, by a dry run of the very same patch on the API server. If a webhook does not support dry runs, or if a dry run was asked for and
  * the account is read-only: by our own comparison. Undefined if the DaemonSet was changed since it was read.
  */
 export async function preview(
   world: World,
   daemonSet: DaemonSet,
   target: Revision,
+  record: RollbackRecord,
   { readOnly }: { readOnly: boolean },
 ): Promise<Preview | undefined> {
   const { cluster, log, signal } = world;
   try {
-    const patch = restorePatch(daemonSet, target, undefined);
+    const patch = restorePatch(daemonSet, target, record);
     const answer = await cluster.patchDaemonSet(daemonSet.metadata, patch, { dryRun: true }, signal);
     return { template: answer.spec.template, validated: true, changes: answer.metadata.generation !== daemonSet.metadata.generation };
   } catch (error) {
@@ -63,6 +67,8 @@ export async function preview(
 export type Patched =
   /** The patch was written, and stored this template; the DaemonSet may have been changed again since. */
   | { kind: 'written'; daemonSet: DaemonSet; template: PodTemplate }
+  /** It was written, and the template is still the one before: an admission webhook undid the change. */
+  | { kind: 'undone' }
   /** Someone changed the spec, or another object has the name now: read it again and decide again. */
   | { kind: 'moved' }
   /** It could not be determined whether the patch was written. */
@@ -75,9 +81,16 @@ export type Patched =
  * @param expected what the dry run stored: the template, if the answer to the write is lost.
  * @throws ClusterError if the API server refused the write, which then certainly did not happen.
  */
-export async function restore(world: World, daemonSet: DaemonSet, target: Revision, mark: Mark, expected: PodTemplate): Promise<Patched> {
+export async function restore(
+  world: World,
+  daemonSet: DaemonSet,
+  target: Revision,
+  record: RollbackRecord,
+  expected: PodTemplate,
+): Promise<Patched> {
   const { cluster, clock, log } = world;
-  const patch = restorePatch(daemonSet, target, mark);
+  const patch = restorePatch(daemonSet, target, record);
+  const changes = (now: DaemonSet): number => (templateGenerationOf(now) ?? Number.NaN) - (record.templateGeneration ?? Number.NaN);
   world.signal.throwIfAborted();
   // A cancellation must not cut off the answer: it would be unknown whether the fleet is changing.
   const signal = delayed(world.signal, GRACE_AFTER_CANCEL);
@@ -86,7 +99,7 @@ export async function restore(world: World, daemonSet: DaemonSet, target: Revisi
     let conflict = false;
     try {
       const answer = await cluster.patchDaemonSet(daemonSet.metadata, patch, { dryRun: false }, signal);
-      return { kind: 'written', daemonSet: answer, template: answer.spec.template };
+      return changes(answer) === 0 ? { kind: 'undone' } : { kind: 'written', daemonSet: answer, template: answer.spec.template };
     } catch (error) {
       if (signal.aborted) break;
       conflict = isFailure(error, 'conflict');
@@ -96,8 +109,9 @@ export async function restore(world: World, daemonSet: DaemonSet, target: Revisi
       log.debug(`It is unclear whether the patch was written, reading the DaemonSet: ${why}`);
     }
     const now = await cluster.getDaemonSet(daemonSet.metadata, signal).catch(() => undefined);
-    if (now?.metadata.annotations?.[LAST_ROLLBACK] === JSON.stringify(mark)) {
-      return { kind: 'written', daemonSet: now, template: expected };
+    if (now?.metadata.annotations?.[LAST_ROLLBACK] === JSON.stringify(record)) {
+      if (changes(now) === 0) return { kind: 'undone' };
+      return { kind: 'written', daemonSet: now, template: changes(now) === 1 ? now.spec.template : expected };
     }
     if (now && (now.metadata.uid !== daemonSet.metadata.uid || now.metadata.generation !== daemonSet.metadata.generation))
       return { kind: 'moved' };
@@ -105,6 +119,52 @@ export async function restore(world: World, daemonSet: DaemonSet, target: Revisi
     await clock.sleep(500 * (attempt + 1), signal).catch(() => {});
   }
   return { kind: 'unknown', why };
+}
+
+/**
+ * Adds to the record what the API server has stored, if an admission webhook has changed the template. Returns the latest state of the
+ * DaemonSet. A record that cannot be amended does not stand, which is safe.
+ */
+export async function amendRecord(
+  world: World,
+  { daemonSet, template }: { daemonSet: DaemonSet; template: PodTemplate },
+  record: RollbackRecord,
+): Promise<DaemonSet> {
+  const stored = versionDigest(template);
+  if (stored === record.restored.digest) return daemonSet;
+  return annotate(world, daemonSet, record, { [LAST_ROLLBACK]: JSON.stringify({ ...record, stored } satisfies RollbackRecord) });
+}
+
+/** Gives the DaemonSet the annotations that it had before a write that did not change the template. */
+export async function undoAnnotations(world: World, before: DaemonSet, record: RollbackRecord): Promise<void> {
+  const { annotations } = before.metadata;
+  await annotate(world, before, record, { [LAST_ROLLBACK]: annotations?.[LAST_ROLLBACK], [CHANGE_CAUSE]: annotations?.[CHANGE_CAUSE] });
+}
+
+/** Sets or removes annotations of the DaemonSet while it has the record of this write. Failures are warnings. */
+async function annotate(
+  world: World,
+  daemonSet: DaemonSet,
+  record: RollbackRecord,
+  annotations: Record<string, string | undefined>,
+): Promise<DaemonSet> {
+  const { cluster, log } = world;
+  const signal = afterwards(world, ANNOTATION_LIMIT);
+  try {
+    const now = await cluster.getDaemonSet(daemonSet.metadata, signal);
+    const patch: PatchOperation[] = [
+      { op: 'test', path: '/metadata/uid', value: record.uid },
+      { op: 'test', path: annotation(LAST_ROLLBACK), value: JSON.stringify(record) },
+    ];
+    for (const [key, value] of Object.entries(annotations)) {
+      if (value !== undefined) patch.push({ op: 'add', path: annotation(key), value });
+      else if (now.metadata.annotations?.[key] !== undefined) patch.push({ op: 'remove', path: annotation(key) });
+    }
+    return await cluster.patchDaemonSet(daemonSet.metadata, patch, { dryRun: false }, signal);
+  } catch (error) {
+    log.warning(`Could not update the rollback record of the DaemonSet: ${(error as Error).message}`);
+    return daemonSet;
+  }
 }
 
 /** Whether the DaemonSet's template is written by server-side apply. */

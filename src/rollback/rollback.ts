@@ -1,13 +1,14 @@
 import { ClusterError } from '../cluster/cluster.ts';
 import type { AskedRevision, NamedRevision } from '../daemonset/asked-revision.ts';
+import type { GoodMark } from '../daemonset/good-mark.ts';
 import type { Candidate } from '../daemonset/last-good.ts';
-import { type GoodMark, type Mark, markFor } from '../daemonset/mark.ts';
 import { ownersOf } from '../daemonset/owners.ts';
 import { alreadyThere, type Intent, intend, needsPods, type Plan, planFor, planWithout } from '../daemonset/plan.ts';
 import type { Conclusion, HistoryEntry, Note, Version } from '../daemonset/result.ts';
 import { type History, hasTwin, historyOf, nextNumber, type Revision, twinsOf } from '../daemonset/revision.ts';
-import { rolloutOf } from '../daemonset/rollout.ts';
-import { digest, identicalTemplate } from '../daemonset/template.ts';
+import { type RollbackRecord, type RolledBackBy, recordFor } from '../daemonset/rollback-record.ts';
+import { keepsNoHistory, rolloutOf } from '../daemonset/rollout.ts';
+import { identicalTemplate } from '../daemonset/template.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
 import type { Limits } from '../daemonset/verdict.ts';
 import { changeLines, differences, historyLines } from '../report/lines.ts';
@@ -22,7 +23,7 @@ import { find } from './find.ts';
 import { markGood, withdrawGood } from './good.ts';
 import { readPodCounts } from './history.ts';
 import { type Job, learnFrom } from './jobs.ts';
-import { isServerSideApplied, preview, restore, yieldOwnership } from './patch.ts';
+import { amendRecord, isServerSideApplied, preview, restore, undoAnnotations, yieldOwnership } from './patch.ts';
 import { settle } from './settle.ts';
 import type { Known, World } from './world.ts';
 
@@ -32,6 +33,8 @@ export interface Order {
   choose(daemonSet: DaemonSet, history: History, world: World): Promise<Intent> | Intent;
   /** The plan if nothing that could be tried would change anything. */
   otherwise(at: Revision): Plan;
+  /** For the rollback record. */
+  by: RolledBackBy;
   /** Undefined: that of the restored revision. */
   changeCause: string | undefined;
   wait: boolean;
@@ -45,16 +48,18 @@ export interface Wish extends Omit<Order, 'choose' | 'otherwise'> {
   toRevision: AskedRevision;
   /** The revision that has to be current; otherwise the rollback is refused. Undefined: any. */
   expectedRevision: NamedRevision | undefined;
+  /** The inputs say that this run deployed what is current. */
+  isDeployedByRun: boolean;
 }
 
 /** The order for what the inputs ask for. */
-export function orderFor({ toRevision, expectedRevision, ...how }: Wish): Order {
+export function orderFor({ toRevision, expectedRevision: expected, isDeployedByRun, ...how }: Wish): Order {
   return {
     ...how,
     otherwise: (at) => planWithout(toRevision, at),
     choose: async (daemonSet, history, world) => {
       const pods = needsPods(daemonSet, history, toRevision) ? await readPodCounts(world, daemonSet, history) : undefined;
-      return intend(daemonSet, history, toRevision, world.run, expectedRevision, pods);
+      return intend(daemonSet, history, { toRevision, run: world.run, expected, isDeployedByRun, pods });
     },
   };
 }
@@ -109,8 +114,10 @@ export async function decide(order: Order, { found, known, world }: Job, before?
     if (plan.kind === 'refused') return plan.refusal;
     if (plan.kind === 'ended') return plan.end;
     known.changed = plan.kind === 'resume';
-    known.notes = plan.kind === 'restore' ? [...passedOver(plan), ...(plan.target.why ? [plan.target.why] : [])] : [];
+    known.notes = [];
     if (plan.kind === 'restore') {
+      if (keepsNoHistory(daemonSet)) known.notes.push({ kind: 'no-history' });
+      known.notes.push(...plan.notes, ...(plan.target.why ? [plan.target.why] : []));
       known.target = plan.target;
       known.changes = plan.changes;
       if (order.wait) await requireStableFor(world, daemonSet, order.limits);
@@ -125,9 +132,11 @@ async function makePlan({ order, world, daemonSet, history }: Look): Promise<Pla
   for (const revision of intent.candidates) {
     if (alreadyThere(daemonSet, revision)) continue;
     const candidate: Candidate = { ...revision, changeCause: order.changeCause ?? revision.changeCause };
-    const seen = await preview(world, daemonSet, candidate, { readOnly: order.dryRun });
+    const writing = { by: order.by, run: world.run, time: new Date(world.clock.now()) };
+    const record = recordFor(daemonSet, history, { from: intent.from, target: candidate }, writing);
+    const seen = await preview(world, daemonSet, candidate, record, { readOnly: order.dryRun });
     if (!seen) return 'moved';
-    const plan = planFor(daemonSet, intent.from, candidate, intent.passedOver, seen);
+    const plan = planFor(daemonSet, intent, candidate, record, seen);
     if (plan) return plan;
     world.log.info(`Restoring ${revisionText(candidate)} would change nothing.`);
   }
@@ -136,8 +145,13 @@ async function makePlan({ order, world, daemonSet, history }: Look): Promise<Pla
 
 type Restore = Extract<Plan, { kind: 'restore' }>;
 
-function passedOver({ passedOver }: Restore): Note[] {
-  return passedOver.length === 0 ? [] : [{ kind: 'passed-over', numbers: passedOver.map(({ number }) => number) }];
+/** A DaemonSet that another run has rolled back already, in a list of several: nothing is written, and it must run what was restored. */
+export function countAsDone(decision: Decision): Decision {
+  if ('outcome' in decision || decision.plan.kind !== 'already-rolled-back') return decision;
+  const { look, plan } = decision;
+  const { time, run } = plan.record;
+  look.known.notes.push({ kind: 'rolled-back-already', time, run });
+  return { look, plan: { kind: 'unchanged', at: plan.at } };
 }
 
 /** Carries out a decision. If someone else changed the DaemonSet first, decides again. */
@@ -146,7 +160,8 @@ export async function finish(order: Order, job: Job, first: Decision): Promise<C
     if ('outcome' in decision) return decision;
     const { look, plan } = decision;
     if (plan.kind === 'unchanged') return stayAt(look, plan.at);
-    if (plan.kind === 'resume') return resume(look, plan.at, plan.mark);
+    if (plan.kind === 'resume') return resume(look, plan.at, plan.record);
+    if (plan.kind === 'already-rolled-back') return plan.refusal;
     announce(look, plan);
     if (order.dryRun) return dryRun(plan);
     const conclusion = await carryOut(look, plan);
@@ -156,10 +171,16 @@ export async function finish(order: Order, job: Job, first: Decision): Promise<C
   }
 }
 
+/** Notes that are warnings. */
+const LOUD: ReadonlySet<Note['kind']> = new Set<Note['kind']>(['older-code', 'no-history']);
+
 function announce({ order, world: { log }, known, daemonSet, history }: Look, { from, target, changes }: Restore): void {
   const what = order.dryRun ? 'Would roll back' : 'Rolling back';
   log.info(`${what} from ${revisionText(from)} to ${revisionText(target)}: ${target.images.join(', ')}`);
-  if (target.why) log.info(noteText(target.why));
+  for (const note of known.notes) {
+    if (LOUD.has(note.kind)) log.warning(noteText(note));
+    else log.info(noteText(note));
+  }
   log.group(`Template: ${differences(changes)}`, changeLines(changes, order.showValues));
   if (known.history) log.group(`History: ${history.revisions.length} revisions`, historyLines(known.history, undefined, order.showValues));
   for (const owner of ownersOf(daemonSet)) log.warning(noteText({ kind: 'owner', owner }));
@@ -171,13 +192,12 @@ function dryRun({ validated }: Restore): Conclusion {
 
 async function carryOut(
   { order, world, known, daemonSet, history }: Look,
-  { from, target, merged }: Restore,
+  { from, target, record, merged }: Restore,
 ): Promise<Conclusion | 'moved'> {
-  const { log, clock, run } = world;
+  const { log } = world;
   // Until the API server has refused it, the rollback may be written.
   known.changed = true;
-  const mark = markFor(from, target, digest(merged), run, new Date(clock.now()));
-  const patched = await restore(world, daemonSet, target, mark, merged).catch((error: unknown) => {
+  const patched = await restore(world, daemonSet, target, record, merged).catch((error: unknown) => {
     known.changed = false;
     throw error;
   });
@@ -189,13 +209,18 @@ async function carryOut(
     const facts = { kind: 'write-unknown', why: patched.why } as const;
     return world.signal.aborted ? { ...interrupted(world.signal.reason), facts } : { outcome: 'error', reason: 'unreachable', facts };
   }
+  if (patched.kind === 'undone') {
+    known.changed = false;
+    await undoAnnotations(world, daemonSet, record);
+    return { outcome: 'error', reason: 'admission-denied', facts: { kind: 'write-undone' } };
+  }
   const identical = identicalTemplate(target.template, patched.template);
   known.newRevision = nextNumber(history, identical ? target : undefined);
   log.info(
     `daemonset.apps/${known.daemonSet.name} rolled back: revision ${from.number} → ${known.newRevision}, which restores revision ${target.number}`,
   );
   await withdrawGood(world, known.daemonSet.namespace, history, { left: from, restored: target });
-  let current = patched.daemonSet;
+  let current = await amendRecord(world, patched, record);
   if (isServerSideApplied(daemonSet)) current = await yieldOwnership(world, current);
 
   // The controller renumbers the ControllerRevision with the same bytes. Only then is its name known without another read.
@@ -232,16 +257,15 @@ async function stayAt(look: Look, at: Revision): Promise<Conclusion> {
 }
 
 /** An earlier attempt of this run wrote the rollback. This attempt ends as that one would have ended. */
-async function resume(look: Look, at: Revision, mark: Mark): Promise<Conclusion> {
+async function resume(look: Look, at: Revision, { left: leftThen, restored, time }: RollbackRecord): Promise<Conclusion> {
   const { order, world, known, history } = look;
-  const left = history.revisions.find(({ name }) => name === mark.left.name);
-  if (left) known.old = { ...left, number: mark.left.revision };
+  const left = history.revisions.find(({ name }) => name === leftThen.name);
+  if (left) known.old = { ...left, number: leftThen.revision };
   else delete known.old;
-  known.target = { ...at, number: mark.restored.revision };
+  known.target = { ...at, number: restored.revision };
   known.newRevision = at.number;
   known.controllerRevision = at.name;
-  known.renewed = at.name === mark.restored.name;
-  const { time } = mark;
+  known.renewed = at.name === restored.name;
   world.log.info(`This run rolled back already (at ${time}). Nothing is written again.`);
   known.notes.push({ kind: 'resumed', time });
   if (order.dryRun) return { outcome: 'dry-run', reason: 'resumed', facts: { kind: 'dry-run-of-resumed', time } };

@@ -1,6 +1,6 @@
 import type { Cluster } from '../cluster/cluster.ts';
-import type { Run } from '../daemonset/mark.ts';
 import type { Conclusion, Result } from '../daemonset/result.ts';
+import type { Run } from '../daemonset/rollback-record.ts';
 import type { DaemonSetName } from '../daemonset/types.ts';
 
 /** Time, as an argument, so that a wait can be tested. */

@@ -1,7 +1,7 @@
 import { isFailure } from '../cluster/cluster.ts';
-import { readMark, stands } from '../daemonset/mark.ts';
 import { hasSamePlacement, lostNodes } from '../daemonset/placement.ts';
 import { type History, isSameVersion, type Revision } from '../daemonset/revision.ts';
+import { standingRecord } from '../daemonset/rollback-record.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
 import type { World } from '../rollback/world.ts';
 
@@ -20,10 +20,10 @@ export interface LostNodes {
 export async function findLostNodes(
   { cluster, log, signal }: World,
   daemonSet: DaemonSet,
-  { revisions, current }: History,
+  history: History,
 ): Promise<LostNodes | undefined> {
-  const mark = readMark(daemonSet);
-  if (!current || (mark && stands(mark, daemonSet))) return undefined;
+  const { revisions, current } = history;
+  if (!current || standingRecord(daemonSet, history)) return undefined;
   const before = revisions.find((revision) => revision.number < current.number && !isSameVersion(revision, current));
   if (!before || hasSamePlacement(before.template, current.template)) return undefined;
   try {

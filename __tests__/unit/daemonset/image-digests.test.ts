@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
+import { goodText, readGood } from '../../../src/daemonset/good-mark.ts';
 import { digestsOf, otherBytes, seenDigests, toMark } from '../../../src/daemonset/image-digests.ts';
-import { goodText, readGood } from '../../../src/daemonset/mark.ts';
 import { pod, template } from '../builders.ts';
 
 const bytes = (digit: string): string => `sha256:${digit.repeat(64)}`;

@@ -1,8 +1,8 @@
 /** Which version is known-good: by good marks, which count for every equal template, else by Ready pods. */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { goodText, readGood } from '../../../src/daemonset/good-mark.ts';
 import { knownGood, marksToWithdraw } from '../../../src/daemonset/last-good.ts';
-import { goodText, readGood } from '../../../src/daemonset/mark.ts';
 import type { PodCounts } from '../../../src/daemonset/pods.ts';
 import { type History, historyOf, isSameVersion, type Revision } from '../../../src/daemonset/revision.ts';
 import { chooseTarget } from '../../../src/daemonset/target.ts';
@@ -54,7 +54,7 @@ describe('last-good', () => {
     ['the highest number if that is not the current version', history(v2, [v1, v2, v3], 1, 3), undefined, [3, 1]],
   ])('is %s', (_name, past, pods, expected) => {
     expect(knownGood(past, pods).map(({ number }) => number)).toEqual(expected);
-    const target = chooseTarget(past, { kind: 'last-good' }, pods);
+    const target = chooseTarget(past, { kind: 'last-good' }, { pods });
     if (expected.length === 0) expect(target).toMatchObject({ kind: 'refused', refusal: { reason: 'no-known-good' } });
     else expect(target).toMatchObject({ kind: 'candidates', candidates: expected.map((number) => ({ number })) });
   });
@@ -85,7 +85,7 @@ describe('last-good', () => {
       [ready(0, 3), 'none has a Ready pod'],
       [undefined, 'this account is not allowed to list pods'],
     ] as const) {
-      const target = chooseTarget(past, { kind: 'last-good' }, pods);
+      const target = chooseTarget(past, { kind: 'last-good' }, { pods });
       const text = target.kind === 'refused' ? messageOf(resultWith(target.refusal, past)) : '';
       expect(text).toMatch(new RegExp(`${why}.*\\. Set to-revision .*Existing revisions: 2 \\(agent-2\\), 1 \\(agent-1\\)\\.`));
     }

@@ -40,10 +40,21 @@ describe('the owners that will undo a rollback, and how to make it last', () => 
       { 'meta.helm.sh/release-name': 'agents', 'meta.helm.sh/release-namespace': 'logging' },
       [/helm rollback agents --namespace logging$/],
     ],
+    ['the addon manager', { 'addonmanager.kubernetes.io/mode': 'Reconcile' }, applied, [/to EnsureExists\.$/]],
+    ['an addon whose changes are kept', { 'addonmanager.kubernetes.io/mode': 'EnsureExists' }, {}, []],
   ])('%s', (_name, labels, annotations, expected) => {
     const owners = ownersOf(owned(labels, annotations)).map(ownerText);
     expect(owners).toEqual(expected.map((pattern) => expect.stringMatching(pattern)));
   });
+});
+
+test('the controller of the DaemonSet is an owner, and no other object that owns it', () => {
+  const of = owned({}, applied);
+  of.metadata.ownerReferences = [
+    { kind: 'ClusterPolicy', name: 'gpu policy', uid: 'uid-9', controller: true },
+    { kind: 'ConfigMap', name: 'other', uid: 'uid-8' },
+  ];
+  expect(ownersOf(of).map(ownerText)).toEqual([expect.stringMatching(/kubectl edit ClusterPolicy 'gpu policy' -n logging$/)]);
 });
 
 test('the writer of a template is the manager that changed it last according to the server', () => {

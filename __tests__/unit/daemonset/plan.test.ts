@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { NamedRevision } from '../../../src/daemonset/asked-revision.ts';
-import { LAST_ROLLBACK, markFor, readMark, stands } from '../../../src/daemonset/mark.ts';
-import { alreadyThere, intend, needsPods, planFor, planWithout } from '../../../src/daemonset/plan.ts';
+import { alreadyThere, intend, needsPods, planFor, planWithout, type Terms } from '../../../src/daemonset/plan.ts';
 import { historyOf, nextNumber, type Revision } from '../../../src/daemonset/revision.ts';
+import { LAST_ROLLBACK, type RollbackRecord, recordFor } from '../../../src/daemonset/rollback-record.ts';
 import { chooseTarget } from '../../../src/daemonset/target.ts';
 import { digest } from '../../../src/daemonset/template.ts';
 import { messageOf } from '../../../src/report/messages/conclusion.ts';
-import { controllerRevision, daemonSet, resultWith, template } from '../builders.ts';
+import { controllerRevision, daemonSet, recordedAt, resultWith, template } from '../builders.ts';
 
 const v1 = template('agent:v1');
 const v2 = template('agent:v2');
@@ -82,6 +82,53 @@ describe('target', () => {
     expect(numbers(chooseTarget(history(v2, v1, v2), { kind: 'name', name }))).toEqual([1]);
   });
 
+  describe('a hash that consists of digits', () => {
+    const digits = { kind: 'number', number: 7657656669 } as const;
+    const stored = [controllerRevision(1, v1, { hash: '7657656669' }), controllerRevision(2, v2)];
+
+    test('is found like any other', () => {
+      expect(numbers(chooseTarget(historyOf(daemonSet(v2), stored), digits))).toEqual([1]);
+    });
+
+    test('is refused if another revision has that number', () => {
+      const past = historyOf(daemonSet(v2), [...stored, controllerRevision(7657656669, v3)]);
+      expect(numbers(chooseTarget(past, digits))).toBe('ambiguous-revision');
+    });
+  });
+
+  describe('a version that differs only in annotations of the template', () => {
+    const annotated = (annotations: Record<string, string>): typeof v1 => ({ ...v2, metadata: { labels: { app: 'agent' }, annotations } });
+    const [a, b] = [annotated({ 'checksum/config': 'a' }), annotated({ 'checksum/config': 'b' })];
+
+    test('a checksum: relative targets are refused, and both choices are named', () => {
+      const past = history(b, v1, a, b);
+      const target = chooseTarget(past, previous);
+      expect(numbers(target)).toBe('only-checksum');
+      expect(refusalText(target, past)).toMatch(/set to-revision to agent-2\..*set it to agent-1, which is revision 1/);
+    });
+
+    test('a checksum and a restart: the same', () => {
+      const restartedB = annotated({ 'checksum/config': 'b', 'kubectl.kubernetes.io/restartedAt': 'now' });
+      expect(numbers(chooseTarget(history(restartedB, v1, a, b, restartedB), previous))).toBe('only-checksum');
+    });
+
+    test('a checksum, by number: restored', () => {
+      expect(numbers(chooseTarget(history(b, v1, a, b), { kind: 'number', number: 2 }))).toEqual([2]);
+    });
+
+    test('any other annotation: another version', () => {
+      const other = annotated({ 'example.com/config': 'b' });
+      expect(numbers(chooseTarget(history(other, v1, v2, other), previous))).toEqual([2, 1]);
+    });
+  });
+
+  test('is reported as older code if the current revision only restarted the pods', () => {
+    expect(chooseTarget(history(restarted, v1, v3, restarted), previous)).toMatchObject({
+      notes: [{ kind: 'older-code', current: 3, numbers: [2], target: 1 }],
+    });
+    expect(chooseTarget(history(v3, v1, twin, v3), previous)).toMatchObject({ notes: [{ kind: 'passed-over', numbers: [2] }] });
+  });
+
   test('is never a revision of another owner, and never the running version', () => {
     const any = fc.array(
       fc.record({ number: fc.integer({ min: 1, max: 5 }), version: fc.constantFrom(v1, v2, v3, twin, restarted), ours: fc.boolean() }),
@@ -105,69 +152,71 @@ describe('target', () => {
   });
 });
 
-describe('rollback record', () => {
+describe('after a rollback from revision 3 to revision 2, which became revision 4', () => {
   const stored = [controllerRevision(1, v1), controllerRevision(3, v3), controllerRevision(4, v2)];
-  const past = historyOf(daemonSet(v2), stored);
-  const [restored, left] = past.revisions as [never, never];
-  const mark = markFor(left, restored, digest(v2), run, new Date(0));
-  const marked = (current: typeof v1, text = JSON.stringify(mark)): ReturnType<typeof daemonSet> =>
-    daemonSet(current, { annotations: { [LAST_ROLLBACK]: text } });
-  const intent = (of: ReturnType<typeof daemonSet>, asked: Parameters<typeof intend>[2], by: Parameters<typeof intend>[3]): string => {
-    const result = intend(of, historyOf(of, stored), asked, by);
+  const record = recordedAt({ restored: v2, left: v3, run });
+  const at = (current: typeof v1, templateGeneration = 8, text = JSON.stringify(record)): ReturnType<typeof daemonSet> =>
+    daemonSet(current, { annotations: { [LAST_ROLLBACK]: text }, templateGeneration });
+  const intent = (of: ReturnType<typeof daemonSet>, terms: Partial<Terms> = {}): string => {
+    const result = intend(of, historyOf(of, stored), { toRevision: previous, run, ...terms });
     return result.kind === 'refused' ? result.refusal.reason : result.kind;
   };
+  const other = { ...run, id: '8' };
+  const number = (number: number): Partial<Terms> => ({ toRevision: { kind: 'number', number } });
+  const name = (name: string): Partial<Terms> => ({ toRevision: { kind: 'name', name } });
 
-  test.each([
-    ['the same run resumes', marked(v2), previous, run, 'resume'],
-    ['another run is refused', marked(v2), previous, { ...run, id: '8' }, 'already-rolled-back'],
-    ['a run of another repository is refused', marked(v2), previous, { ...run, repository: 'x/y' }, 'already-rolled-back'],
-    ['a relative target outside of a run is refused', marked(v2), previous, undefined, 'already-rolled-back'],
-    ['a revision by number is accepted', marked(v2), { kind: 'number', number: 1 } as const, { ...run, id: '8' }, 'candidates'],
-    ['a new deploy makes the record void', marked(v3), previous, { ...run, id: '8' }, 'candidates'],
-    ['text that is not a record is ignored', marked(v2, '{"restored":1}'), previous, run, 'candidates'],
-    ['invalid JSON is ignored', marked(v2, '{'), previous, run, 'candidates'],
-  ])('%s', (_name, of, asked, by, expected) => {
-    expect(intent(of, asked, by)).toBe(expected);
+  test.each<[string, ReturnType<typeof daemonSet>, Partial<Terms>, string]>([
+    ['the same run resumes', at(v2), {}, 'resume'],
+    ['the same run resumes with the number that it was given', at(v2), number(2), 'resume'],
+    ['the same run resumes with a name', at(v2), name('agent-2'), 'resume'],
+    ['the same run restores another revision by number', at(v2), number(1), 'candidates'],
+    ['another run is refused', at(v2), { run: other }, 'already-rolled-back'],
+    ['a run of another repository is refused', at(v2), { run: { ...run, repository: 'x/y' } }, 'already-rolled-back'],
+    ['a relative target outside of a run is refused', at(v2), { run: undefined }, 'already-rolled-back'],
+    ['another run restores a revision by number', at(v2), { ...number(1), run: other }, 'candidates'],
+    ['another run is accepted after a new deploy', at(v3, 9), { run: other }, 'candidates'],
+    ['another run is accepted after a deploy of the restored version', at(v2, 10), { run: other }, 'candidates'],
+    ['the same run is accepted if the version that it left was deployed again', at(v3, 9), {}, 'candidates'],
+    ['the same run is refused after another deploy', at(v1, 9), {}, 'unexpected-revision'],
+    ['the same run is refused after another deploy, by number too', at(v1, 9), number(3), 'unexpected-revision'],
+    ['the same run is refused after the restored version was deployed again', at(v2, 10), {}, 'unexpected-revision'],
+    ['the same run is accepted if it says that it deployed the current version', at(v1, 9), { isDeployedByRun: true }, 'candidates'],
+    ['text that is not a record is ignored', at(v2, 8, '{"restored":1}'), {}, 'candidates'],
+    ['invalid JSON is ignored', at(v2, 8, '{'), {}, 'candidates'],
+    ['the record of another object is ignored', at(v2, 8, JSON.stringify({ ...record, uid: 'uid-2' })), {}, 'candidates'],
+  ])('%s', (_name, of, terms, expected) => {
+    expect(intent(of, terms)).toBe(expected);
   });
 
   test('treats last-good as a relative target, like previous', () => {
     const lastGood = { kind: 'last-good' } as const;
-    expect(intent(marked(v2), lastGood, run)).toBe('resume');
-    expect(intent(marked(v2), lastGood, { ...run, id: '8' })).toBe('already-rolled-back');
-    expect([marked(v2), marked(v3)].map((of) => needsPods(of, historyOf(of, stored), lastGood))).toEqual([false, true]);
-    expect(needsPods(marked(v3), past, previous)).toBe(false);
-  });
-
-  test('is read back unchanged, and any other text is ignored', () => {
-    expect(readMark(marked(v2))).toEqual(mark);
-    fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
-        const read = readMark(marked(v2, text));
-        expect(read === undefined || typeof read.restored.digest === 'string').toBe(true);
-      }),
-    );
-  });
-
-  test('while it stands, a relative target never restores the version that was rolled back', () => {
-    fc.assert(
-      fc.property(fc.constantFrom(v1, v2, v3), fc.option(fc.constant(run), { nil: undefined }), (current, by) => {
-        const of = marked(current);
-        if (stands(mark, of)) expect(['resume', 'already-rolled-back']).toContain(intent(of, previous, by));
-      }),
-    );
+    expect(intent(at(v2), { toRevision: lastGood })).toBe('resume');
+    expect(intent(at(v2), { toRevision: lastGood, run: other })).toBe('already-rolled-back');
+    expect([at(v2), at(v3, 9)].map((of) => needsPods(of, historyOf(of, stored), lastGood))).toEqual([false, true]);
+    expect(needsPods(at(v3, 9), historyOf(at(v3, 9), stored), previous)).toBe(false);
   });
 
   test('the refusal names the revisions to choose from', () => {
-    const refused = intend(marked(v2), past, previous, { ...run, id: '8' });
-    expect(refused.kind).toBe('refused');
-    expect(refusalText(refused, past)).toMatch(/by run 7 of o\/r.*"previous" version is revision 3 \(agent-3\).*agent-1 is revision 1/);
+    const of = at(v2);
+    const past = historyOf(of, stored);
+    const refused = intend(of, past, { toRevision: previous, run: other });
+    expect(refused.kind === 'already-rolled-back' && messageOf(resultWith(refused.refusal, past))).toMatch(
+      /by run 7 of o\/r.*"previous" version is revision 3 \(agent-3\).*agent-1 is revision 1/,
+    );
+  });
+
+  test('expects what its first attempt rolled back, while the record stands', () => {
+    for (const expected of [{ kind: 'number', number: 3 } as const, { kind: 'name', name: 'hash3' } as const]) {
+      expect(intent(at(v2), { expected })).toBe('resume');
+      expect(intent(at(v2), { expected, run: other })).toBe('unexpected-revision');
+    }
   });
 });
 
 describe('expected-revision', () => {
   const stored = [controllerRevision(1, v1), controllerRevision(3, v3), controllerRevision(4, v2)];
-  const reason = (of: ReturnType<typeof daemonSet>, expected: NamedRevision, by = run): string => {
-    const result = intend(of, historyOf(of, stored), previous, by, expected);
+  const reason = (of: ReturnType<typeof daemonSet>, expected: NamedRevision): string => {
+    const result = intend(of, historyOf(of, stored), { toRevision: previous, run, expected });
     return result.kind === 'refused' ? result.refusal.reason : result.kind;
   };
 
@@ -180,17 +229,6 @@ describe('expected-revision', () => {
     [{ kind: 'name', name: 'agent' }, 'unexpected-revision'],
   ])('%j: %s', (expected, kind) => {
     expect(reason(daemonSet(v3), expected)).toBe(kind);
-  });
-
-  test('of a re-run is the version that its first attempt rolled back, while the record stands', () => {
-    const past = historyOf(daemonSet(v2), stored);
-    const [restored, left] = past.revisions as [Revision, Revision];
-    const mark = markFor(left, restored, digest(v2), run, new Date(0));
-    const of = daemonSet(v2, { annotations: { [LAST_ROLLBACK]: JSON.stringify(mark) } });
-    for (const expected of [{ kind: 'number', number: 3 } as const, { kind: 'name', name: 'hash3' } as const]) {
-      expect(reason(of, expected)).toBe('resume');
-      expect(reason(of, expected, { ...run, id: '8' })).toBe('unexpected-revision');
-    }
   });
 
   test('matches only the current revision', () => {
@@ -218,7 +256,9 @@ describe('the plan', () => {
           expect(digest(candidate.template)).toBe(digest(current));
           return;
         }
-        const plan = planFor(of, from, candidate, [], preview);
+        const writing = { by: 'rollback', run, time: new Date(0) } as const;
+        const record: RollbackRecord = recordFor(of, past, { from, target: candidate }, writing);
+        const plan = planFor(of, { kind: 'candidates', from, candidates: [candidate], notes: [] }, candidate, record, preview);
         if (!preview.changes) expect(plan).toBeUndefined();
         else expect(plan).toMatchObject({ kind: 'restore', target: { name: candidate.name }, merged: preview.template });
       }),
@@ -238,7 +278,7 @@ test.each([
 
 test('chooses nothing without a ControllerRevision of the current template', () => {
   const of = daemonSet(v3);
-  expect(intend(of, historyOf(of, [controllerRevision(1, v1)]), previous, run)).toMatchObject({
+  expect(intend(of, historyOf(of, [controllerRevision(1, v1)]), { toRevision: previous, run })).toMatchObject({
     kind: 'refused',
     refusal: { reason: 'not-observed' },
   });

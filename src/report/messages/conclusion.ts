@@ -20,9 +20,12 @@ import {
   ambiguousText,
   anotherRefusedText,
   NOT_RECORDED,
+  newerChangeText,
   notFoundText,
   nothingKnownGoodText,
   nothingPreviousText,
+  onlyChecksumText,
+  rolledBackByRunText,
   unexpectedText,
 } from './refusals.ts';
 import { revisionText } from './revisions.ts';
@@ -59,6 +62,8 @@ function textOf(facts: Facts, result: Result): string {
       const { namespace, name } = result.daemonSet;
       return `It is not known whether the rollback was written (${facts.why}). To check: kubectl rollout history ${shellQuote(`daemonset/${name}`)} -n ${shellQuote(namespace)}`;
     }
+    case 'write-undone':
+      return 'The API server accepted the rollback and stored the template unchanged: an admission webhook or another controller undid the change. The DaemonSet is as it was before.';
     case 'rolled-out':
       return rolledOutText(result);
     case 'unfinished-rollout':
@@ -83,6 +88,12 @@ function textOf(facts: Facts, result: Result): string {
       return unexpectedText(facts);
     case 'already-rolled-back':
       return alreadyRolledBackText(facts);
+    case 'newer-change':
+      return newerChangeText(facts);
+    case 'rolled-back-by-run':
+      return rolledBackByRunText(facts);
+    case 'only-checksum':
+      return onlyChecksumText(facts);
     case 'another-refused':
       return anotherRefusedText(facts);
     case 'recorded':

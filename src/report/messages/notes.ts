@@ -9,6 +9,14 @@ export function noteText(note: Note): string {
   switch (note.kind) {
     case 'passed-over':
       return `Passed over, because they are the current version (equal, or changed only by "kubectl rollout restart"): revision ${note.numbers.join(', ')}.`;
+    case 'older-code':
+      return `Revision ${note.current} only restarted the pods of revision ${note.numbers.join(', ')}, so the previous version is older code: revision ${note.target}. If the restart broke the pods, the cause may be outside of the template, for example in a ConfigMap or an image tag that was moved, and older code might not help.`;
+    case 'rolled-back-before':
+      return `Passed over, because they were rolled back before and not deployed again since: revision ${note.numbers.join(', ')}.`;
+    case 'rolled-back-already':
+      return `Nothing was written: this DaemonSet was rolled back already, at ${note.time}${note.run === undefined ? '' : ` by run ${note.run}`}.`;
+    case 'no-history':
+      return 'The DaemonSet has revisionHistoryLimit: 0, so Kubernetes deletes a revision as soon as it has no pods, and a later rollback finds none. Set it to 1 or more; the default is 10.';
     case 'known-good':
       return `Revision ${note.number} has the good mark: it was seen running on every node at ${note.time}${note.run === undefined ? '' : ` by ${note.run}`}.`;
     case 'most-ready':

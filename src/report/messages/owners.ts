@@ -16,6 +16,12 @@ export function ownerText(owner: Owner): string {
       const release = shellQuote(owner.release);
       return `The DaemonSet belongs to the Helm release ${release}, whose history does not include this rollback: the next helm upgrade starts from the version that was left. To make the rollback last: helm rollback ${release} --namespace ${shellQuote(owner.namespace)}`;
     }
+    case 'controller': {
+      const object = `${shellQuote(owner.object)} ${shellQuote(owner.name)}`;
+      return `The DaemonSet is managed by the controller of ${object}, an operator, which restores its own template. To make the rollback last, change the version there: kubectl edit ${object} -n ${shellQuote(owner.namespace)}`;
+    }
+    case 'addon-manager':
+      return 'The addon manager of the cluster (label addonmanager.kubernetes.io/mode: Reconcile) restores its own manifest within about a minute. To make the rollback last, change the manifest of the addon; to keep it until then, set the label to EnsureExists.';
     case 'kubectl-apply':
       return 'The DaemonSet is deployed by kubectl apply, which still records the manifest of the version that was left as the last applied one. Revert the manifest before the next apply, which would otherwise deploy that version again; to update the record: kubectl apply set-last-applied --filename MANIFEST';
   }

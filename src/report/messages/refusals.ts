@@ -11,6 +11,8 @@ export function nothingPreviousText({ why }: Extract<Facts, { kind: 'nothing-pre
       return `${nothing} the history has no other revision. ${existingText(history?.before)}`;
     case 'same-version':
       return `${nothing} every other revision is the same version (equal, or changed only by "kubectl rollout restart"). ${existingText(history?.before)}`;
+    case 'rolled-back':
+      return `${nothing} every other version was rolled back before and was not deployed again. To restore one all the same, set to-revision to its name. ${existingText(history?.before)}`;
     case 'same-to-server':
       return `${nothing} to the API server, every other revision means the same as the current one.`;
   }
@@ -54,4 +56,22 @@ export function alreadyRolledBackText(facts: Extract<Facts, { kind: 'already-rol
 export function anotherRefusedText({ others }: Extract<Facts, { kind: 'another-refused' }>): string {
   const names = others.map(({ name, reason }) => `${name.namespace}/${name.name} (${reason})`).join(', ');
   return `Nothing was written, because another of these DaemonSets cannot be rolled back: ${names}.`;
+}
+
+export function newerChangeText({ time, left, current }: Extract<Facts, { kind: 'newer-change' }>): string {
+  return `Nothing was written: this run rolled back revision ${left} at ${time}, and another version was deployed since, ${revisionText(current)}. The newer change takes precedence. If this run deployed it, set expected-revision to ${current.name}.`;
+}
+
+export function rolledBackByRunText({ time, by, left, current }: Extract<Facts, { kind: 'rolled-back-by-run' }>): string {
+  const now = current ? `, ${revisionText(current)}` : '';
+  return `The ${by} of this run rolled back what the run deployed, revision ${left.revision} (${left.name}), at ${time}. The DaemonSet still runs the restored version${now}, so this is not a success. Re-run the job that deploys, or set expected-revision to ${current?.name ?? 'the restored revision'} to check that version.`;
+}
+
+export function onlyChecksumText({ asked, candidate, older }: Extract<Facts, { kind: 'only-checksum' }>): string {
+  return [
+    `Nothing was written: the ${asked.kind === 'previous' ? 'previous' : 'last good'} version, ${revisionText(candidate)}, differs from the current one only in the checksum of a ConfigMap or Secret. Their content is not part of a revision.`,
+    `To restart the pods with the present content and that checksum, set to-revision to ${candidate.name}.`,
+    older ? `To go back to an older version, set it to ${older.name}, which is revision ${older.number}.` : 'There is no older version.',
+    'To restore the content, deploy it again.',
+  ].join(' ');
 }

@@ -24,6 +24,7 @@ const ALL: { [K in Facts['kind']]: Extract<Facts, { kind: K }>[] } = {
   ],
   'dry-run-of-resumed': [{ kind: 'dry-run-of-resumed', time: '2026-01-01T00:00:00Z' }],
   'write-unknown': [{ kind: 'write-unknown', why: 'no answer in time' }],
+  'write-undone': [{ kind: 'write-undone' }],
   'rolled-out': [{ kind: 'rolled-out' }],
   'unfinished-rollout': [
     ...(['on-delete', 'not-waited', 'failed', 'stalled', 'superseded', 'deleted', 'recreated', 'timeout', 'cancelled'] as const).map(
@@ -39,7 +40,10 @@ const ALL: { [K in Facts['kind']]: Extract<Facts, { kind: K }>[] } = {
   'not-observed': [{ kind: 'not-observed' }],
   'not-recorded': [{ kind: 'not-recorded' }],
   'being-deleted': [{ kind: 'being-deleted' }],
-  'nothing-previous': (['only-revision', 'same-version', 'same-to-server'] as const).map((why) => ({ kind: 'nothing-previous', why })),
+  'nothing-previous': (['only-revision', 'same-version', 'same-to-server', 'rolled-back'] as const).map((why) => ({
+    kind: 'nothing-previous',
+    why,
+  })),
   'nothing-known-good': (['none-ready', 'pods-unknown', 'same-to-server'] as const).map((why) => ({ kind: 'nothing-known-good', why })),
   'revision-not-found': [{ kind: 'revision-not-found', asked: { kind: 'number', number: 9 } }],
   'ambiguous-revision': [{ kind: 'ambiguous-revision', asked: { kind: 'number', number: 1 }, names: ['agent-a', 'agent-b'] }],
@@ -70,6 +74,20 @@ const ALL: { [K in Facts['kind']]: Extract<Facts, { kind: K }>[] } = {
       left: undefined,
       older: undefined,
     },
+  ],
+  'newer-change': [{ kind: 'newer-change', time: '2026-01-01T00:00:00Z', left: 1, current }],
+  'rolled-back-by-run': (['gate', 'guard'] as const).flatMap((by) =>
+    [current, undefined].map((now) => ({
+      kind: 'rolled-back-by-run',
+      time: '2026-01-01T00:00:00Z',
+      by,
+      left: { revision: 1, name: 'agent-1', digest: '' },
+      current: now,
+    })),
+  ),
+  'only-checksum': [
+    { kind: 'only-checksum', asked: { kind: 'previous' }, candidate: current, older },
+    { kind: 'only-checksum', asked: { kind: 'last-good' }, candidate: current, older: undefined },
   ],
   'another-refused': [{ kind: 'another-refused', others: [{ name: { namespace: 'a', name: 'b' }, reason: 'no-previous-revision' }] }],
   recorded: [{ kind: 'recorded' }],

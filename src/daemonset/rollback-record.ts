@@ -1,0 +1,160 @@
+import * as v from 'valibot';
+import { parseText } from './json.ts';
+import { templateGenerationOf } from './pods.ts';
+import { type History, highestNumber, type Revision } from './revision.ts';
+import { versionDigest } from './template.ts';
+import type { DaemonSet } from './types.ts';
+
+/** The annotation with the rollback record. It is read from the DaemonSet only: the controller copies annotations into new ControllerRevisions. */
+export const LAST_ROLLBACK = 'rollback-daemonset/last-rollback';
+
+/** A run of a workflow. All attempts of a run have the same id. */
+export interface Run {
+  /** `owner/name`. */
+  repository: string;
+  id: string;
+  /** The address of its page. */
+  url: string;
+}
+
+/** Who wrote a rollback: the command `rollback`, a gate with `rollback-on-failure`, or the post step of a guard. */
+export type RolledBackBy = 'rollback' | 'gate' | 'guard';
+
+/** A revision in a rollback record. `digest` decides: it is that of the version. Number and name are for display. */
+export interface RecordedRevision {
+  revision: number;
+  name: string;
+  digest: string;
+}
+
+/** A version that a rollback left, by its digest, and the highest revision number at that time: a higher one is a later deploy. */
+export interface LeftVersion {
+  digest: string;
+  highestRevision: number;
+}
+
+/** What the last rollback did. It is an annotation on the DaemonSet. */
+export interface RollbackRecord {
+  by: RolledBackBy;
+  restored: RecordedRevision;
+  left: RecordedRevision;
+  /** Of the DaemonSet: a copy of the object takes its annotations along. */
+  uid: string;
+  /** The DaemonSet's count of template changes before the write. Undefined if the API server does not count. */
+  templateGeneration?: number;
+  /** The highest revision number before the write. */
+  highestRevision: number;
+  /** The digest of the version that the API server stored, if an admission webhook changed it. */
+  stored?: string;
+  /** The versions that earlier rollbacks left and that were not deployed again since. */
+  leftBefore?: LeftVersion[];
+  repository?: string;
+  run?: string;
+  /** RFC 3339. */
+  time: string;
+}
+
+/** Who writes a rollback, and when. */
+export interface Writing {
+  by: RolledBackBy;
+  run: Run | undefined;
+  time: Date;
+}
+
+/** The record of a rollback that is about to be written, from one revision to another. */
+export function recordFor(
+  daemonSet: DaemonSet,
+  history: History,
+  { from, target }: { from: Revision; target: Revision },
+  { by, run, time }: Writing,
+): RollbackRecord {
+  const before = readRecord(daemonSet);
+  const templateGeneration = templateGenerationOf(daemonSet);
+  const [left, restored] = [recorded(from), recorded(target)];
+  const leftBefore = (before ? leftVersions(before) : []).filter(
+    (version) => ![left.digest, restored.digest].includes(version.digest) && isStillLeft(version, history),
+  );
+  return {
+    by,
+    restored,
+    left,
+    uid: daemonSet.metadata.uid,
+    ...(templateGeneration !== undefined && { templateGeneration }),
+    highestRevision: highestNumber(history),
+    ...(leftBefore.length > 0 && { leftBefore }),
+    ...(run && { repository: run.repository, run: run.id }),
+    time: time.toISOString(),
+  };
+}
+
+function recorded({ number, name, template }: Revision): RecordedRevision {
+  return { revision: number, name, digest: versionDigest(template) };
+}
+
+/** The rollback record of a DaemonSet. Other text counts as none, and so does the record of another object. */
+export function readRecord({ metadata }: DaemonSet): RollbackRecord | undefined {
+  const { success, output } = v.safeParse(RECORD, parseText(metadata.annotations?.[LAST_ROLLBACK]));
+  return success && output.uid === metadata.uid ? output : undefined;
+}
+
+const RECORDED_REVISION = v.object({ revision: v.number(), name: v.string(), digest: v.string() });
+
+const RECORD: v.GenericSchema<unknown, RollbackRecord> = v.object({
+  by: v.picklist(['rollback', 'gate', 'guard']),
+  restored: RECORDED_REVISION,
+  left: RECORDED_REVISION,
+  uid: v.string(),
+  templateGeneration: v.exactOptional(v.number()),
+  highestRevision: v.number(),
+  stored: v.exactOptional(v.string()),
+  leftBefore: v.exactOptional(v.array(v.object({ digest: v.string(), highestRevision: v.number() }))),
+  repository: v.exactOptional(v.string()),
+  run: v.exactOptional(v.string()),
+  time: v.string(),
+});
+
+/**
+ * Whether what a rollback restored is certainly still what it left in the DaemonSet: the current template is the restored version, and either
+ * nothing but the rollback changed the template since, or each change gave that version another number, as a restart of the pods does.
+ *
+ * @param history undefined if it is not known.
+ */
+export function stands(record: RollbackRecord, daemonSet: DaemonSet, history: History | undefined): boolean {
+  const restored = [record.restored.digest, record.stored];
+  const now = templateGenerationOf(daemonSet);
+  if (now === undefined || record.templateGeneration === undefined || !restored.includes(versionDigest(daemonSet.spec.template)))
+    return false;
+  const changes = now - record.templateGeneration;
+  const later = history?.revisions.filter(({ number }) => number > record.highestRevision) ?? [];
+  return (
+    changes === 1 || (changes > 1 && later.length === changes && later.every(({ template }) => restored.includes(versionDigest(template))))
+  );
+}
+
+/** The rollback record of a DaemonSet, if it stands. */
+export function standingRecord(daemonSet: DaemonSet, history: History | undefined): RollbackRecord | undefined {
+  const record = readRecord(daemonSet);
+  return record && stands(record, daemonSet, history) ? record : undefined;
+}
+
+/** Whether this run, in any attempt, wrote the record. */
+export function isOurs(record: RollbackRecord, run: Run | undefined): boolean {
+  return run !== undefined && record.run === run.id && record.repository === run.repository;
+}
+
+/** Whether a revision is of a version that a rollback left and that was not deployed again since. */
+export function wasRolledBack(record: RollbackRecord | undefined, { template }: Revision, history: History): boolean {
+  if (!record) return false;
+  const digest = versionDigest(template);
+  return leftVersions(record).some((version) => version.digest === digest && isStillLeft(version, history));
+}
+
+function leftVersions({ left: { digest }, highestRevision, leftBefore = [] }: RollbackRecord): LeftVersion[] {
+  return [{ digest, highestRevision }, ...leftBefore];
+}
+
+/** Whether the version is in the history, and was not deployed again: that would have given it a higher number. */
+function isStillLeft({ digest, highestRevision }: LeftVersion, { revisions }: History): boolean {
+  const same = revisions.filter(({ template }) => versionDigest(template) === digest);
+  return same.length > 0 && same.every(({ number }) => number <= highestRevision);
+}
