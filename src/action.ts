@@ -14,9 +14,11 @@ import { formatDuration } from './duration.ts';
 import { currentRun, documentation, isPrivateRepository } from './github/run.ts';
 import { InputError, type Request, readInputs } from './inputs.ts';
 import { isStuck, LastResort, type Stuck } from './last-resort.ts';
+import { ledgerIn } from './ledger.ts';
 import { notify } from './notify.ts';
 import { nameOf, placeOf, purposeOf } from './opening.ts';
 import { forget, keep, keptFrom, recall, recordedBy } from './records.ts';
+import { ledgerText } from './report/messages/guard.ts';
 import type { Report } from './report/report.ts';
 import type { Writer } from './report/write.ts';
 import { failureOf } from './rollback/failure.ts';
@@ -138,12 +140,15 @@ async function post(request: Request, step: Step): Promise<Result[]> {
   if (kept) forget(kept, folder, by);
   if (recalled.kind === 'lost') return [{ ...nothingYet(), ...recordLost(recalled.why) }];
   const { records } = recalled;
+  if (request.deployed === false) return records.map((recorded) => ({ ...nothingYet(), ...ofRecord(recorded), ...NOT_DEPLOYED }));
   const cancelled = request.jobStatus === 'cancelled';
   if (cancelled && !request.onCancel) return records.map(leftAfterCancel);
   const named = { kind: 'named', daemonSets: records.map(({ daemonSet }) => daemonSet) } as const;
   const timeout = cancelled ? Math.min(request.timeout, LIMIT_AFTER_CANCEL) : request.timeout;
   const what = cancelled ? `was cancelled, which leaves at most ${formatDuration(timeout)}` : 'failed';
   const why = `the job ${what}: restore what was recorded, if this job changed it`;
+  // Another step can have selected another context since.
+  const context = request.context ?? recalled.in.context;
   try {
     const restore = async (world: World): Promise<Result[]> => {
       const { server, context } = clusterOf(step);
@@ -152,7 +157,7 @@ async function post(request: Request, step: Step): Promise<Result[]> {
         : records.map((recorded) => ({ ...nothingYet(), ...ofRecord(recorded), ...recordLost('other-cluster') }));
     };
     // The guard reached this API server before the deploy.
-    return await connected({ ...request, daemonSets: named, timeout }, why, step, restore, true);
+    return await connected({ ...request, context, daemonSets: named, timeout }, why, step, restore, true);
   } catch (error) {
     return records.map((recorded) => ({ ...nothingYet(), ...ofRecord(recorded), ...failureOf(error, false) }));
   }
@@ -194,8 +199,9 @@ async function connected(
     onAnswer: (text) => writer.debug(text),
     isKnown,
   });
+  const ledger = ledgerIn(environment['RUNNER_TEMP'], recordedBy(environment), server, (why) => writer.warning(ledgerText(why)));
   try {
-    return await work({ cluster, clock, log: writer, run: currentRun(), partial, ...term }, renew);
+    return await work({ cluster, clock, log: writer, run: currentRun(), ledger, partial, ...term }, renew);
   } finally {
     for (const timer of timers) clearTimeout(timer);
     cluster.close();
@@ -206,6 +212,8 @@ function nothingYet(): Result {
   const facts: Facts = { kind: 'bug', detail: 'the step ended without a result', written: false };
   return { daemonSet: { namespace: '', name: '' }, outcome: 'error', reason: 'internal', facts, changed: false, notes: [] };
 }
+
+const NOT_DEPLOYED: Conclusion = { outcome: 'unchanged', reason: 'not-deployed', facts: { kind: 'not-deployed' } };
 
 function recordLost(why: RecordProblem): Conclusion {
   return { outcome: 'refused', reason: 'record-lost', facts: { kind: 'record-lost', why } };

@@ -43,6 +43,7 @@ export const DEFAULTS = {
   context: 'auto',
   'to-revision': 'auto',
   'expected-revision': 'any',
+  'deploy-outcome': 'auto',
   'change-cause': '',
   revision: '',
   wait: 'true',
@@ -148,6 +149,10 @@ export function readInputs(environment: Readonly<Record<string, string | undefin
   const expectedRevision = ['any', ''].includes(raw('expected-revision') ?? 'any')
     ? undefined
     : readRevision('expected-revision', get('expected-revision'), '"any", ', wrong);
+  const deployOutcome = raw('deploy-outcome') ?? 'auto';
+  if (deployOutcome !== 'auto' && command && command !== 'guard')
+    wrong('deploy-outcome', `it applies only to command: guard, not to command: ${command}.`);
+  const deployed = raw('expected-revision') === '' ? false : readDeployOutcome(deployOutcome, wrong);
   const revision = get('revision') === '' ? undefined : readRevision('revision', get('revision'), '', wrong);
   if (revision && command && command !== 'history')
     wrong('revision', 'it applies only to command: history, which shows that revision. To restore a revision, set to-revision.');
@@ -186,6 +191,7 @@ export function readInputs(environment: Readonly<Record<string, string | undefin
       return {
         command: chosen,
         ...common,
+        deployed,
         expected: expectedRevision,
         changeCause,
         wait,
@@ -266,6 +272,29 @@ function readTarget(text: string, auto: RelativeRevision['kind'], wrong: Wrong):
   return text === 'previous' || text === 'last-good'
     ? { kind: text }
     : readRevision('to-revision', text, '"previous", "last-good", ', wrong);
+}
+
+/**
+ * Whether the deploy step ran, by its outcome: that of a step that did not run is `skipped`, or empty before it could. Undefined: not given.
+ */
+function readDeployOutcome(text: string, wrong: Wrong): boolean | undefined {
+  switch (text) {
+    case 'auto':
+      return undefined;
+    case '':
+    case 'skipped':
+      return false;
+    case 'success':
+    case 'failure':
+    case 'cancelled':
+      return true;
+    default:
+      wrong(
+        'deploy-outcome',
+        `"${text}" is not the outcome of a step. Set it to "\${{ steps.ID.outcome }}", where ID is the id of the deploy step.`,
+      );
+      return undefined;
+  }
 }
 
 /** @param words the other values of this input, for the message. */

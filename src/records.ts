@@ -1,10 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Recorded } from './daemonset/guard.ts';
 import { parseJson, stringify } from './daemonset/json.ts';
 import type { RecordProblem } from './daemonset/result.ts';
 import type { Json } from './daemonset/types.ts';
+import { readOwnFile } from './own-file.ts';
 
 /** Where a guard keeps its records for its post step. Templates may contain secrets, and debug logs print a step's state. */
 export interface Kept {
@@ -40,9 +41,6 @@ interface Content {
 /** What was found of a record: the records and their cluster, or why they are not used. */
 export type Recall = { kind: 'records'; records: readonly Recorded[]; in: RecordedIn } | { kind: 'lost'; why: RecordProblem };
 
-/** A larger file is not ours, in bytes. An object of Kubernetes has at most 1.5 MiB. */
-const LARGEST = 64 * 1024 * 1024;
-
 const NAME = /^rollback-daemonset-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.json$/;
 
 /** The job of this step, by its environment. */
@@ -75,10 +73,11 @@ export function keep(records: readonly Recorded[], folder: string, by: RecordedB
  */
 export function recall(kept: Kept | undefined, folder: string, by: RecordedBy): Recall {
   if (!kept) return lost('not-ours');
-  const read = readOurs(kept.path, folder);
-  if (typeof read !== 'string') return lost(read.why);
-  if (sha256(read) !== kept.sha256) return lost('changed');
-  const content = parsed(read);
+  if (kept.path !== join(folder, basename(kept.path)) || !NAME.test(basename(kept.path))) return lost('not-ours');
+  const read = readOwnFile(kept.path);
+  if ('problem' in read) return lost(read.problem);
+  if (sha256(read.text) !== kept.sha256) return lost('changed');
+  const content = parsed(read.text);
   if (!content) return lost('not-ours');
   if (JSON.stringify(content.by) !== JSON.stringify(by)) return lost('other-job');
   return { kind: 'records', records: content.records, in: content.in };
@@ -96,27 +95,6 @@ export function keptFrom(state: string | undefined): Kept | undefined {
     return typeof path === 'string' && typeof sha256 === 'string' ? { path, sha256 } : undefined;
   } catch {
     return undefined;
-  }
-}
-
-/** The content of a file of this action: directly in the folder, with a name of ours, a regular file of this user that others cannot read. */
-function readOurs(path: string, folder: string): string | { why: RecordProblem } {
-  if (path !== join(folder, basename(path)) || !NAME.test(basename(path))) return { why: 'not-ours' };
-  let file: number;
-  try {
-    // Windows has neither. There, the name and the digest remain.
-    file = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
-  } catch (error) {
-    return { why: (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'gone' : 'not-ours' };
-  }
-  try {
-    const stats = fstatSync(file);
-    const isOwn = process.getuid === undefined || (stats.uid === process.getuid() && (stats.mode & 0o777) === 0o600);
-    return stats.isFile() && isOwn && stats.size <= LARGEST ? readFileSync(file, 'utf8') : { why: 'not-ours' };
-  } catch {
-    return { why: 'gone' };
-  } finally {
-    closeSync(file);
   }
 }
 

@@ -6,8 +6,10 @@ import type { AskedDaemonSets } from '../daemonset/types.ts';
 import { recordedText } from '../report/messages/guard.ts';
 import { notObserved } from '../rollback/conclude.ts';
 import { find, isMissing } from '../rollback/find.ts';
+import { warnWithoutHistory } from '../rollback/history.ts';
 import { type Job, jobsFor, resultOf } from '../rollback/jobs.ts';
 import { decide, finish, type Order } from '../rollback/rollback.ts';
+import { recordSeen } from '../rollback/seen.ts';
 import { settle } from '../rollback/settle.ts';
 import type { World } from '../rollback/world.ts';
 import { requireStableFor } from '../rollout/stable-for.ts';
@@ -65,7 +67,10 @@ async function record({ wait, limits }: GuardRequest, { found, known, world }: J
   known.counts = counts;
   known.history = { before: revisions, currentBefore: current.name, asOf: world.clock.now() };
   if (wait) await requireStableFor(world, daemonSet, limits);
-  records.push(recordOf(daemonSet, current));
+  const recorded = recordOf(daemonSet, history, current);
+  records.push(recorded);
+  recordSeen(world, daemonSet, { by: 'guard', complete: false });
+  warnWithoutHistory(world, known, daemonSet);
   if (kind !== 'complete' && kind !== 'on-delete') {
     log.warning(
       `The current version is not rolled out completely: ${counts.updated} of ${counts.desired} nodes have it, ${counts.available} are available. If the job fails, that version is restored all the same.`,
@@ -97,7 +102,7 @@ async function restoreOne(request: GuardRequest, recorded: Recorded, job: Job): 
   const order: Order = {
     ...request,
     by: 'guard',
-    choose: (daemonSet, history) => returnTo(daemonSet, history, recorded, request),
+    choose: (daemonSet, history, { ledger }) => returnTo(daemonSet, history, recorded, request, ledger.read(recorded.uid)),
     otherwise: (at) => ({ kind: 'unchanged', at }),
   };
   try {

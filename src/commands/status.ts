@@ -3,22 +3,22 @@ import { shouldRollBack } from '../daemonset/auto-rollback.ts';
 import { toleratedOf } from '../daemonset/diagnosis.ts';
 import type { Outcome } from '../daemonset/outcome.ts';
 import { unexpected } from '../daemonset/plan.ts';
-import { type Conclusion, type Note, type Result, refuse } from '../daemonset/result.ts';
+import { type Conclusion, type Result, refuse } from '../daemonset/result.ts';
 import { twinsOf } from '../daemonset/revision.ts';
 import { isOurs, standingRecord } from '../daemonset/rollback-record.ts';
-import { keepsNoHistory, rolloutOf } from '../daemonset/rollout.ts';
+import { rolloutOf } from '../daemonset/rollout.ts';
 import type { AskedDaemonSets, DaemonSet } from '../daemonset/types.ts';
 import type { Limits } from '../daemonset/verdict.ts';
 import { messageOf } from '../report/messages/conclusion.ts';
-import { noteText } from '../report/messages/notes.ts';
 import { revisionText } from '../report/messages/revisions.ts';
 import { decisionText, noNodeMatchesText } from '../report/messages/rollout.ts';
 import { conclusionOf, notObserved } from '../rollback/conclude.ts';
 import { find } from '../rollback/find.ts';
 import { markGood } from '../rollback/good.ts';
-import { readHistory } from '../rollback/history.ts';
+import { readHistory, warnWithoutHistory } from '../rollback/history.ts';
 import { type Job, jobsFor, learnFrom, resultOf } from '../rollback/jobs.ts';
 import { decide, finish, orderFor } from '../rollback/rollback.ts';
+import { recordSeen } from '../rollback/seen.ts';
 import { settle } from '../rollback/settle.ts';
 import type { Term, World } from '../rollback/world.ts';
 import { findLostNodes, type LostNodes } from '../rollout/lost-nodes.ts';
@@ -129,11 +129,7 @@ async function gate({ expectedRevision, wait, limits, rollback }: StatusRequest,
     const { time, by, left } = record;
     return refuse('already-rolled-back', { kind: 'rolled-back-by-run', time, by, left, current });
   }
-  if (rollback && keepsNoHistory(daemonSet)) {
-    const note: Note = { kind: 'no-history' };
-    world.log.warning(noteText(note));
-    known.notes.push(note);
-  }
+  if (rollback) warnWithoutHistory(world, known, daemonSet);
 
   const lost = history && (await findLostNodes(world, daemonSet, history));
   if (lost && isTooMany(lost, known.counts.desired, limits)) return noNodes(lost, daemonSet);
@@ -147,6 +143,7 @@ async function gate({ expectedRevision, wait, limits, rollback }: StatusRequest,
   });
   learnFrom(waited, known, world);
   const unfinished = conclusionOf(waited, 'deployed');
+  if (waited.kind !== 'superseded') recordSeen(world, waited.daemonSet, { by: 'gate', complete: waited.kind === 'complete' });
   if (unfinished) return unfinished;
   const now = waited.history?.current ?? current;
   if (wait && now && waited.images) {

@@ -2,11 +2,14 @@ import type { GoodMark } from './good-mark.ts';
 import type { PodCounts } from './pods.ts';
 import type { Note } from './result.ts';
 import { type History, isSameVersion, type Revision } from './revision.ts';
+import type { SpecFields } from './spec-fields.ts';
 
 /** A revision that may be restored. */
 export interface Candidate extends Revision {
   /** Why it was chosen; undefined if it is exactly what was asked for. */
   why?: Note;
+  /** Other fields of the spec that are restored with it. */
+  spec?: SpecFields;
 }
 
 /** A version: its revisions, the newest first. */

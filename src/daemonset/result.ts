@@ -8,6 +8,7 @@ import type { PodCounts } from './pods.ts';
 import type { Sample } from './progress.ts';
 import type { Revision } from './revision.ts';
 import type { RecordedRevision, RolledBackBy } from './rollback-record.ts';
+import type { SpecField } from './spec-fields.ts';
 import type { Counts, DaemonSetName, PodTemplate } from './types.ts';
 import type { Fault } from './version-failure.ts';
 
@@ -102,13 +103,18 @@ export type Facts =
   | { kind: 'record-not-saved'; why: string }
   | { kind: 'left-after-cancel' }
   | { kind: 'recreated' }
-  | { kind: 'not-changed'; recorded: RevisionName }
-  | { kind: 'only-restarted'; recorded: RevisionName }
+  | { kind: 'not-deployed' }
+  /** `fields`: those of the spec that differ from what was recorded. */
+  | { kind: 'not-changed'; recorded: RevisionName; fields: SpecField[] }
+  | { kind: 'only-restarted'; recorded: RevisionName; fields: SpecField[] }
+  | { kind: 'seen-complete'; current: RevisionName }
   | {
       kind: 'ambiguous-change';
-      /** How many times the template changed since it was recorded; undefined if that is unknown. */
+      /** How many changes of the version led from what was recorded to what is current; undefined if that is unknown. */
       changes: number | undefined;
       expected: NamedRevision | undefined;
+      /** The job deployed, and there was a change after the last time that one of its gates looked. */
+      isLater: boolean;
       current: RevisionName;
     }
   | { kind: 'deleted-since'; recorded: RevisionName }
@@ -160,6 +166,9 @@ export type Note =
   | { kind: 'rolled-back-before'; numbers: number[] }
   | { kind: 'rolled-back-already'; time: string; run: string | undefined }
   | { kind: 'no-history' }
+  /** A guard restores after one change, without evidence that the job made it. */
+  | { kind: 'assumed-change' }
+  | { kind: 'fields-restored' | 'fields-left'; fields: SpecField[] }
   | { kind: 'known-good'; number: number; time: string; run: string | undefined }
   | { kind: 'most-ready'; number: number; ready: number }
   | { kind: 'only-other' | 'ran-before'; number: number }

@@ -1,8 +1,11 @@
 import { isFailure } from '../cluster/cluster.ts';
 import { type PodCounts, podCounts } from '../daemonset/pods.ts';
+import type { Note } from '../daemonset/result.ts';
 import { type History, historyOf } from '../daemonset/revision.ts';
+import { keepsNoHistory } from '../daemonset/rollout.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
-import type { World } from './world.ts';
+import { noteText } from '../report/messages/notes.ts';
+import type { Known, World } from './world.ts';
 
 /** The history of a settled DaemonSet. If it is not needed and this account is not allowed to read it: undefined, with a warning. */
 export async function readHistory(
@@ -17,6 +20,14 @@ export async function readHistory(
     log.warning(`Could not determine which revision this is. ${error.message}`);
     return undefined;
   }
+}
+
+/** Warns of a DaemonSet that keeps no old revisions. */
+export function warnWithoutHistory({ log }: World, { notes }: Known, daemonSet: DaemonSet): void {
+  if (!keepsNoHistory(daemonSet)) return;
+  const note: Note = { kind: 'no-history' };
+  log.warning(noteText(note));
+  notes.push(note);
 }
 
 /** How many pods run each revision. If this account is not allowed to list pods: undefined, with a warning. */

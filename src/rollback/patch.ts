@@ -1,7 +1,8 @@
 import { type Cluster, ClusterError, FIELD_MANAGER, isFailure, type PatchOperation } from '../cluster/cluster.ts';
+import type { Candidate } from '../daemonset/last-good.ts';
 import type { Preview } from '../daemonset/plan.ts';
 import { templateGenerationOf } from '../daemonset/pods.ts';
-import { CHANGE_CAUSE, type Revision } from '../daemonset/revision.ts';
+import { CHANGE_CAUSE } from '../daemonset/revision.ts';
 import { LAST_ROLLBACK, type RollbackRecord } from '../daemonset/rollback-record.ts';
 import { isObject, versionDigest } from '../daemonset/template.ts';
 import type { DaemonSet, ManagedFieldsEntry, PodTemplate } from '../daemonset/types.ts';
@@ -20,12 +21,17 @@ const GRACE_AFTER_CANCEL = 1_000;
  * The patch that restores a revision's template, locked on the object and spec that were read: `generation` changes only with
  * the spec, while `resourceVersion` changes with each status update, many times a second during a rollout.
  */
-export function restorePatch({ metadata }: DaemonSet, target: Revision, record: RollbackRecord): PatchOperation[] {
+export function restorePatch({ metadata, spec }: DaemonSet, target: Candidate, record: RollbackRecord): PatchOperation[] {
   const patch: PatchOperation[] = [
     { op: 'test', path: '/metadata/uid', value: metadata.uid },
     { op: 'test', path: '/metadata/generation', value: metadata.generation ?? 0 },
     { op: 'replace', path: '/spec/template', value: target.template },
   ];
+  for (const [field, value] of Object.entries(target.spec ?? {})) {
+    const path = `/spec/${field}`;
+    if (value !== undefined) patch.push({ op: 'add', path, value });
+    else if (field in spec) patch.push({ op: 'remove', path });
+  }
   const { annotations } = metadata;
   if (!annotations) patch.push({ op: 'add', path: '/metadata/annotations', value: {} });
   if (target.changeCause !== undefined) patch.push({ op: 'add', path: annotation(CHANGE_CAUSE), value: target.changeCause });
@@ -46,7 +52,7 @@ function annotation(key: string): string {
 export async function preview(
   world: World,
   daemonSet: DaemonSet,
-  target: Revision,
+  target: Candidate,
   record: RollbackRecord,
   { readOnly }: { readOnly: boolean },
 ): Promise<Preview | undefined> {
@@ -84,7 +90,7 @@ export type Patched =
 export async function restore(
   world: World,
   daemonSet: DaemonSet,
-  target: Revision,
+  target: Candidate,
   record: RollbackRecord,
   expected: PodTemplate,
 ): Promise<Patched> {

@@ -8,7 +8,7 @@ import type { Conclusion, HistoryEntry, Note, Version } from '../daemonset/resul
 import { type History, hasTwin, historyOf, nextNumber, type Revision, twinsOf } from '../daemonset/revision.ts';
 import { type RollbackRecord, type RolledBackBy, recordFor } from '../daemonset/rollback-record.ts';
 import { keepsNoHistory, rolloutOf } from '../daemonset/rollout.ts';
-import { identicalTemplate } from '../daemonset/template.ts';
+import { identicalTemplate, versionDigest } from '../daemonset/template.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
 import type { Limits } from '../daemonset/verdict.ts';
 import { changeLines, differences, historyLines } from '../report/lines.ts';
@@ -219,6 +219,10 @@ async function carryOut(
   log.info(
     `daemonset.apps/${known.daemonSet.name} rolled back: revision ${from.number} → ${known.newRevision}, which restores revision ${target.number}`,
   );
+  if (record.templateGeneration !== undefined) {
+    const templateGeneration = record.templateGeneration + 1;
+    world.ledger.append(record.uid, { kind: 'wrote', by: order.by, templateGeneration, version: versionDigest(patched.template) });
+  }
   await withdrawGood(world, known.daemonSet.namespace, history, { left: from, restored: target });
   let current = await amendRecord(world, patched, record);
   if (isServerSideApplied(daemonSet)) current = await yieldOwnership(world, current);

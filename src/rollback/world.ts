@@ -1,4 +1,5 @@
 import type { Cluster } from '../cluster/cluster.ts';
+import type { Ledger } from '../daemonset/ledger.ts';
 import type { Conclusion, Result } from '../daemonset/result.ts';
 import type { Run } from '../daemonset/rollback-record.ts';
 import type { DaemonSetName } from '../daemonset/types.ts';
@@ -44,6 +45,7 @@ export interface World extends Term {
   log: Log;
   /** Undefined outside of GitHub Actions. */
   run: Run | undefined;
+  ledger: Ledger;
   /** The work on each DaemonSet so far, for the last resort. */
   partial: PartialResult[];
 }

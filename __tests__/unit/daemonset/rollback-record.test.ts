@@ -152,7 +152,7 @@ class Model {
   generation = 1;
   record: string | undefined;
   revisions: { number: number; template: PodTemplate }[] = [{ number: 1, template: v1 }];
-  /** Versions that a rollback left and that nobody deployed since. */
+  /** Versions that a rollback left and that no one deployed since. */
   readonly rolledBack = new Set<string>();
   /** Whether anything but a restart has changed the template since the last rollback. */
   wasDeployed = true;

@@ -8,12 +8,14 @@ import {
   deletedSinceText,
   GUARDED_RECREATED,
   leftAfterCancelText,
+  NOT_DEPLOYED,
   notChangedText,
   recordedText,
   recordLostText,
   recordNotSavedText,
   restoreByHandText,
   STILL_ABSENT,
+  seenCompleteText,
 } from './guard.ts';
 import {
   alreadyRolledBackText,
@@ -41,7 +43,8 @@ export function messageOf(result: Result): string {
 
 /** Whether a guard left the DaemonSet without what it recorded, although that is still in the history. */
 function needsRestoreByHand({ recorded, outcome, facts }: Result): boolean {
-  return recorded !== undefined && !isSuccess(outcome, 'guard') && outcome !== 'deleted' && facts.kind !== 'recreated';
+  if (recorded === undefined || outcome === 'deleted' || facts.kind === 'recreated') return false;
+  return facts.kind === 'seen-complete' || !isSuccess(outcome, 'guard');
 }
 
 function textOf(facts: Facts, result: Result): string {
@@ -108,6 +111,10 @@ function textOf(facts: Facts, result: Result): string {
       return leftAfterCancelText(result);
     case 'recreated':
       return GUARDED_RECREATED;
+    case 'not-deployed':
+      return NOT_DEPLOYED;
+    case 'seen-complete':
+      return seenCompleteText(facts);
     case 'not-changed':
     case 'only-restarted':
       return notChangedText(facts);

@@ -46,26 +46,44 @@ export function restoreByHandText({ daemonSet: { namespace, name }, recorded }: 
   return `The guard recorded ${revisionText(recorded)}. To restore it, roll back with to-revision: ${recorded.name}, or: kubectl rollout undo ${shellQuote(`daemonset/${name}`)} -n ${shellQuote(namespace)} --to-revision=${recorded.number}`;
 }
 
-export function notChangedText({ kind, recorded }: Extract<Facts, { kind: 'not-changed' | 'only-restarted' }>): string {
-  return kind === 'not-changed'
-    ? `Nothing was written: the DaemonSet still has the template that the guard recorded, ${revisionText(recorded)}.`
-    : `Nothing was written: since the guard recorded ${revisionText(recorded)}, the pods were only restarted.`;
+export const NOT_DEPLOYED =
+  'Nothing was written: this job did not deploy. Its deploy step was skipped or did not run (deploy-outcome or expected-revision), so any change of the DaemonSet is from someone else.';
+
+export function notChangedText({ kind, recorded, fields }: Extract<Facts, { kind: 'not-changed' | 'only-restarted' }>): string {
+  const what =
+    kind === 'not-changed'
+      ? `Nothing was written: the DaemonSet still has the template that the guard recorded, ${revisionText(recorded)}.`
+      : `Nothing was written: since the guard recorded ${revisionText(recorded)}, the pods were only restarted.`;
+  return fields.length === 0 ? what : `${what} Other fields of the spec changed since and stay unchanged: ${fields.join(', ')}.`;
+}
+
+export function seenCompleteText({ current }: Extract<Facts, { kind: 'seen-complete' }>): string {
+  return `Nothing was written: a gate of this job saw ${revisionText(current)} running on every node, so something else failed afterwards. To restore what the guard recorded in this case too, set expected-revision or rollback-if-ambiguous.`;
+}
+
+/** Why there is no ledger of the job. */
+export function ledgerText(why: string): string {
+  return `Could not write the ledger of this job (${why}), so a guard cannot distinguish the rollbacks of this job from the changes of others.`;
 }
 
 export function ambiguousChangeText(facts: Extract<Facts, { kind: 'ambiguous-change' }>): string {
-  const { changes, expected, current } = facts;
+  const { changes, expected, isLater, current } = facts;
   const times =
     changes === undefined
-      ? 'It is not known how many times the template changed since the guard recorded it'
-      : `The template changed ${changes} times since the guard recorded it`;
-  const not =
-    expected === undefined
-      ? ''
-      : `, and the current revision is not ${askedText(expected)}, which expected-revision says this job deployed`;
+      ? 'It is not known how many times the template changed since the guard recorded it.'
+      : `The template changed ${changes} times since the guard recorded it, restarts and rollbacks of this job aside.`;
+  const why =
+    expected !== undefined
+      ? `The current revision is not ${askedText(expected)}, which expected-revision says this job deployed.`
+      : isLater
+        ? 'The template changed after the last time that a gate of this job checked it.'
+        : times;
   return [
-    `Nothing was written, because it is not certain that this job made the last change. ${times}${not}.`,
+    `Nothing was written, because it is not certain that this job made the last change. ${why}`,
     `The current one is ${revisionText(current)}.`,
-    'To be certain next time, pass expected-revision from a history step after the deploy.',
+    expected === undefined && !isLater
+      ? 'To be certain next time, set deploy-outcome to the outcome of the deploy step.'
+      : 'To be certain next time, set expected-revision to the output controller-revision of a step after the deploy.',
   ].join(' ');
 }
 

@@ -17,6 +17,12 @@ export function noteText(note: Note): string {
       return `Nothing was written: this DaemonSet was rolled back already, at ${note.time}${note.run === undefined ? '' : ` by run ${note.run}`}.`;
     case 'no-history':
       return 'The DaemonSet has revisionHistoryLimit: 0, so Kubernetes deletes a revision as soon as it has no pods, and a later rollback finds none. Set it to 1 or more; the default is 10.';
+    case 'assumed-change':
+      return 'That this job changed the template is an assumption: it changed exactly once since the guard recorded it. To be certain, set deploy-outcome to the outcome of the deploy step, and concurrency in the workflow.';
+    case 'fields-restored':
+      return `Restored with the template, as they were before the job: ${note.fields.join(', ')}.`;
+    case 'fields-left':
+      return `These fields of the spec differ from what the guard recorded and stay unchanged, because the spec was also changed without the template, perhaps by someone else: ${note.fields.join(', ')}.`;
     case 'known-good':
       return `Revision ${note.number} has the good mark: it was seen running on every node at ${note.time}${note.run === undefined ? '' : ` by ${note.run}`}.`;
     case 'most-ready':

@@ -96,11 +96,17 @@ const ALL: { [K in Facts['kind']]: Extract<Facts, { kind: K }>[] } = {
   'record-not-saved': [{ kind: 'record-not-saved', why: 'permission denied' }],
   'left-after-cancel': [{ kind: 'left-after-cancel' }],
   recreated: [{ kind: 'recreated' }],
-  'not-changed': [{ kind: 'not-changed', recorded: older }],
-  'only-restarted': [{ kind: 'only-restarted', recorded: older }],
+  'not-deployed': [{ kind: 'not-deployed' }],
+  'seen-complete': [{ kind: 'seen-complete', current }],
+  'not-changed': [
+    { kind: 'not-changed', recorded: older, fields: [] },
+    { kind: 'not-changed', recorded: older, fields: ['updateStrategy', 'minReadySeconds'] },
+  ],
+  'only-restarted': [{ kind: 'only-restarted', recorded: older, fields: [] }],
   'ambiguous-change': [
-    { kind: 'ambiguous-change', changes: 2, expected: named, current },
-    { kind: 'ambiguous-change', changes: undefined, expected: undefined, current },
+    { kind: 'ambiguous-change', changes: 2, expected: named, isLater: false, current },
+    { kind: 'ambiguous-change', changes: undefined, expected: undefined, isLater: false, current },
+    { kind: 'ambiguous-change', changes: 1, expected: undefined, isLater: true, current },
   ],
   'deleted-since': [{ kind: 'deleted-since', recorded: older }],
   'still-absent': [{ kind: 'still-absent' }],
@@ -151,11 +157,11 @@ describe('a guard that could not restore what it recorded', () => {
     ['failed', unfinished('failed'), true],
     ['refused', { kind: 'not-observed' }, true],
     ['cancelled', { kind: 'left-after-cancel' }, true],
-    ['superseded', { kind: 'ambiguous-change', changes: 2, expected: undefined, current }, true],
+    ['superseded', { kind: 'ambiguous-change', changes: 2, expected: undefined, isLater: false, current }, true],
     ['refused', { kind: 'recreated' }, false],
     ['deleted', { kind: 'deleted-since', recorded }, false],
     ['rolled-back', { kind: 'restored' }, false],
-    ['unchanged', { kind: 'not-changed', recorded }, false],
+    ['unchanged', { kind: 'not-changed', recorded, fields: [] }, false],
   ])('names the revision and the command, unless there is nothing to restore: %s, %j', (outcome, facts, names) => {
     const text = messageOf(resultWith({ outcome, reason: 'internal', facts }, history, { ...full, recorded }));
     const command = 'kubectl rollout undo daemonset/agent -n logging --to-revision=1';

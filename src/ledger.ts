@@ -1,0 +1,37 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { entriesIn, type Ledger } from './daemonset/ledger.ts';
+import { appendToOwnFile, readOwnFile } from './own-file.ts';
+import type { RecordedBy } from './records.ts';
+
+/**
+ * The ledger of a job: a file for each DaemonSet, which only its owner can read, in a folder that exists as long as the job. Its name and its
+ * first line bind it to the attempt of the job, the API server and the uid, so that any other file is ignored.
+ *
+ * @param folder undefined outside of GitHub Actions: there is no ledger.
+ * @param onFailure is called once if it cannot be written.
+ */
+export function ledgerIn(folder: string | undefined, by: RecordedBy, server: string, onFailure: (why: string) => void): Ledger {
+  if (!folder || by.run === '') return { read: () => [], append: () => {} };
+  let hasFailed = false;
+  const headerOf = (uid: string): string => JSON.stringify({ by, server, uid });
+  const pathOf = (header: string): string =>
+    join(folder, `rollback-daemonset-ledger-${createHash('sha256').update(header).digest('hex').slice(0, 32)}.jsonl`);
+  return {
+    read(uid) {
+      const header = headerOf(uid);
+      const read = readOwnFile(pathOf(header));
+      const [first, ...lines] = 'text' in read ? read.text.split('\n') : [];
+      return first === header ? entriesIn(lines) : [];
+    },
+    append(uid, entry) {
+      const header = headerOf(uid);
+      try {
+        appendToOwnFile(pathOf(header), header, JSON.stringify(entry));
+      } catch (error) {
+        if (!hasFailed) onFailure((error as Error).message);
+        hasFailed = true;
+      }
+    },
+  };
+}
