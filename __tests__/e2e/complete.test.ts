@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { behaviorOf, podOf } from '../../testbed/manifest.ts';
 import type { Step } from '../../testbed/step.ts';
 import { startTestbed } from '../../testbed/testbed.ts';
-import { type Any, eventually, expectStep, Fleet, type ManifestOptions } from './support.ts';
+import { type Any, eventually, expectStep, Fleet, type ManifestOptions, withFleet } from './support.ts';
 import { changePods } from './webhook.ts';
 
 const fast: ManifestOptions = { maxUnavailable: '100%' };
@@ -21,16 +21,6 @@ const unprobed = (tag: string): ManifestOptions => {
   delete behavior.container.readinessProbe;
   return { ...fast, podSpec: podOf([behavior]) };
 };
-
-/** The tests mostly wait, each in its own namespace, so several run at the same time. */
-async function withFleet(work: (fleet: Fleet) => Promise<void>): Promise<void> {
-  const fleet = await Fleet.create();
-  try {
-    await work(fleet);
-  } finally {
-    await fleet.remove();
-  }
-}
 
 describe('containers', () => {
   test.concurrent.each(['v2-crash', 'v2-oom', 'v2-panic'])('that are ready at every start and then exit (%s) are never a success', (tag) =>

@@ -8,7 +8,7 @@ import { behaviorOf, podOf } from '../../testbed/manifest.ts';
 import type { RunningStep, Step } from '../../testbed/step.ts';
 import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
 import { PodRecorder } from './pod-recorder.ts';
-import { type Any, eventually, expectStep, Fleet, type ManifestOptions } from './support.ts';
+import { type Any, eventually, expectStep, Fleet, type ManifestOptions, withFleet } from './support.ts';
 import { changePods } from './webhook.ts';
 
 const fast: ManifestOptions = { maxUnavailable: '100%' };
@@ -46,16 +46,6 @@ const available = (of: Fleet, count: number): Promise<Any> =>
     () => of.daemonSet(),
     ({ metadata, status }) => status.observedGeneration === metadata.generation && status.numberAvailable === count,
   );
-
-/** The tests mostly wait, each in its own namespace, so several run at the same time. */
-async function withFleet(work: (fleet: Fleet) => Promise<void>, testbed?: Testbed): Promise<void> {
-  const fleet = await Fleet.create(testbed && { testbed });
-  try {
-    await work(fleet);
-  } finally {
-    await fleet.remove();
-  }
-}
 
 /** A test bed in which a crashing container waits for its restart as long as on a real node. */
 const started: Record<string, Promise<Testbed>> = {};

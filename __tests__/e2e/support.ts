@@ -392,3 +392,13 @@ export class Fleet {
     return this.requests().filter((request) => request === 'patch daemonsets').length;
   }
 }
+
+/** A fleet for one test. Tests mostly wait, each in its own namespace, so several can run at the same time. */
+export async function withFleet(work: (fleet: Fleet) => Promise<void>, testbed?: Testbed): Promise<void> {
+  const fleet = await Fleet.create(testbed && { testbed });
+  try {
+    await work(fleet);
+  } finally {
+    await fleet.remove();
+  }
+}
