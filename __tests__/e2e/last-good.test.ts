@@ -1,15 +1,13 @@
 /** The good mark of a version that ran everywhere: what sets it, what withdraws it, and `to-revision: last-good`, which uses it. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { FaultyProxy } from './proxy.ts';
-import { type Any, eventually, expectStep, Fleet, type ManifestOptions, PLAIN_ROLLBACK } from './support.ts';
+import { type Any, eventually, expectStep, Fleet, type ManifestOptions, PLAIN_ROLLBACK, run } from './support.ts';
 
 const GOOD = 'rollback-daemonset/good';
 const fast = { maxUnavailable: '100%' };
 const gate = { command: 'status' };
 const lastGood = { 'to-revision': 'last-good' };
 const quickly = { 'failure-grace': '2s', 'progress-deadline': '5s' };
-/** A different run: the same run would resume its rollback. */
-const run = (id: number): Record<string, string> => ({ GITHUB_RUN_ID: String(id) });
 
 let fleet: Fleet;
 beforeEach(async () => {

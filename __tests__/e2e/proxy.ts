@@ -40,6 +40,8 @@ export class FaultyProxy {
   /** TCP connections by their remote port: TLS connections cannot be reset. */
   readonly #connections = new Map<number | undefined, Socket>();
   readonly seen: Kind[] = [];
+  /** The bodies of the patches that were passed on. */
+  readonly patches: { kind: Kind; body: string }[] = [];
   /** A kubeconfig for the server behind the proxy. */
   kubeconfig = '';
   fault: Fault = () => 'pass';
@@ -117,6 +119,13 @@ export class FaultyProxy {
       );
       through.on('error', () => from.socket.destroy());
       to.on('close', () => through.destroy());
+      if (from.method === 'PATCH') {
+        const patch = { kind, body: '' };
+        proxy.patches.push(patch);
+        from.on('data', (chunk) => {
+          patch.body += String(chunk);
+        });
+      }
       from.pipe(through);
     });
     await new Promise<void>((ready) => proxy.#server.listen(0, '127.0.0.1', ready));

@@ -84,6 +84,9 @@ export const PLAIN_ROLLBACK: readonly string[] = [
   'list pods',
 ];
 
+/** The environment of a step in a different run: the same run would resume its rollback. */
+export const run = (id: number): Record<string, string> => ({ GITHUB_RUN_ID: String(id) });
+
 let sequence = 0;
 
 /** The processes whose command line contains a directory. */

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { type Any, eventually, type Fleet, servingCertificate } from './support.ts';
 
 interface Review {
-  request: { uid: string; dryRun?: boolean; object?: Any };
+  request: { uid: string; dryRun?: boolean; object?: Any; oldObject?: Any };
 }
 
 const DAEMONSET_UPDATES = { apiGroups: ['apps'], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['daemonsets'] };
@@ -57,11 +57,15 @@ async function admit(
   });
 }
 
+/** The answer that allows a request with changes, a JSON patch. */
+function patched(operations: object[]): object {
+  return { allowed: true, patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(operations)).toString('base64') };
+}
+
 /** Changes each pod that is created in a namespace, by a JSON patch. */
 export async function changePods(fleet: Fleet, operationsFor: (pod: Any) => object[]): Promise<void> {
   const answer = ({ request: { object } }: Review): object => {
-    const operations = [...operationsFor(object), { op: 'add', path: '/metadata/labels/admitted', value: 'yes' }];
-    return { allowed: true, patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(operations)).toString('base64') };
+    return patched([...operationsFor(object), { op: 'add', path: '/metadata/labels/admitted', value: 'yes' }]);
   };
   await admit(fleet, 'Mutating', answer, NEW_PODS);
   const pod = {
@@ -77,15 +81,23 @@ export async function changePods(fleet: Fleet, operationsFor: (pod: Any) => obje
   );
 }
 
-/** Adds the annotation `stamped` to each template in a namespace. */
-export async function stampTemplates(fleet: Fleet): Promise<void> {
-  const operations = [{ op: 'add', path: '/spec/template/metadata/annotations', value: { stamped: 'yes' } }];
-  const patch = Buffer.from(JSON.stringify(operations)).toString('base64');
-  await admit(fleet, 'Mutating', () => ({ allowed: true, patchType: 'JSONPatch', patch }));
+/** Adds the annotation `stamped` to each template in a namespace, in every update anew. */
+export async function stampTemplates(fleet: Fleet, stamp = (): string => 'yes'): Promise<void> {
+  await admit(fleet, 'Mutating', ({ request: { object } }) => {
+    const value = { ...object.spec.template.metadata.annotations, stamped: stamp() };
+    return patched([{ op: 'add', path: '/spec/template/metadata/annotations', value }]);
+  });
   await eventually(
     'the webhook',
     () => fleet.kubectl(['set', 'image', 'daemonset/agent', 'agent=registry.example/agent:x', '--dry-run=server', '-o', 'json']),
     (said) => said.includes('stamped'),
+  );
+}
+
+/** Keeps the template of a DaemonSet in each write, and not in dry runs. */
+export async function keepTemplate(fleet: Fleet): Promise<void> {
+  await admitUpdates(fleet, 'Mutating', ({ request: { dryRun = false, oldObject } }) =>
+    dryRun ? { allowed: true } : patched([{ op: 'replace', path: '/spec/template', value: oldObject.spec.template }]),
   );
 }
 
@@ -94,11 +106,18 @@ export async function stampTemplates(fleet: Fleet): Promise<void> {
  * Updates of the controllers use the subresource status and are not affected.
  */
 export async function obstruct(fleet: Fleet, how: 'deny' | 'time-out', what: 'dry-run' | 'patch'): Promise<void> {
-  let asked = false;
-  await admit(fleet, 'Validating', ({ request: { dryRun = false } }) => {
-    asked = true;
+  await admitUpdates(fleet, 'Validating', ({ request: { dryRun = false } }) => {
     if (dryRun !== (what === 'dry-run')) return { allowed: true };
     return how === 'deny' ? { allowed: false, status: { message: 'not today' } } : undefined;
+  });
+}
+
+/** Adds an admission webhook for the updates of DaemonSets, and waits until it is asked. */
+async function admitUpdates(fleet: Fleet, kind: 'Mutating' | 'Validating', answer: (review: Review) => object | undefined): Promise<void> {
+  let asked = false;
+  await admit(fleet, kind, (review) => {
+    asked = true;
+    return answer(review);
   });
   await eventually(
     'the webhook',
