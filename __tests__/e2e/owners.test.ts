@@ -28,6 +28,8 @@ describe('warns of another owner of the DaemonSet:', () => {
       { labels: { 'kustomize.toolkit.fluxcd.io/name': 'agents', 'kustomize.toolkit.fluxcd.io/namespace': 'flux' } },
       /flux suspend kustomization agents --namespace flux$/,
     ],
+    ['the add-on manager', { labels: { 'addonmanager.kubernetes.io/mode': 'Reconcile' } }, /addonmanager\.kubernetes\.io\/mode/],
+    ['an add-on manager that only creates it', { labels: { 'addonmanager.kubernetes.io/mode': 'EnsureExists' } }, /^$/],
     ['none', {}, /^$/],
   ])('%s', async (_name, marks, expected) => {
     for (const tag of ['v1', 'v2']) await fleet.rollOut(tag, { ...fast, ...marks, serverSide: 'deployer' });
@@ -35,6 +37,23 @@ describe('warns of another owner of the DaemonSet:', () => {
     expectStep(step, { code: 0, outputs: { outcome: 'rolled-back' } });
     expect((/^::warning::(.*)$/m.exec(step.log) ?? [])[1] ?? '').toMatch(expected);
     expect(step.summary.includes('[!WARNING]')).toBe(expected.source !== '^$');
+  });
+
+  test('a controller, by its ownerReference, and not an owner that controls nothing', async () => {
+    for (const tag of ['v1', 'v2']) await fleet.rollOut(tag, { ...fast, serverSide: 'deployer' });
+    await fleet.kubectl(['create', 'configmap', 'operator']);
+    const { uid } = (await fleet.json('get', 'configmap/operator')).metadata;
+    const own = async (controller: boolean): Promise<void> => {
+      const metadata = { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'operator', uid, controller }] };
+      await fleet.kubectl(['patch', 'daemonset/agent', '--type=merge', `--patch=${JSON.stringify({ metadata })}`]);
+    };
+    await own(false);
+    expect((await fleet.rollback({ 'dry-run': 'true' })).log).not.toContain('::warning::');
+    await own(true);
+    const step = await fleet.rollback();
+    expectStep(step, { code: 0, outputs: { outcome: 'rolled-back' } });
+    expect(step.log).toMatch(/^::warning::.*ConfigMap.*operator/m);
+    expect(step.summary).toContain('[!WARNING]');
   });
 
   test('kubectl apply, whose record is outdated, and the given command updates it', async () => {
