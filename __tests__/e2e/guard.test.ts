@@ -1,49 +1,33 @@
 /** A guard records what runs before a deploy, and restores it when the job fails. It writes nothing unless the change is certainly the job's. */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { load } from 'js-yaml';
 import type { Step } from '../../testbed/step.ts';
+import { Job } from './job.ts';
 import { FaultyProxy } from './proxy.ts';
-import { type Any, eventually, expectStep, Fleet } from './support.ts';
+import { type Any, eventually, expectStep, type Fleet } from './support.ts';
 
+let job: Job;
 let fleet: Fleet;
 let temp: string;
 beforeEach(async () => {
-  temp = mkdtempSync(join(tmpdir(), 'rollback-daemonset-guard-'));
-  fleet = await Fleet.create();
-  // As on a runner, the post step has the same RUNNER_TEMP.
-  const { post } = fleet;
-  fleet.post = (left, inputs, environment) => post.call(fleet, left, inputs, { RUNNER_TEMP: temp, ...environment });
+  job = await Job.create();
+  ({ fleet, temp } = job);
 });
-afterEach(async () => {
-  await fleet.remove();
-  rmSync(temp, { recursive: true, force: true });
-});
+afterEach(() => job.remove());
 
 const fast = { maxUnavailable: '100%' };
 
-function guard(inputs: Record<string, string> = {}): Promise<Step> {
-  return fleet.start({ command: 'guard', ...inputs }, { RUNNER_TEMP: temp }).done;
-}
-
 const kept = ({ state }: Step): { path: string; sha256: string } => JSON.parse(state['guard'] ?? '') as { path: string; sha256: string };
-
-/** The result of a post step is in an annotation, since a post step cannot set outputs. */
-function expectPost(step: Step, ends: RegExp, writes: number): void {
-  expectStep(step, { outputs: {} });
-  expect(step.outputs).toEqual({});
-  expect(step.log).toMatch(ends);
-  expect(fleet.writes()).toBe(writes);
-}
 
 describe('records', () => {
   test('what runs in a file that only its owner can read, and writes nothing to the cluster', async () => {
     await fleet.rollOut('v1');
     await fleet.rollOut('v2');
-    const step = await guard();
+    const step = await job.guard();
     const { name } = (await fleet.revision(2)).metadata;
     expectStep(step, {
       code: 0,
@@ -57,7 +41,7 @@ describe('records', () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
     const { records, ...about } = JSON.parse(readFileSync(path, 'utf8')) as Any;
     expect(about).toEqual({
-      by: { server: '', repository: 'octo/fleet', run: '1', attempt: '', job: '' },
+      by: { server: '', repository: 'octo/fleet', run: '1', attempt: '1', job: 'deploy' },
       in: { server: fleet.testbed.server, context: expect.any(String) },
     });
     const [recorded] = records;
@@ -69,13 +53,18 @@ describe('records', () => {
   test('a version that is not rolled out, with a warning', async () => {
     await fleet.rollOut('v1');
     await fleet.getStuck('v2-crash');
-    const step = await guard();
+    const step = await job.guard();
     expectStep(step, { code: 0, outputs: { outcome: 'recorded' } });
     expect(step.log).toMatch(/^::warning::The current version is not rolled out completely: \d+ of 10 nodes have it/m);
   });
 
+  test('although expected-revision is still empty, since its step has not run', async () => {
+    await fleet.rollOut('v1');
+    expectStep(await job.guard({ 'expected-revision': '' }), { code: 0, outputs: { outcome: 'recorded' } });
+  });
+
   test('that the DaemonSet does not exist yet', async () => {
-    const step = await guard();
+    const step = await job.guard();
     expectStep(step, { code: 0, outputs: { outcome: 'absent', reason: 'absent', 'old-revision': '' } });
     expect(step.log).toMatch(
       /^::warning title=No version to restore.*::absent \(absent\): There is no DaemonSet "agent".*If this job creates it/m,
@@ -88,14 +77,14 @@ describe('when the job has failed', () => {
   beforeEach(async () => {
     await fleet.rollOut('v1', fast);
     await fleet.rollOut('v2', fast);
-    before = await guard();
+    before = await job.guard();
   });
 
   test('restores exactly what was recorded, waits for it and reports it, and removes the file', async () => {
     const { spec } = await fleet.daemonSet();
     await fleet.deploy('v3-crash', fast);
-    const step = await fleet.post(before.state).done;
-    expectPost(
+    const step = await job.post(before);
+    job.expectPost(
       step,
       /^::notice title=Rolled back%3A DaemonSet .*::rolled-back \(complete\): Revision 3 → 4, which restores revision 2\.$/m,
       1,
@@ -109,17 +98,13 @@ describe('when the job has failed', () => {
   });
 
   test('writes nothing if the job changed nothing, changed only other fields, or only restarted the pods', async () => {
-    expectPost(
-      await fleet.post(before.state).done,
-      /unchanged \(not-changed\): Nothing was written: the DaemonSet still has the template/,
-      0,
-    );
-    before = await guard();
+    job.expectPost(await job.post(before), /unchanged \(not-changed\): Nothing was written: the DaemonSet still has the template/, 0);
+    before = await job.guard();
     await fleet.kubectl(['patch', 'daemonset/agent', '--type=merge', '--patch={"spec":{"minReadySeconds":1}}']);
-    expectPost(await fleet.post(before.state).done, /unchanged \(not-changed\)/, 0);
-    before = await guard();
+    job.expectPost(await job.post(before), /unchanged \(not-changed\)/, 0);
+    before = await job.guard();
     await fleet.kubectl(['rollout', 'restart', 'daemonset/agent']);
-    expectPost(await fleet.post(before.state).done, /unchanged \(not-changed\): Nothing was written: .*the pods were only restarted/, 0);
+    job.expectPost(await job.post(before), /unchanged \(not-changed\): Nothing was written: .*the pods were only restarted/, 0);
   });
 
   test('writes nothing after two changes, since one may be from someone else, unless rollback-if-ambiguous is set', async () => {
@@ -127,11 +112,11 @@ describe('when the job has failed', () => {
     await fleet.rollOut('v4', fast);
     const state = before.state;
     const content = readFileSync(kept(before).path);
-    const step = await fleet.post(state).done;
-    expectPost(step, /superseded \(ambiguous-change\): .*The template changed 2 times.*guard recorded revision 2/, 0);
+    const step = await job.post({ state });
+    job.expectPost(step, /superseded \(ambiguous-change\): .*The template changed 2 times.*guard recorded revision 2/, 0);
     expect(step.code).toBe(1);
     writeFileSync(kept(before).path, content, { mode: 0o600 });
-    expectPost(await fleet.post(state, { 'rollback-if-ambiguous': 'true' }).done, /rolled-back \(complete\)/, 1);
+    job.expectPost(await job.post({ state }, { 'rollback-if-ambiguous': 'true' }), /rolled-back \(complete\)/, 1);
     expect(await fleet.image()).toBe('v2');
   });
 
@@ -140,20 +125,10 @@ describe('when the job has failed', () => {
     await fleet.rollOut('v4', fast);
     const content = readFileSync(kept(before).path);
     const { name } = (await fleet.revision(3)).metadata;
-    expectPost(
-      await fleet.post(before.state, { 'expected-revision': name }).done,
-      /superseded \(ambiguous-change\): .*expected-revision says/,
-      0,
-    );
+    job.expectPost(await job.post(before, { 'expected-revision': name }), /superseded \(ambiguous-change\): .*expected-revision says/, 0);
     writeFileSync(kept(before).path, content, { mode: 0o600 });
     const { name: current } = (await fleet.revision(4)).metadata;
-    expectPost(await fleet.post(before.state, { 'expected-revision': current }).done, /rolled-back \(complete\)/, 1);
-  });
-
-  test('ignores an empty expected-revision, from a step that has not run', async () => {
-    expectStep(await guard({ 'expected-revision': '' }), { code: 0, outputs: { outcome: 'recorded' } });
-    await fleet.deploy('v3-crash', fast);
-    expectPost(await fleet.post(before.state, { 'expected-revision': '' }).done, /rolled-back \(complete\)/, 1);
+    job.expectPost(await job.post(before, { 'expected-revision': current }), /rolled-back \(complete\)/, 1);
   });
 
   test('restores the recorded template even if its ControllerRevision was pruned', async () => {
@@ -164,24 +139,24 @@ describe('when the job has failed', () => {
       () => fleet.history(),
       (history) => history[1] === undefined && history[2] === undefined,
     );
-    expectPost(await fleet.post(before.state).done, /rolled-back \(complete\)/, 1);
+    job.expectPost(await job.post(before), /rolled-back \(complete\)/, 1);
     expect(await fleet.image()).toBe('v2');
   });
 
   test('leaves a newer change by someone else', async () => {
     await fleet.deploy('v3-crash', fast);
     await fleet.deploy('v4', fast);
-    expectPost(await fleet.post(before.state).done, /superseded \(ambiguous-change\)/, 0);
+    job.expectPost(await job.post(before), /superseded \(ambiguous-change\)/, 0);
     expect(await fleet.image()).toBe('v4');
   });
 
   test('writes nothing if the DaemonSet was deleted, or deleted and created again', async () => {
     await fleet.kubectl(['delete', 'daemonset/agent']);
     const content = readFileSync(kept(before).path);
-    expectPost(await fleet.post(before.state).done, /deleted \(deleted\): The DaemonSet was deleted since/, 0);
+    job.expectPost(await job.post(before), /deleted \(deleted\): The DaemonSet was deleted since/, 0);
     await fleet.rollOut('v3', fast);
     writeFileSync(kept(before).path, content, { mode: 0o600 });
-    expectPost(await fleet.post(before.state, { 'rollback-if-ambiguous': 'true' }).done, /refused \(recreated\)/, 0);
+    job.expectPost(await job.post(before, { 'rollback-if-ambiguous': 'true' }), /refused \(recreated\)/, 0);
     expect(await fleet.image()).toBe('v3');
   });
 
@@ -189,12 +164,12 @@ describe('when the job has failed', () => {
     await fleet.deploy('v3-crash', fast);
     const content = readFileSync(kept(before).path);
     const requests = fleet.requests().length;
-    const step = await fleet.post(before.state, { 'job-status': 'cancelled', kubeconfig: 'gone' }).done;
-    expectPost(step, /cancelled \(cancelled\): .*rollback-on-cancel is not set.*guard recorded revision 2/, 0);
+    const step = await job.post(before, { 'job-status': 'cancelled', kubeconfig: 'gone' });
+    job.expectPost(step, /cancelled \(cancelled\): .*rollback-on-cancel is not set.*guard recorded revision 2/, 0);
     expect(fleet.requests()).toHaveLength(requests);
     writeFileSync(kept(before).path, content, { mode: 0o600 });
-    const back = await fleet.post(before.state, { 'job-status': 'cancelled', 'rollback-on-cancel': 'true', timeout: '1h' }).done;
-    expectPost(back, /rolled-back \(complete\)/, 1);
+    const back = await job.post(before, { 'job-status': 'cancelled', 'rollback-on-cancel': 'true', timeout: '1h' });
+    job.expectPost(back, /rolled-back \(complete\)/, 1);
     // The runner leaves five minutes for everything after a cancellation.
     expect(back.log).toContain('the job was cancelled, which leaves at most 4m 00s: restore what was recorded');
   });
@@ -203,8 +178,8 @@ describe('when the job has failed', () => {
     await fleet.deploy('v3-crash', fast);
     const { path } = kept(before);
     writeFileSync(path, readFileSync(path, 'utf8').replaceAll('agent:v2', 'agent:evil'));
-    expectPost(await fleet.post(before.state).done, /refused \(record-lost\)/, 0);
-    expectPost(await fleet.post(before.state).done, /refused \(record-lost\)/, 0);
+    job.expectPost(await job.post(before), /refused \(record-lost\)/, 0);
+    job.expectPost(await job.post(before), /refused \(record-lost\)/, 0);
   });
 
   describe('writes nothing, and deletes nothing, if its state', () => {
@@ -227,8 +202,8 @@ describe('when the job has failed', () => {
       await fleet.deploy('v3-crash', fast);
       const state = stateOf();
       const { path = kept(before).path } = state['guard'] === 'x' ? {} : (JSON.parse(state['guard'] ?? '') as { path: string });
-      const step = await fleet.post(state, {}, environment).done;
-      expectPost(step, /refused \(record-lost\)/, 0);
+      const step = await job.post({ state }, {}, environment);
+      job.expectPost(step, /refused \(record-lost\)/, 0);
       expect(step.log).toMatch(why);
       expect(step.code).toBe(1);
       expect(existsSync(path)).toBe(true);
@@ -237,7 +212,7 @@ describe('when the job has failed', () => {
     });
 
     test('belongs to a step without a guard', async () => {
-      const step = await fleet.post(before.state, { command: 'status' }).done;
+      const step = await job.post(before, { command: 'status' });
       expect(step.log).toMatch(/refused \(record-lost\): The state of this step does not name a record/);
       expect(existsSync(kept(before).path)).toBe(true);
     });
@@ -246,8 +221,8 @@ describe('when the job has failed', () => {
       await fleet.deploy('v3-crash', fast);
       const config = load(readFileSync(fleet.testbed.kubeconfig, 'utf8')) as Any;
       config.contexts.push({ ...config.contexts[0], name: 'other' });
-      const step = await fleet.post(before.state, { kubeconfig: JSON.stringify(config), context: 'other' }).done;
-      expectPost(step, /refused \(record-lost\)/, 0);
+      const step = await job.post(before, { kubeconfig: JSON.stringify(config), context: 'other' });
+      job.expectPost(step, /refused \(record-lost\)/, 0);
       expect(step.log).toMatch(
         /is about another cluster than the one that the kubeconfig selects now.*To restore it, roll back with to-revision/,
       );
@@ -256,18 +231,18 @@ describe('when the job has failed', () => {
 
   test('guards a re-run of a failed job like the first attempt', async () => {
     for (const attempt of [1, 2]) {
-      if (attempt > 1) before = await guard();
+      if (attempt > 1) before = await job.guard();
       await fleet.deploy('v3-crash', fast);
-      expectPost(await fleet.post(before.state).done, /rolled-back \(complete\)/, attempt);
+      job.expectPost(await job.post(before), /rolled-back \(complete\)/, attempt);
       expect(await fleet.image()).toBe('v2');
     }
-    expectPost(await fleet.post((await guard()).state).done, /unchanged \(not-changed\)/, 2);
+    job.expectPost(await job.post(await job.guard()), /unchanged \(not-changed\)/, 2);
   });
 
   test('only reports what it would do in a dry run', async () => {
     await fleet.deploy('v3-crash', fast);
-    expectPost(
-      await fleet.post(before.state, { 'dry-run': 'true' }).done,
+    job.expectPost(
+      await job.post(before, { 'dry-run': 'true' }),
       /dry-run \(validated\): The rollback would go from revision 3 to revision 2/,
       0,
     );
@@ -275,10 +250,10 @@ describe('when the job has failed', () => {
 });
 
 test('a DaemonSet that the job created is reported and not deleted', async () => {
-  const { state } = await guard();
+  const { state } = await job.guard();
   await fleet.deploy('v1-crash');
-  const step = await fleet.post(state).done;
-  expectPost(step, /absent \(created\): The DaemonSet did not exist before this job.*kubectl delete daemonset\/agent/, 0);
+  const step = await job.post({ state });
+  job.expectPost(step, /absent \(created\): The DaemonSet did not exist before this job.*kubectl delete daemonset\/agent/, 0);
   expect(await fleet.image()).toBe('v1-crash');
 });
 
@@ -291,11 +266,11 @@ test('several DaemonSets are handled separately: one is restored, one was not ch
     await apply(name, 'v1');
     await fleet.kubectl(['rollout', 'status', `daemonset/${name}`, '--timeout=60s']);
   }
-  const before = await guard({ daemonset: several });
+  const before = await job.guard({ daemonset: several });
   expectStep(before, { code: 0, outputs: { outcome: 'absent' } });
   await apply('one', 'v2-crash');
   await apply('three', 'v2');
-  const step = await fleet.post(before.state).done;
+  const step = await job.post(before);
   expectStep(step, { code: 0 });
   for (const [name, end] of [
     ['one', 'rolled-back (complete)'],
@@ -310,7 +285,7 @@ test('a step without a guard leaves no state for its post step, which does nothi
   await fleet.rollOut('v1');
   const { state } = await fleet.start({ command: 'status' }).done;
   expect(state).toEqual({});
-  const post = await fleet.post({}, { kubeconfig: 'gone' }).done;
+  const post = await job.post({ state: {} }, { kubeconfig: 'gone' });
   expectStep(post, { code: 0 });
   expect(post.log).toBe('');
 });
@@ -321,7 +296,7 @@ describe('an API server that does not answer when the job has failed', () => {
   beforeEach(async () => {
     await fleet.rollOut('v1', fast);
     proxy = await FaultyProxy.inFrontOf(fleet);
-    before = await guard({ kubeconfig: proxy.kubeconfig });
+    before = await job.guard({ kubeconfig: proxy.kubeconfig });
     await fleet.deploy('v2-crash', fast);
   });
   afterEach(() => proxy.stop());
@@ -331,25 +306,21 @@ describe('an API server that does not answer when the job has failed', () => {
   test('is tried again until the timeout of the guard', async () => {
     const back = Date.now() + 15_000;
     proxy.fault = () => (Date.now() < back ? 'drop-request' : 'pass');
-    expectPost(
-      await fleet.post(before.state, { kubeconfig: proxy.kubeconfig, timeout: '90s' }, { RUNNER_TEMP: temp }).done,
-      /rolled-back \(complete\)/,
-      1,
-    );
+    job.expectPost(await job.post(before, { kubeconfig: proxy.kubeconfig, timeout: '90s' }), /rolled-back \(complete\)/, 1);
     expect(Date.now()).toBeGreaterThan(back);
     expect(await fleet.image()).toBe('v1');
   });
 
   test('is given up at the timeout, with the recorded revision and the command to restore it', async () => {
     proxy.stop();
-    const step = await fleet.post(before.state, { kubeconfig: proxy.kubeconfig, timeout: '6s' }, { RUNNER_TEMP: temp }).done;
+    const step = await job.post(before, { kubeconfig: proxy.kubeconfig, timeout: '6s' });
     expectStep(step, { code: 1, outputs: {} });
     expect(step.log).toMatch(/^::error .*timed-out \(timeout\): .*Nothing was written\. /m);
     expect(step.log).toMatch(command);
   });
 
   test('and a kubeconfig that is gone: the message has the same', async () => {
-    const step = await fleet.post(before.state, { kubeconfig: join(temp, 'gone') }, { RUNNER_TEMP: temp }).done;
+    const step = await job.post(before, { kubeconfig: join(temp, 'gone') });
     expectStep(step, { code: 1, outputs: {} });
     expect(step.log).toMatch(/^::error .*error \(kubeconfig\): /m);
     expect(step.log).toMatch(command);
