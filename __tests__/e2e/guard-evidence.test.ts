@@ -1,4 +1,4 @@
-/** What tells a guard that the change is its job's: inputs about the deploy, and what other steps of the job saw and wrote. */
+/** What shows a guard that the change is its job's: inputs about the deploy, and what other steps of the job saw and wrote. */
 import { chmodSync, readdirSync, readFileSync, renameSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -342,7 +342,7 @@ describe('the ledger of a job', () => {
         symlinkSync(join(job.temp, 'elsewhere'), path);
       },
     ],
-    ['is no ledger', (path) => writeFileSync(path, '{"looks":')],
+    ['is not a ledger', (path) => writeFileSync(path, '{"looks":')],
     [
       'is about another object',
       (path) => {

@@ -253,7 +253,7 @@ describe('if the controller sees the rollback only together with what follows', 
       expect(JSON.parse(step.outputs['results'] ?? '')[0].notes).toEqual([expect.stringMatching(/^Passed over.*revision 2\b/)]);
     }, testbed));
 
-  test('a restart: nobody restores the version that was left unless it is named', () =>
+  test('a restart: no one restores the version that was left unless it is named', () =>
     withFleet(async (fleet) => {
       await rollBackUnseen(fleet, () => fleet.kubectl(['rollout', 'restart', 'daemonset/agent']));
       expect(await fleet.history()).toEqual({ 1: 'v1', 2: 'v2', 3: 'v1' });

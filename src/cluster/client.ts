@@ -1,6 +1,15 @@
 import { MAX_DEPTH } from '../daemonset/json.ts';
-import type { DaemonSet, DaemonSetName, Json, LabelSelector, Node, ObjectMeta, Pod } from '../daemonset/types.ts';
-import { type Cluster, ClusterError, FIELD_MANAGER, isFailure, type PatchOperation } from './cluster.ts';
+import {
+  type DaemonSet,
+  type DaemonSetName,
+  FIELD_MANAGER,
+  type Json,
+  type LabelSelector,
+  type Node,
+  type ObjectMeta,
+  type Pod,
+} from '../daemonset/types.ts';
+import { type Cluster, ClusterError, isFailure, type PatchOperation } from './cluster.ts';
 import type { Connection } from './connection.ts';
 import {
   decodeControllerRevisions,

@@ -1,8 +1,5 @@
 import type { ControllerRevision, DaemonSet, DaemonSetName, Event, Json, Node, Pod } from '../daemonset/types.ts';
 
-/** The field manager of our writes, in `managedFields` and in the audit log. */
-export const FIELD_MANAGER = 'rollback-daemonset';
-
 /** One operation of an RFC 6902 JSON patch. */
 export type PatchOperation = { op: 'test' | 'add' | 'replace'; path: string; value: Json } | { op: 'remove'; path: string };
 

@@ -1,3 +1,4 @@
+import { writesTemplate } from './managed-fields.ts';
 import type { DaemonSet } from './types.ts';
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -43,11 +44,7 @@ export function ownersOf({ metadata }: DaemonSet): Owner[] {
 
 /** The last writer of the template, as the API server recorded it: `manager at time`. Undefined if it recorded none. */
 export function templateWriter({ metadata }: DaemonSet, except?: string): string | undefined {
-  const writers = (metadata.managedFields ?? []).filter(({ manager, fieldsV1 }) => {
-    if (manager === except) return false;
-    const spec = fieldsV1?.['f:spec'];
-    return typeof spec === 'object' && spec !== null && 'f:template' in spec;
-  });
+  const writers = (metadata.managedFields ?? []).filter((entry) => entry.manager !== except && writesTemplate(entry));
   // Times are in seconds; within the same second the server lists the later manager last.
   const last = writers.sort((a, b) => (a.time ?? '').localeCompare(b.time ?? '')).at(-1);
   return last?.manager === undefined ? undefined : `${last.manager}${last.time ? ` at ${last.time}` : ''}`;

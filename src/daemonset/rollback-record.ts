@@ -1,9 +1,10 @@
 import * as v from 'valibot';
 import { parseText } from './json.ts';
+import { writesTemplate } from './managed-fields.ts';
 import { templateGenerationOf } from './pods.ts';
 import { type History, highestNumber, type Revision } from './revision.ts';
 import { versionDigest } from './template.ts';
-import type { DaemonSet } from './types.ts';
+import { type DaemonSet, FIELD_MANAGER, type PodTemplate } from './types.ts';
 
 /** The annotation with the rollback record. It is read from the DaemonSet only: the controller copies annotations into new ControllerRevisions. */
 export const LAST_ROLLBACK = 'rollback-daemonset/last-rollback';
@@ -44,8 +45,6 @@ export interface RollbackRecord {
   templateGeneration?: number;
   /** The highest revision number before the write. */
   highestRevision: number;
-  /** The digest of the version that the API server stored, if an admission webhook changed it. */
-  stored?: string;
   /** The versions that earlier rollbacks left and that were not deployed again since. */
   leftBefore?: LeftVersion[];
   repository?: string;
@@ -106,7 +105,6 @@ const RECORD: v.GenericSchema<unknown, RollbackRecord> = v.object({
   uid: v.string(),
   templateGeneration: v.exactOptional(v.number()),
   highestRevision: v.number(),
-  stored: v.exactOptional(v.string()),
   leftBefore: v.exactOptional(v.array(v.object({ digest: v.string(), highestRevision: v.number() }))),
   repository: v.exactOptional(v.string()),
   run: v.exactOptional(v.string()),
@@ -114,21 +112,25 @@ const RECORD: v.GenericSchema<unknown, RollbackRecord> = v.object({
 });
 
 /**
- * Whether what a rollback restored is certainly still what it left in the DaemonSet: the current template is the restored version, and either
- * nothing but the rollback changed the template since, or each change gave that version another number, as a restart of the pods does.
+ * Whether what a rollback restored is certainly still what it left in the DaemonSet: either nothing but the rollback changed the template since,
+ * or each change gave the restored version another number, as a restart of the pods does.
  *
  * @param history undefined if it is not known.
  */
 export function stands(record: RollbackRecord, daemonSet: DaemonSet, history: History | undefined): boolean {
-  const restored = [record.restored.digest, record.stored];
   const now = templateGenerationOf(daemonSet);
-  if (now === undefined || record.templateGeneration === undefined || !restored.includes(versionDigest(daemonSet.spec.template)))
-    return false;
+  if (now === undefined || record.templateGeneration === undefined) return false;
+  const isRestored = ({ template }: { template: PodTemplate }): boolean => versionDigest(template) === record.restored.digest;
   const changes = now - record.templateGeneration;
+  // An admission webhook can change what is stored. If the write had been undone, someone else would have written the template.
+  if (changes === 1) return isRestored(daemonSet.spec) || ownsTemplate(daemonSet);
   const later = history?.revisions.filter(({ number }) => number > record.highestRevision) ?? [];
-  return (
-    changes === 1 || (changes > 1 && later.length === changes && later.every(({ template }) => restored.includes(versionDigest(template))))
-  );
+  return changes > 1 && isRestored(daemonSet.spec) && later.length === changes && later.every(isRestored);
+}
+
+/** Whether the API server lists this action as a writer of the template. */
+function ownsTemplate({ metadata }: DaemonSet): boolean {
+  return (metadata.managedFields ?? []).some((entry) => entry.manager === FIELD_MANAGER && writesTemplate(entry));
 }
 
 /** The rollback record of a DaemonSet, if it stands. */

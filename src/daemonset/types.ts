@@ -30,6 +30,9 @@ export interface OwnerReference {
   controller?: boolean;
 }
 
+/** The field manager of this action's writes, in `managedFields` and in the audit log. */
+export const FIELD_MANAGER = 'rollback-daemonset';
+
 export interface ManagedFieldsEntry {
   manager?: string;
   operation?: string;

@@ -1,11 +1,11 @@
-import { type Cluster, ClusterError, FIELD_MANAGER, isFailure, type PatchOperation } from '../cluster/cluster.ts';
+import { type Cluster, ClusterError, isFailure, type PatchOperation } from '../cluster/cluster.ts';
 import type { Candidate } from '../daemonset/last-good.ts';
+import { writesTemplate } from '../daemonset/managed-fields.ts';
 import type { Preview } from '../daemonset/plan.ts';
 import { templateGenerationOf } from '../daemonset/pods.ts';
 import { CHANGE_CAUSE } from '../daemonset/revision.ts';
 import { LAST_ROLLBACK, type RollbackRecord } from '../daemonset/rollback-record.ts';
-import { isObject, versionDigest } from '../daemonset/template.ts';
-import type { DaemonSet, ManagedFieldsEntry, PodTemplate } from '../daemonset/types.ts';
+import { type DaemonSet, FIELD_MANAGER, type ManagedFieldsEntry, type PodTemplate } from '../daemonset/types.ts';
 import { afterwards, delayed, type World } from './world.ts';
 
 /** How many times to find out whether an unanswered patch was written. */
@@ -127,58 +127,30 @@ export async function restore(
   return { kind: 'unknown', why };
 }
 
-/**
- * Adds to the record what the API server has stored, if an admission webhook has changed the template. Returns the latest state of the
- * DaemonSet. A record that cannot be amended does not stand, which is safe.
- */
-export async function amendRecord(
-  world: World,
-  { daemonSet, template }: { daemonSet: DaemonSet; template: PodTemplate },
-  record: RollbackRecord,
-): Promise<DaemonSet> {
-  const stored = versionDigest(template);
-  if (stored === record.restored.digest) return daemonSet;
-  return annotate(world, daemonSet, record, { [LAST_ROLLBACK]: JSON.stringify({ ...record, stored } satisfies RollbackRecord) });
-}
-
-/** Gives the DaemonSet the annotations that it had before a write that did not change the template. */
+/** Gives the DaemonSet the annotations that it had before a write that did not change the template. A failure is a warning. */
 export async function undoAnnotations(world: World, before: DaemonSet, record: RollbackRecord): Promise<void> {
-  const { annotations } = before.metadata;
-  await annotate(world, before, record, { [LAST_ROLLBACK]: annotations?.[LAST_ROLLBACK], [CHANGE_CAUSE]: annotations?.[CHANGE_CAUSE] });
-}
-
-/** Sets or removes annotations of the DaemonSet while it has the record of this write. Failures are warnings. */
-async function annotate(
-  world: World,
-  daemonSet: DaemonSet,
-  record: RollbackRecord,
-  annotations: Record<string, string | undefined>,
-): Promise<DaemonSet> {
   const { cluster, log } = world;
   const signal = afterwards(world, ANNOTATION_LIMIT);
   try {
-    const now = await cluster.getDaemonSet(daemonSet.metadata, signal);
+    const now = await cluster.getDaemonSet(before.metadata, signal);
     const patch: PatchOperation[] = [
       { op: 'test', path: '/metadata/uid', value: record.uid },
       { op: 'test', path: annotation(LAST_ROLLBACK), value: JSON.stringify(record) },
     ];
-    for (const [key, value] of Object.entries(annotations)) {
+    for (const key of [LAST_ROLLBACK, CHANGE_CAUSE]) {
+      const value = before.metadata.annotations?.[key];
       if (value !== undefined) patch.push({ op: 'add', path: annotation(key), value });
       else if (now.metadata.annotations?.[key] !== undefined) patch.push({ op: 'remove', path: annotation(key) });
     }
-    return await cluster.patchDaemonSet(daemonSet.metadata, patch, { dryRun: false }, signal);
+    await cluster.patchDaemonSet(before.metadata, patch, { dryRun: false }, signal);
   } catch (error) {
-    log.warning(`Could not update the rollback record of the DaemonSet: ${(error as Error).message}`);
-    return daemonSet;
+    log.warning(`Could not remove the rollback record of a rollback that did not happen: ${(error as Error).message}`);
   }
 }
 
 /** Whether the DaemonSet's template is written by server-side apply. */
 export function isServerSideApplied({ metadata }: DaemonSet): boolean {
-  return (metadata.managedFields ?? []).some(({ operation, fieldsV1 }) => {
-    const spec = fieldsV1?.['f:spec'];
-    return operation === 'Apply' && isObject(spec) && 'f:template' in spec;
-  });
+  return (metadata.managedFields ?? []).some((entry) => entry.operation === 'Apply' && writesTemplate(entry));
 }
 
 /**

@@ -23,7 +23,7 @@ import { find } from './find.ts';
 import { markGood, withdrawGood } from './good.ts';
 import { readPodCounts } from './history.ts';
 import { type Job, learnFrom } from './jobs.ts';
-import { amendRecord, isServerSideApplied, preview, restore, undoAnnotations, yieldOwnership } from './patch.ts';
+import { isServerSideApplied, preview, restore, undoAnnotations, yieldOwnership } from './patch.ts';
 import { settle } from './settle.ts';
 import type { Known, World } from './world.ts';
 
@@ -224,7 +224,7 @@ async function carryOut(
     world.ledger.append(record.uid, { kind: 'wrote', by: order.by, templateGeneration, version: versionDigest(patched.template) });
   }
   await withdrawGood(world, known.daemonSet.namespace, history, { left: from, restored: target });
-  let current = await amendRecord(world, patched, record);
+  let current = patched.daemonSet;
   if (isServerSideApplied(daemonSet)) current = await yieldOwnership(world, current);
 
   // The controller renumbers the ControllerRevision with the same bytes. Only then is its name known without another read.

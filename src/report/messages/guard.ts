@@ -63,7 +63,7 @@ export function seenCompleteText({ current }: Extract<Facts, { kind: 'seen-compl
 
 /** Why there is no ledger of the job. */
 export function ledgerText(why: string): string {
-  return `Could not write the ledger of this job (${why}), so a guard cannot distinguish the rollbacks of this job from the changes of others.`;
+  return `Could not write the ledger of this job in RUNNER_TEMP (${why}), so a guard cannot distinguish the rollbacks of this job from the changes of others.`;
 }
 
 export function ambiguousChangeText(facts: Extract<Facts, { kind: 'ambiguous-change' }>): string {
