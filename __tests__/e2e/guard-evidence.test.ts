@@ -231,22 +231,30 @@ describe('of two guards in a job, the version of the first one runs at the end:'
       await guarded.fail({}, NOT_CHANGED, 'v2', 1);
     }));
 
-  test.concurrent.each<[string, Record<string, string>]>([
-    ['only the first deploy ran', { 'deploy-outcome': 'skipped' }],
-    ['both deploys ran', { 'deploy-outcome': 'failure' }],
-  ])('a deploy after each, %s', (_what, inputs) =>
+  test.concurrent.each<[string, string, RegExp, number]>([
+    ['only the first deploy ran', 'skipped', NOT_DEPLOYED, 0],
+    ['both deploys ran', 'failure', RESTORED, 1],
+  ])('a deploy after each, %s', (_what, outcome, ends, writes) =>
     withGuard(async (guarded) => {
       const { job } = guarded;
-      const deployed = { 'deploy-outcome': 'success' };
       await guarded.deploy('v3');
       const second = await job.guard();
-      const isDeployed = inputs['deploy-outcome'] === 'failure';
-      if (isDeployed) await guarded.deploy('v4-crash');
-      job.expectPost(await job.post(second, inputs), isDeployed ? RESTORED : NOT_CHANGED, isDeployed ? 1 : 0);
-      await guarded.fail(deployed, RESTORED, 'v2', isDeployed ? 2 : 1);
+      if (outcome !== 'skipped') await guarded.deploy('v4-crash');
+      job.expectPost(await job.post(second, { 'deploy-outcome': outcome }), ends, writes);
+      await guarded.fail({ 'deploy-outcome': 'success' }, RESTORED, 'v2', writes + 1);
     }),
   );
 });
+
+test.concurrent('after the look of a second guard, a later version is someone else’s if the second deploy did not run', () =>
+  withGuard(async (guarded) => {
+    const { job } = guarded;
+    await guarded.deploy('v3');
+    const second = await job.guard();
+    await guarded.deploy('v4');
+    job.expectPost(await job.post(second, { 'deploy-outcome': 'skipped' }), NOT_DEPLOYED, 0);
+    await guarded.fail({ 'deploy-outcome': 'success' }, SUPERSEDED, 'v4', 0);
+  }));
 
 describe('a kubeconfig that another step changes', () => {
   const path = ({ temp }: Job): string => join(temp, 'kubeconfig');

@@ -65,11 +65,9 @@ export function othersAmong(changes: readonly VersionChange[]): number {
   return changes.filter(({ isOwn }) => !isOwn).length;
 }
 
-/** Whether one of the changes came after the last time that a gate of this job saw, or a rollback of this job wrote, another version than at the start. */
+/** Whether one of the changes came after the last time that a step of this job saw or wrote another version than the one at the start. */
 export function isAfterLastLook(changes: readonly VersionChange[], start: Start, ledger: readonly LedgerEntry[]): boolean {
-  const looks = ledger.filter(
-    (entry) => (entry.kind === 'wrote' || entry.by === 'gate') && entry.templateGeneration > (start.templateGeneration ?? 0),
-  );
+  const looks = ledger.filter(({ templateGeneration }) => templateGeneration > (start.templateGeneration ?? 0));
   const last = Math.max(...looks.filter(({ version }) => version !== start.version).map(({ templateGeneration }) => templateGeneration));
   return Number.isFinite(last) && changes.some(({ at, isOwn }) => !isOwn && at > last);
 }

@@ -76,7 +76,7 @@ export function ambiguousChangeText(facts: Extract<Facts, { kind: 'ambiguous-cha
     expected !== undefined
       ? `The current revision is not ${askedText(expected)}, which expected-revision says this job deployed.`
       : isLater
-        ? 'The template changed after the last time that a gate of this job checked it.'
+        ? 'The template changed after the last time that a gate or a guard of this job checked it.'
         : times;
   return [
     `Nothing was written, because it is not certain that this job made the last change. ${why}`,
