@@ -63,6 +63,17 @@ describe('the good mark', () => {
     expect(history[0]).toMatchObject({ revision: 2, good: { time, run: address } });
   });
 
+  test('is renewed if it is more than a day old', async () => {
+    await rollOutGood('v1');
+    const [[name, mark]] = Object.entries(await marks()) as [[string, Any]];
+    const old = { ...mark, time: new Date(Date.now() - 25 * 3_600_000).toISOString() };
+    await fleet.kubectl(['annotate', '--overwrite', `controllerrevision/${name}`, `${GOOD}=${JSON.stringify(old)}`]);
+    expectStep(await fleet.rollback(gate, run(2)), { code: 0, outputs: { outcome: 'complete' } });
+    const { time, ...renewed } = (await marks())[name];
+    expect(renewed).toEqual({ name, run: 'https://github.com/octo/fleet/actions/runs/2', images: mark.images });
+    expect(Date.parse(time)).toBeGreaterThan(Date.parse(old.time) + 24 * 3_600_000);
+  });
+
   test('is set by a rollback, also if nothing had to be written, and by a re-run', async () => {
     await rollOut('v1', 'v2');
     expectStep(await fleet.rollback({ 'to-revision': '1' }), { code: 0, outputs: { outcome: 'rolled-back', 'new-revision': '3' } });
@@ -382,7 +393,7 @@ describe('last-good', () => {
         await fleet.deploy('v2', fast);
       };
       const again = await fleet.rollback({ ...lastGood, kubeconfig: proxy.kubeconfig }, run(2));
-      expectStep(again, { code: 1, outputs: { outcome: 'refused', reason: 'already-rolled-back' } });
+      expectStep(again, { code: 0, outputs: { outcome: 'unchanged', reason: 'complete', changed: 'false' } });
       expect(await fleet.image()).toBe('v2');
     } finally {
       proxy.stop();

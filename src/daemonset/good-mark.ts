@@ -5,7 +5,7 @@ import type { ObjectMeta } from './types.ts';
 /** The good mark: an annotation on the ControllerRevision of a version that was seen running on every node. */
 export const GOOD = 'rollback-daemonset/good';
 
-/** When a version was first seen running on every node, and by which run. */
+/** When a version was seen running on every node, and by which run. It is renewed at most once a day. */
 export interface GoodMark {
   /** RFC 3339. */
   time: string;

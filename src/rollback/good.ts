@@ -9,11 +9,12 @@ import { afterwards, type World } from './world.ts';
 
 /** How long writing a good mark may take, in milliseconds. */
 const LIMIT = 5_000;
+/** A good mark that is older is renewed, in milliseconds. Younger ones cost no request. */
+const RENEWED_AFTER = 24 * 3_600_000;
 
 /**
- * Sets the good mark on a ControllerRevision that was seen running on every node, for `last-good`, with the bytes that run. An existing mark
- * stays, because it says since when the version is known-good, and it takes no request. A mark that cannot be set is logged and is not a
- * failure.
+ * Sets the good mark on a ControllerRevision that was seen running on every node, for `last-good`, with the bytes that run. A mark
+ * is renewed at most once a day, so that it says when the version was last seen. A mark that cannot be set is logged and is not a failure.
  *
  * @param before the mark of the version; undefined if it has none.
  * @returns what to report if nodes run other bytes than before, or not the same ones. Then no mark is set.
@@ -31,11 +32,13 @@ export async function markGood(
     world.log.warning(noteText(note));
     return note;
   }
-  if (before && (before.images || seen.size === 0)) return undefined;
   const { cluster, clock, log, run } = world;
+  const now = cluster.serverTime(clock.now()) ?? clock.now();
+  const isFresh = before !== undefined && now - Date.parse(before.time) < RENEWED_AFTER;
+  if (isFresh && (before.images || seen.size === 0)) return undefined;
   try {
-    const now = cluster.serverTime(clock.now()) ?? clock.now();
-    const text = goodText(name, before ?? { time: new Date(now).toISOString(), ...(run && { run: run.url }) }, toMark(seen));
+    const mark = isFresh ? before : { time: new Date(now).toISOString(), ...(run && { run: run.url }) };
+    const text = goodText(name, mark, seen.size > 0 ? toMark(seen) : (before?.images ?? {}));
     await cluster.annotateControllerRevision({ namespace, name, uid }, { [GOOD]: text }, afterwards(world, LIMIT));
     log.info(`Set the good mark on ControllerRevision ${name}, because every node runs it.`);
   } catch (error) {

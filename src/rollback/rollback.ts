@@ -5,7 +5,7 @@ import type { Candidate } from '../daemonset/last-good.ts';
 import { ownersOf } from '../daemonset/owners.ts';
 import { alreadyThere, type Intent, intend, needsPods, type Plan, planFor, planWithout } from '../daemonset/plan.ts';
 import type { Conclusion, HistoryEntry, Note, Version } from '../daemonset/result.ts';
-import { type History, hasTwin, historyOf, nextNumber, type Revision, twinsOf } from '../daemonset/revision.ts';
+import { type History, hasTwin, historyOf, isSameVersion, nextNumber, type Revision, twinsOf } from '../daemonset/revision.ts';
 import { type RollbackRecord, type RolledBackBy, recordFor } from '../daemonset/rollback-record.ts';
 import { keepsNoHistory, rolloutOf } from '../daemonset/rollout.ts';
 import { identicalTemplate, versionDigest } from '../daemonset/template.ts';
@@ -76,14 +76,23 @@ interface Look {
 /** A plan to carry out, with what it is based on; or a conclusion without one. */
 export type Decision = { look: Look; plan: Exclude<Plan, { kind: 'refused' | 'ended' }> } | Conclusion;
 
+/** A decision that was not carried out, because the DaemonSet was changed. */
+interface Moved {
+  /** What it was based on. */
+  from: DaemonSet;
+  /** What would have been restored. */
+  to: Revision;
+}
+
 /**
  * find → settle → plan, of one DaemonSet.
  *
- * @param before the DaemonSet that the last decision was based on, if there was one.
+ * @param before the last decision, if there was one.
  */
-export async function decide(order: Order, { found, known, world }: Job, before?: DaemonSet): Promise<Decision> {
+export async function decide(order: Order, { found, known, world }: Job, before?: Moved): Promise<Decision> {
   const { log, signal } = world;
-  let last = before;
+  let last = before?.from;
+  let aim = before?.to;
   for (;;) {
     signal.throwIfAborted();
     const listed = last ? undefined : found.daemonSet;
@@ -106,8 +115,9 @@ export async function decide(order: Order, { found, known, world }: Job, before?
     known.counts = rolloutOf(daemonSet).counts;
 
     const look: Look = { order, world, known, daemonSet, history };
-    const plan = await makePlan(look);
-    if (plan === 'moved') {
+    const plan = await makePlan(look, aim);
+    if (plan.kind === 'moved') {
+      aim = plan.to;
       log.info('The DaemonSet changed in the meantime. Reading it again.');
       continue;
     }
@@ -126,16 +136,21 @@ export async function decide(order: Order, { found, known, world }: Job, before?
   }
 }
 
-async function makePlan({ order, world, daemonSet, history }: Look): Promise<Plan | 'moved'> {
+/** @param aim what would have been restored before the DaemonSet was changed. If someone has deployed exactly that, no older version is. */
+async function makePlan(
+  { order, world, daemonSet, history }: Look,
+  aim: Revision | undefined,
+): Promise<Plan | { kind: 'moved'; to: Revision }> {
   const intent = await order.choose(daemonSet, history, world);
   if (intent.kind !== 'candidates') return intent;
+  if (aim && isSameVersion(aim, intent.from)) return { kind: 'unchanged', at: intent.from };
   for (const revision of intent.candidates) {
     if (alreadyThere(daemonSet, revision)) continue;
     const candidate: Candidate = { ...revision, changeCause: order.changeCause ?? revision.changeCause };
     const writing = { by: order.by, run: world.run, time: new Date(world.clock.now()) };
     const record = recordFor(daemonSet, history, { from: intent.from, target: candidate }, writing);
     const seen = await preview(world, daemonSet, candidate, record, { readOnly: order.dryRun });
-    if (!seen) return 'moved';
+    if (!seen) return { kind: 'moved', to: candidate };
     const plan = planFor(daemonSet, intent, candidate, record, seen);
     if (plan) return plan;
     world.log.info(`Restoring ${revisionText(candidate)} would change nothing.`);
@@ -167,7 +182,7 @@ export async function finish(order: Order, job: Job, first: Decision): Promise<C
     const conclusion = await carryOut(look, plan);
     if (conclusion !== 'moved') return conclusion;
     job.world.log.info('The DaemonSet changed in the meantime. Reading it and deciding again.');
-    decision = await decide(order, job, look.daemonSet);
+    decision = await decide(order, job, { from: look.daemonSet, to: plan.target });
   }
 }
 
