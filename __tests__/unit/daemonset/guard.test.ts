@@ -129,26 +129,18 @@ describe('after a job that failed', () => {
   });
 
   describe('with a ledger of the job', () => {
-    const gateSaw = (templateGeneration: number, version: PodTemplate, complete = false): LedgerEntry => ({
+    const saw = (by: 'gate' | 'guard', templateGeneration: number, version: PodTemplate, complete = false): LedgerEntry => ({
       kind: 'saw',
-      by: 'gate',
+      by,
       templateGeneration,
       version: versionDigest(version),
       complete,
     });
-    const wrote = (templateGeneration: number, version: PodTemplate): LedgerEntry => ({
-      kind: 'wrote',
-      by: 'gate',
-      templateGeneration,
-      version: versionDigest(version),
-    });
-    const guardSaw = (templateGeneration: number, version: PodTemplate): LedgerEntry => ({
-      kind: 'saw',
-      by: 'guard',
-      templateGeneration,
-      version: versionDigest(version),
-      complete: false,
-    });
+    const gateSaw = (at: number, version: PodTemplate, complete = false): LedgerEntry => saw('gate', at, version, complete);
+    const guardSaw = (at: number, version: PodTemplate): LedgerEntry => saw('guard', at, version);
+    const wrote = (templateGeneration: number, version: PodTemplate): LedgerEntry => {
+      return { kind: 'wrote', by: 'gate', templateGeneration, version: versionDigest(version) };
+    };
 
     test.each<[string, DaemonSet, PodTemplate[], GuardTerms, LedgerEntry[], string]>([
       [
