@@ -5,7 +5,7 @@ import { describe, expect, test } from '@jest/globals';
 import { dump, load } from 'js-yaml';
 import type { Step } from '../../testbed/step.ts';
 import { Job } from './job.ts';
-import { type Any, eventually, execute, expectStep, type Fleet, type ManifestOptions } from './support.ts';
+import { type Any, execute, expectStep, type Fleet, type ManifestOptions } from './support.ts';
 
 const fast: ManifestOptions = { maxUnavailable: '100%' };
 const gate = { command: 'status', 'failure-grace': '2s' };
@@ -36,11 +36,7 @@ class GuardedJob {
 
   async change(make: () => Promise<unknown>): Promise<void> {
     await make();
-    await eventually(
-      'the controller to see the change',
-      () => this.fleet.daemonSet(),
-      ({ metadata, status }) => status.observedGeneration === metadata.generation,
-    );
+    await this.fleet.observed();
   }
 
   setImage(tag: string): Promise<void> {

@@ -161,6 +161,7 @@ describe('after another version and the restored one again', () => {
   test.concurrent('a gate that fails rolls back to the other version', () =>
     withFleet(async (fleet) => {
       await fleet.deploy('v1-missing', fast);
+      await fleet.observed();
       await rollOut(fleet, 'v2');
       expectStep(await fleet.rollback({ 'to-revision': '1', wait: 'false' }), { code: 0, outputs: { outcome: 'pending' } });
       await rollOut(fleet, 'v3');

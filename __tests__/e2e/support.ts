@@ -226,6 +226,15 @@ export class Fleet {
     await this.kubectl(['rollout', 'status', `daemonset/${this.name}`, '--timeout=120s']);
   }
 
+  /** Waits until the controller has seen the latest change, and recorded its version. */
+  async observed(): Promise<void> {
+    await eventually(
+      'the controller to see the change',
+      () => this.daemonSet(),
+      ({ metadata, status }) => status.observedGeneration === metadata.generation,
+    );
+  }
+
   /** Deploys a version that gets stuck, and waits until some nodes have it. */
   async getStuck(tag: string, options: ManifestOptions & { serverSide?: string } = {}): Promise<void> {
     const { generation } = (await this.daemonSet()).metadata;
