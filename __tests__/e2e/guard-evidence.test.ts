@@ -76,7 +76,7 @@ async function withGuard(
   }
 }
 
-describe('a job that did not deploy leaves the version of a colleague', () => {
+describe('a job that did not deploy leaves the version of a colleague, and does not read the cluster', () => {
   test.concurrent.each<[string, Record<string, string>]>([
     ['deploy-outcome is skipped', { 'deploy-outcome': 'skipped' }],
     ['deploy-outcome is skipped, even with rollback-if-ambiguous', { 'deploy-outcome': 'skipped', 'rollback-if-ambiguous': 'true' }],
@@ -86,7 +86,9 @@ describe('a job that did not deploy leaves the version of a colleague', () => {
   ])('%s', (_why, inputs) =>
     withGuard(async (guarded) => {
       await guarded.deploy('v3');
-      await guarded.fail(inputs, NOT_DEPLOYED, 'v3', 0);
+      const requests = guarded.fleet.requests();
+      await guarded.fail({ ...inputs, kubeconfig: 'gone' }, NOT_DEPLOYED, 'v3', 0);
+      expect(guarded.fleet.requests()).toEqual(requests);
     }),
   );
 });

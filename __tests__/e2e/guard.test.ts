@@ -58,9 +58,9 @@ describe('records', () => {
     expect(step.log).toMatch(/^::warning::The current version is not rolled out completely: \d+ of 10 nodes have it/m);
   });
 
-  test('although expected-revision is still empty, since its step has not run', async () => {
+  test('although deploy-outcome and expected-revision are still empty, since their steps have not run', async () => {
     await fleet.rollOut('v1');
-    expectStep(await job.guard({ 'expected-revision': '' }), { code: 0, outputs: { outcome: 'recorded' } });
+    expectStep(await job.guard({ 'deploy-outcome': '', 'expected-revision': '' }), { code: 0, outputs: { outcome: 'recorded' } });
   });
 
   test('that the DaemonSet does not exist yet', async () => {
