@@ -414,7 +414,7 @@ test.concurrent('revisionHistoryLimit: 0 is warned of by what may roll back', ()
     const options = { spec: { revisionHistoryLimit: 0 } };
     await fleet.rollOut('v1', { ...fast, ...options });
     const warning = /^::warning::.*revisionHistoryLimit/m;
-    expect((await fleet.rollback({ command: 'guard' })).log).toMatch(warning);
+    expect((await fleet.rollback({ command: 'guard' }, { RUNNER_TEMP: fleet.testbed.directory })).log).toMatch(warning);
     expect((await fleet.rollback(reverting)).log).toMatch(warning);
     expect((await fleet.rollback(gate)).log).not.toMatch(warning);
     await fleet.getStuck('v2-crash', options);
