@@ -320,6 +320,7 @@ describe('last-good', () => {
         ({ status }) => (status.updatedNumberScheduled ?? 0) === onSecond && status.numberAvailable === 10,
       );
       await fleet.deploy('v3', byHand);
+      await fleet.observed();
     }
 
     test.each([
