@@ -1,0 +1,129 @@
+/** What a random history allows the action to do. The model knows who deployed what, and nothing of how the action decides. */
+
+/** A template without the stamps of restarts, in short: `v2`, or `v2/v1` for the image v2 and the environment of v1. */
+export type Version = string;
+
+/** What the API server shows of a DaemonSet that its controller has observed. */
+export interface Seen {
+  version: Version;
+  /** Counts each change of the spec. */
+  generation: number;
+  /** The current one first. */
+  revisions: { number: number; name: string; version: Version }[];
+}
+
+/** A run of a workflow, which has attempts. */
+export interface Run {
+  id: number;
+  attempt: number;
+}
+
+type Writer = 'rollback' | 'gate' | 'guard';
+
+/** A step of the action that can write, and what the API server showed before and after it. */
+export interface Deed {
+  by: Writer;
+  run: Run;
+  before: Seen;
+  after: Seen;
+  /** How many patches of the DaemonSet the API server received. */
+  writes: number;
+  /** Whether the target depends on what is current: `previous` or `last-good`. */
+  isRelative: boolean;
+  /** The name of the revision that has to be current. */
+  expected?: string | undefined;
+  /** What the step says about itself; a post step has no outputs. */
+  outputs?: Record<string, string>;
+}
+
+interface LastRollback {
+  by: Writer;
+  run: number;
+  left: Version;
+  restored: Version;
+  /** Nobody has changed the version since. */
+  stands: boolean;
+}
+
+export class Model {
+  /** Versions that a rollback left and nobody deployed since. */
+  readonly #left = new Set<Version>();
+  #last: LastRollback | undefined;
+
+  /** Someone deployed a version, which may be the current one. */
+  deployed(before: Seen, after: Seen): void {
+    this.#left.delete(after.version);
+    if (this.#last && before.version !== after.version) this.#last.stands = false;
+  }
+
+  /** The version that this run left last; undefined if the last rollback is not its own. */
+  leftBy({ id }: Run): Version | undefined {
+    return this.#last?.run === id ? this.#last.left : undefined;
+  }
+
+  /** Throws if the step broke a rule. */
+  judge({ by, run, before, after, writes, isRelative, expected, outputs }: Deed): void {
+    const last = this.#last;
+    const ours = last?.run === run.id && (by !== 'gate' || last.by !== 'rollback') ? last : undefined;
+    check(writes <= 1, `it wrote ${writes} times`);
+    const wrote = writes > 0;
+    check(
+      wrote === before.generation < after.generation,
+      `${writes} writes moved the generation from ${before.generation} to ${after.generation}`,
+    );
+    check(wrote === (before.version !== after.version), `${writes} writes changed ${before.version} to ${after.version}`);
+    if (wrote && by !== 'guard') {
+      check(
+        !isRelative || !this.#left.has(after.version),
+        `it brought back ${after.version}, which was rolled back and not deployed since`,
+      );
+      check(!last?.stands || last.run !== run.id, 'its run had rolled back already');
+      check(!last?.stands || !isRelative, 'another run had rolled back already');
+      check(expected === undefined || before.revisions[0]?.name === expected, `it expected ${expected}, which was not current`);
+      if (last?.run === run.id && expected === undefined) {
+        check(before.version === last.left, `its run left ${last.left}, and wrote over ${before.version}`);
+      }
+    }
+    if (outputs) {
+      const changed = wrote || (ours?.stands ?? false);
+      check(outputs['changed'] === String(changed), `changed is ${outputs['changed']}, and not ${changed}`);
+      const isDone = outputs['outcome'] === 'rolled-back' || outputs['outcome'] === 'pending';
+      if (isDone)
+        check(after.version === this.#target(outputs, before, wrote), `it says ${outputs['outcome']}, but ${after.version} is current`);
+    }
+    if (!wrote) return;
+    this.#left.delete(after.version);
+    this.#left.add(before.version);
+    this.#last = { by, run: run.id, left: before.version, restored: after.version, stands: true };
+  }
+
+  #target(outputs: Record<string, string>, { revisions }: Seen, wrote: boolean): Version | undefined {
+    if (!wrote) return this.#last?.restored;
+    return revisions.find(({ number }) => String(number) === outputs['target-revision'])?.version;
+  }
+}
+
+/** A job with a guard, as it is when its post step starts. */
+export interface GuardedJob {
+  /** The input `deploy-outcome`. */
+  deployOutcome: 'success' | 'skipped' | undefined;
+  ifAmbiguous: boolean;
+  recorded: Version;
+  current: Version;
+  /** How often someone changed the version, the job's gate aside. */
+  changes: number;
+  gate?: { saw: Version; isComplete: boolean; wrote: boolean; isFollowedByChange: boolean } | undefined;
+}
+
+/** Whether the guard restores what it recorded. */
+export function restores({ deployOutcome, ifAmbiguous, recorded, current, changes, gate }: GuardedJob): 'yes' | 'no' | 'perhaps' {
+  if (current === recorded || deployOutcome === 'skipped') return 'no';
+  if (ifAmbiguous) return 'yes';
+  if (gate?.saw === recorded && gate.wrote) return 'perhaps';
+  if (gate && gate.saw !== recorded && (gate.isComplete || gate.isFollowedByChange)) return 'no';
+  return deployOutcome === 'success' || changes === 1 ? 'yes' : 'no';
+}
+
+export function check(holds: boolean, otherwise: string): void {
+  if (!holds) throw new Error(otherwise);
+}
