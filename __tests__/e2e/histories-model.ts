@@ -71,7 +71,7 @@ export class Model {
       wrote === before.generation < after.generation,
       `${writes} writes moved the generation from ${before.generation} to ${after.generation}`,
     );
-    check(wrote === (before.version !== after.version), `${writes} writes changed ${before.version} to ${after.version}`);
+    check(!wrote || !isRelative || before.version !== after.version, `it went from ${before.version} to itself`);
     if (wrote && by !== 'guard') {
       check(
         !isRelative || !this.#left.has(after.version),
@@ -92,8 +92,8 @@ export class Model {
         check(after.version === this.#target(outputs, before, wrote), `it says ${outputs['outcome']}, but ${after.version} is current`);
     }
     if (!wrote) return;
-    this.#left.delete(after.version);
     this.#left.add(before.version);
+    this.#left.delete(after.version);
     this.#last = { by, run: run.id, left: before.version, restored: after.version, stands: true };
   }
 

@@ -10,4 +10,8 @@ const ownTestbed = (): Promise<Testbed> => {
 };
 afterAll(async () => (await started)?.stop());
 
-test.concurrent.each([1, 2, 3])('60 random moves with the seed %i', async (seed) => playHistory(await ownTestbed(), { seed, moves: 60 }));
+test.concurrent.each([1, 2, 3])(
+  '60 random moves with the seed %i',
+  async (seed) => playHistory(await ownTestbed(), { seed, moves: 60 }),
+  400_000,
+);
