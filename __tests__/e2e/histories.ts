@@ -411,9 +411,12 @@ export async function playHistory(testbed: Testbed, { seed, moves: count, shorte
   const failure = await play(testbed, moves);
   printLine(`Seed ${seed}: ${Math.round((Date.now() - began) / (failure?.made ?? count))} ms for each move.`);
   if (!failure) return;
-  const shorter = shortenFor > 0 ? await shortened(testbed, moves.slice(0, failure.made), Date.now() + shortenFor) : undefined;
   const inWords = ({ lines, message }: Failure): string => `${lines.join('\n')}\n${message}`;
-  throw new Error(`The history of the seed ${seed}:\n${inWords(failure)}${shorter ? `\n\nA shorter one:\n${inWords(shorter)}` : ''}`);
+  const said = `The history of the seed ${seed}:\n${inWords(failure)}`;
+  if (shortenFor === 0) throw new Error(said);
+  printLine(`${said}\nLooking for a shorter history that fails.`);
+  const shorter = await shortened(testbed, moves.slice(0, failure.made), Date.now() + shortenFor);
+  throw new Error(`A history that fails:\n${inWords(shorter ?? failure)}`);
 }
 
 interface Failure {
