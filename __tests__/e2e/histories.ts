@@ -45,7 +45,14 @@ interface Job {
   colleague: Tag | undefined;
 }
 
-type Workflow = Rollback | Gate | Job;
+/** A job with two deploys, each after a guard of its own, which fails after both. */
+interface TwoGuards {
+  what: 'two guards';
+  deploys: [Tag, Tag];
+  deployOutcome: 'success' | undefined;
+}
+
+type Workflow = Rollback | Gate | Job | TwoGuards;
 
 export type Move =
   | Workflow
@@ -91,6 +98,14 @@ export const move: fc.Arbitrary<Move> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ what: fc.constant('re-run' as const), nth, deploysAgain: fc.boolean() }) },
   { weight: 3, arbitrary: job },
   {
+    weight: 1,
+    arbitrary: fc.record({
+      what: fc.constant('two guards' as const),
+      deploys: fc.tuple(tag, tag),
+      deployOutcome: fc.constantFrom('success' as const, undefined),
+    }),
+  },
+  {
     weight: 2,
     arbitrary: fc.record({
       what: fc.constant('gate' as const),
@@ -111,6 +126,12 @@ interface EarlierRun extends Run {
   /** The number or name that a named target means. */
   to: string;
   expected: string | undefined;
+}
+
+interface Guard {
+  recorded: Version;
+  /** The post step. */
+  post: () => Promise<{ writes: number; log: string }>;
 }
 
 /** One DaemonSet, what happened to it, and the model of it. */
@@ -206,6 +227,7 @@ export class RandomHistory {
     const { workflow } = run;
     this.#said.push(`run ${run.id} attempt ${run.attempt}`);
     if (workflow.what === 'rollback') return this.#rollBack(run, run.to, workflow.waits, run.expected);
+    if (workflow.what === 'two guards') return this.#twoGuards(run, workflow);
     if (workflow.what === 'job') return this.#job(run, workflow, deploys);
     if (deploys && workflow.deploys) await this.#deploy(workflow.deploys);
     await this.#gate(run, workflow.to);
@@ -230,39 +252,51 @@ export class RandomHistory {
   async #job(run: Run, job: Job, isDeployed: boolean): Promise<void> {
     const { deploys, hasGate, ifAmbiguous, colleague } = job;
     const deployOutcome = isDeployed || job.deployOutcome === undefined ? job.deployOutcome : 'skipped';
+    const { recorded, post } = await this.#guard(run, deployOutcome, ifAmbiguous);
+    let changes = 0;
+    if (isDeployed && deploys && (await this.#deploy(deploys))) changes += 1;
+    const saw = this.#now.version;
+    const outcome = hasGate ? await this.#gate(run, 'auto') : undefined;
+    const wrote = saw !== this.#now.version;
+    if (colleague) this.#said.push('colleague');
+    const isFollowedByChange = colleague !== undefined && (await this.#deploy(colleague));
+    if (isFollowedByChange) changes += 1;
+    const gate = outcome ? { saw, isComplete: outcome === 'complete', wrote, isFollowedByChange } : undefined;
+    const expected = restores({ deployOutcome, ifAmbiguous, recorded, current: this.#now.version, changes, gate });
+    const { writes, log } = await post();
+    const isAsExpected = expected === 'perhaps' || (expected === 'yes') === writes > 0;
+    check(isAsExpected, `the guard wrote ${writes} times after ${changes} changes. The log of its post step:\n${log}`);
+  }
+
+  async #twoGuards(run: Run, { deploys: [first, second], deployOutcome }: TwoGuards): Promise<void> {
+    const outer = await this.#guard(run, deployOutcome);
+    await this.#deploy(first);
+    const inner = await this.#guard(run, deployOutcome);
+    await this.#deploy(second);
+    await inner.post();
+    const { log } = await outer.post();
+    const { version } = this.#now;
+    check(version === outer.recorded, `the first guard recorded ${outer.recorded}. The log of its post step:\n${log}`);
+  }
+
+  /** Starts a guard. `post` ends its job. */
+  async #guard(run: Run, deployOutcome: Job['deployOutcome'], ifAmbiguous = false): Promise<Guard> {
     const recorded = this.#now.version;
     this.#said.push(`guard${deployOutcome ? ` of a deploy with ${deployOutcome}` : ''}${ifAmbiguous ? ' if ambiguous' : ''}`);
     const inputs = {
       ...{ ...LIMITS, command: 'guard', wait: 'false', 'rollback-if-ambiguous': String(ifAmbiguous) },
       ...(deployOutcome && { 'deploy-outcome': deployOutcome }),
     };
-    const main = await this.fleet.rollback(inputs, this.#environmentOf(run));
-    check(
-      main.outputs['outcome'] === 'recorded',
-      `the guard says ${main.outputs['outcome']}:
-${main.log}`,
-    );
-    let changes = 0;
-    if (isDeployed && deploys && (await this.#deploy(deploys))) changes += 1;
-    const saw = this.#now;
-    const outcome = hasGate ? await this.#gate(run, 'auto') : undefined;
-    const wrote = saw.version !== this.#now.version;
-    if (colleague) this.#said.push('colleague');
-    const isFollowedByChange = colleague !== undefined && (await this.#deploy(colleague));
-    if (isFollowedByChange) changes += 1;
-    const gate = outcome ? { saw: saw.version, isComplete: outcome === 'complete', wrote, isFollowedByChange } : undefined;
-    const expected = restores({ deployOutcome, ifAmbiguous, recorded, current: this.#now.version, changes, gate });
-
-    const post = await this.fleet.post(main.state, inputs, this.#environmentOf(run)).done;
-    this.#said.push('post');
-    const writes = await this.#judge('guard', run, post, false);
-    check(writes === 0 || this.#now.version === recorded, `the guard recorded ${recorded}, and ${this.#now.version} is current`);
-    const isAsExpected = expected === 'perhaps' || (expected === 'yes') === writes > 0;
-    check(
-      isAsExpected,
-      `the guard wrote ${writes} times after ${changes} changes. The log of its post step:
-${post.log}`,
-    );
+    const { state, outputs, log } = await this.fleet.rollback(inputs, this.#environmentOf(run));
+    check(outputs['outcome'] === 'recorded', `the guard says ${outputs['outcome']}:\n${log}`);
+    const post = async (): Promise<{ writes: number; log: string }> => {
+      const step = await this.fleet.post(state, inputs, this.#environmentOf(run)).done;
+      this.#said.push('post');
+      const writes = await this.#judge('guard', run, step, false);
+      check(writes === 0 || this.#now.version === recorded, `the guard recorded ${recorded}, and ${this.#now.version} is current`);
+      return { writes, log: step.log };
+    };
+    return { recorded, post };
   }
 
   /** @returns whether the version changed. */
