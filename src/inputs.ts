@@ -152,7 +152,8 @@ export function readInputs(environment: Readonly<Record<string, string | undefin
   const deployOutcome = raw('deploy-outcome') ?? 'auto';
   if (deployOutcome !== 'auto' && command && command !== 'guard')
     wrong('deploy-outcome', `it applies only to command: guard, not to command: ${command}.`);
-  const deployed = raw('expected-revision') === '' ? false : readDeployOutcome(deployOutcome, wrong);
+  // An output of a step after the deploy that is empty: unless the deploy ran for certain, it did not.
+  const deployed = readDeployOutcome(deployOutcome, wrong) ?? (raw('expected-revision') === '' ? false : undefined);
   const revision = get('revision') === '' ? undefined : readRevision('revision', get('revision'), '', wrong);
   if (revision && command && command !== 'history')
     wrong('revision', 'it applies only to command: history, which shows that revision. To restore a revision, set to-revision.');

@@ -41,12 +41,12 @@ interface LastRollback {
   run: number;
   left: Version;
   restored: Version;
-  /** Nobody has changed the version since. */
+  /** No one has changed the version since. */
   stands: boolean;
 }
 
 export class Model {
-  /** Versions that a rollback left and nobody deployed since. */
+  /** Versions that a rollback left and no one deployed since. */
   readonly #left = new Set<Version>();
   #last: LastRollback | undefined;
 
@@ -86,7 +86,7 @@ export class Model {
     }
     if (outputs) {
       const changed = wrote || isOwn;
-      // A gate looks at the version first, and only if that fails at what another step of its run wrote.
+      // A gate checks the version first, and only if that fails what another step of its run wrote.
       const isEither = by === 'gate' && !wrote && isOwn && last.by === 'rollback';
       check(isEither || outputs['changed'] === String(changed), `changed is ${outputs['changed']}, and not ${changed}`);
       const isDone = outputs['outcome'] === 'rolled-back' || outputs['outcome'] === 'pending';

@@ -77,6 +77,19 @@ describe('readInputs', () => {
       { command: 'status', expectedRevision: { kind: 'number', number: 3 }, wait: true },
     ],
     [{ 'expected-revision': 'any' }, { expectedRevision: undefined }],
+    [{ command: 'guard' }, { deployed: undefined }],
+    [{ command: 'guard', 'deploy-outcome': '' }, { deployed: false }],
+    [{ command: 'guard', 'deploy-outcome': 'skipped' }, { deployed: false }],
+    [{ command: 'guard', 'deploy-outcome': 'success' }, { deployed: true }],
+    [
+      { command: 'guard', 'deploy-outcome': 'failure', 'expected-revision': '' },
+      { deployed: true, expected: undefined },
+    ],
+    [{ command: 'guard', 'deploy-outcome': 'cancelled' }, { deployed: true }],
+    [
+      { command: 'guard', 'expected-revision': '' },
+      { deployed: false, expected: undefined },
+    ],
     [{ 'change-cause': 'broke the nodes' }, { changeCause: 'broke the nodes' }],
     [{ command: 'history', revision: '2' }, { revision: { kind: 'number', number: 2 } }],
     [
@@ -155,6 +168,8 @@ describe('readInputs', () => {
     ['rollback-on-cancel', { command: 'status', 'rollback-on-cancel': 'true' }],
     ['rollback-if-ambiguous', { command: 'history', 'rollback-if-ambiguous': 'true' }],
     ['expected-revision', { command: 'guard', 'expected-revision': 'Not A Name' }],
+    ['deploy-outcome', { command: 'guard', 'deploy-outcome': 'done' }],
+    ['deploy-outcome', { command: 'status', 'deploy-outcome': 'success' }],
   ])('reports a mistake in %s: %j', (name, inputs) => {
     const mistakes = mistakesOf(inputs as Record<string, string>);
     expect(mistakes).toHaveLength(1);

@@ -96,6 +96,9 @@ export function returnTo(
   if (!isExpected && !ifAmbiguous && wasSeenComplete(daemonSet, ledger)) {
     return ended('unchanged', 'seen-complete', { kind: 'seen-complete', current });
   }
+  if (!isExpected && !ifAmbiguous && wasChosen(daemonSet, ledger)) {
+    return ended('unchanged', 'already-rolled-back', { kind: 'chosen-by-job', current });
+  }
   const isLater = changes !== undefined && isAfterLastLook(changes, start, ledger);
   const others = changes && othersAmong(changes);
   const isOurs = isExpected ?? (deployed ? !isLater : others === 1);
@@ -124,6 +127,12 @@ function wasSeenComplete({ spec: { template } }: DaemonSet, ledger: readonly Led
   const version = versionDigest(template);
   const last = ledger.findLast((entry) => entry.kind === 'saw' && entry.by === 'gate' && entry.version === version);
   return last?.kind === 'saw' && last.complete;
+}
+
+/** Whether the last write of the job was a rollback that it asked for by `command: rollback`, and the present version is that one. */
+function wasChosen({ spec: { template } }: DaemonSet, ledger: readonly LedgerEntry[]): boolean {
+  const last = ledger.findLast(({ kind }) => kind === 'wrote');
+  return last?.by === 'rollback' && last.version === versionDigest(template);
 }
 
 /** Whether the spec changed only together with the template, so that no one else changed another field in between. */

@@ -108,6 +108,8 @@ export type Facts =
   | { kind: 'not-changed'; recorded: RevisionName; fields: SpecField[] }
   | { kind: 'only-restarted'; recorded: RevisionName; fields: SpecField[] }
   | { kind: 'seen-complete'; current: RevisionName }
+  /** A step of the job with `command: rollback` restored the current version. */
+  | { kind: 'chosen-by-job'; current: RevisionName }
   | {
       kind: 'ambiguous-change';
       /** How many changes of the version led from what was recorded to what is current; undefined if that is unknown. */

@@ -138,8 +138,8 @@ describe('after a job that failed', () => {
     });
     const gateSaw = (at: number, version: PodTemplate, complete = false): LedgerEntry => saw('gate', at, version, complete);
     const guardSaw = (at: number, version: PodTemplate): LedgerEntry => saw('guard', at, version);
-    const wrote = (templateGeneration: number, version: PodTemplate): LedgerEntry => {
-      return { kind: 'wrote', by: 'gate', templateGeneration, version: versionDigest(version) };
+    const wrote = (templateGeneration: number, version: PodTemplate, by: 'gate' | 'rollback' = 'gate'): LedgerEntry => {
+      return { kind: 'wrote', by, templateGeneration, version: versionDigest(version) };
     };
 
     test.each<[string, DaemonSet, PodTemplate[], GuardTerms, LedgerEntry[], string]>([
@@ -161,6 +161,7 @@ describe('after a job that failed', () => {
         [guardSaw(6, v2), wrote(8, v2)],
         'candidates',
       ],
+      ['leaves what a step of the job rolled back to', at(v3, 7), [v1, v2, v3], deployed, [wrote(7, v3, 'rollback')], 'unchanged'],
       ['leaves two deploys that nothing explains', at(v3, 7), [v1, v2, v3], plain, [gateSaw(6, v2)], 'superseded'],
       ['leaves a deploy after the last look of a gate', at(v3, 7), [v1, v2, v3], deployed, [gateSaw(6, v2)], 'superseded'],
       [

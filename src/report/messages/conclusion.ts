@@ -4,6 +4,7 @@ import type { Facts, Result } from '../../daemonset/result.ts';
 import {
   absentText,
   ambiguousChangeText,
+  chosenByJobText,
   createdByJobText,
   deletedSinceText,
   GUARDED_RECREATED,
@@ -44,7 +45,7 @@ export function messageOf(result: Result): string {
 /** Whether a guard left the DaemonSet without what it recorded, although that is still in the history. */
 function needsRestoreByHand({ recorded, outcome, facts }: Result): boolean {
   if (recorded === undefined || outcome === 'deleted' || facts.kind === 'recreated') return false;
-  return facts.kind === 'seen-complete' || !isSuccess(outcome, 'guard');
+  return facts.kind === 'seen-complete' || facts.kind === 'chosen-by-job' || !isSuccess(outcome, 'guard');
 }
 
 function textOf(facts: Facts, result: Result): string {
@@ -113,6 +114,8 @@ function textOf(facts: Facts, result: Result): string {
       return GUARDED_RECREATED;
     case 'not-deployed':
       return NOT_DEPLOYED;
+    case 'chosen-by-job':
+      return chosenByJobText(facts);
     case 'seen-complete':
       return seenCompleteText(facts);
     case 'not-changed':

@@ -61,6 +61,10 @@ export function seenCompleteText({ current }: Extract<Facts, { kind: 'seen-compl
   return `Nothing was written: a gate of this job saw ${revisionText(current)} running on every node, so something else failed afterwards. To restore what the guard recorded in this case too, set expected-revision or rollback-if-ambiguous.`;
 }
 
+export function chosenByJobText({ current }: Extract<Facts, { kind: 'chosen-by-job' }>): string {
+  return `Nothing was written: a step of this job rolled back to ${revisionText(current)}, and the guard does not undo that. To restore what the guard recorded in this case too, set rollback-if-ambiguous.`;
+}
+
 /** Why there is no ledger of the job. */
 export function ledgerText(why: string): string {
   return `Could not write the ledger of this job in RUNNER_TEMP (${why}), so a guard cannot distinguish the rollbacks of this job from the changes of others.`;

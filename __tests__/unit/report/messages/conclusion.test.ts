@@ -98,6 +98,7 @@ const ALL: { [K in Facts['kind']]: Extract<Facts, { kind: K }>[] } = {
   recreated: [{ kind: 'recreated' }],
   'not-deployed': [{ kind: 'not-deployed' }],
   'seen-complete': [{ kind: 'seen-complete', current }],
+  'chosen-by-job': [{ kind: 'chosen-by-job', current }],
   'not-changed': [
     { kind: 'not-changed', recorded: older, fields: [] },
     { kind: 'not-changed', recorded: older, fields: ['updateStrategy', 'minReadySeconds'] },
