@@ -5,7 +5,7 @@ import type { Reason } from './outcome.ts';
 import type { PodCounts } from './pods.ts';
 import { type Conclusion, type Facts, type Note, refuse } from './result.ts';
 import type { History, Revision } from './revision.ts';
-import { isOurs, type RollbackRecord, type Run, readRecord, stands } from './rollback-record.ts';
+import { couldStand, isOurs, type RollbackRecord, type Run, readRecord, stands } from './rollback-record.ts';
 import { chooseTarget } from './target.ts';
 import { sameTemplate, versionDigest } from './template.ts';
 import type { DaemonSet, PodTemplate } from './types.ts';
@@ -54,8 +54,8 @@ export interface Terms {
 /**
  * What to try, from a settled DaemonSet and its history.
  *
- * While the record of a rollback stands, a relative target never writes: `previous` would be the very version that was left. The same run (a
- * re-run of a failed job) resumes, and any other run is refused. A named revision is restored. If the record of this run no longer stands,
+ * While the record of a rollback stands, or could stand, a relative target never writes: `previous` would be the very version that was left. If it
+ * stands, the same run (a re-run of a failed job) resumes. Otherwise the run is refused. A named revision is restored. If the record of this run no longer stands,
  * the run writes only if the version that it left is current again: a newer change by another run takes precedence.
  */
 export function intend(daemonSet: DaemonSet, history: History, { toRevision, run, expected, isDeployedByRun, pods }: Terms): Intent {
@@ -68,7 +68,9 @@ export function intend(daemonSet: DaemonSet, history: History, { toRevision, run
   const mismatch = expected && unexpected(history, expected);
   if (mismatch && !(standing && ours && wasLeft(ours, history, expected))) return mismatch;
   if (standing && ours && isSameTarget(ours, history, toRevision)) return { kind: 'resume', at: current, record: ours };
-  if (standing && isRelative(toRevision)) return alreadyRolledBack(toRevision, standing, current, history);
+  if (record && isRelative(toRevision) && (standing || couldStand(record, daemonSet, history))) {
+    return alreadyRolledBack(toRevision, record, current, history);
+  }
   const target = chooseTarget(history, toRevision, { pods, record });
   const isNewer = ours && !standing && !isDeployedByRun && versionDigest(current.template) !== ours.left.digest;
   if (isNewer && !(target.kind === 'candidates' && target.candidates.every((candidate) => alreadyThere(daemonSet, candidate)))) {

@@ -120,7 +120,7 @@ const RECORD: v.GenericSchema<unknown, RollbackRecord> = v.object({
 export function stands(record: RollbackRecord, daemonSet: DaemonSet, history: History | undefined): boolean {
   const now = templateGenerationOf(daemonSet);
   if (now === undefined || record.templateGeneration === undefined) return false;
-  const isRestored = ({ template }: { template: PodTemplate }): boolean => versionDigest(template) === record.restored.digest;
+  const isRestored = isRestoredBy(record);
   const changes = now - record.templateGeneration;
   // An admission webhook can change what is stored. If the write had been undone, someone else would have written the template.
   if (changes === 1) return isRestored(daemonSet.spec) || ownsTemplate(daemonSet);
@@ -128,9 +128,23 @@ export function stands(record: RollbackRecord, daemonSet: DaemonSet, history: Hi
   return changes > 1 && isRestored(daemonSet.spec) && later.length === changes && later.every(isRestored);
 }
 
+/**
+ * Whether nothing shows that someone deployed another version since the rollback, although that is possible: a revision that is missing was given
+ * a new number, or was pruned.
+ */
+export function couldStand(record: RollbackRecord, daemonSet: DaemonSet, { revisions }: History): boolean {
+  const isRestored = isRestoredBy(record);
+  return isRestored(daemonSet.spec) && revisions.every((revision) => revision.number <= record.highestRevision || isRestored(revision));
+}
+
 /** Whether the API server lists this action as a writer of the template. */
 function ownsTemplate({ metadata }: DaemonSet): boolean {
   return (metadata.managedFields ?? []).some((entry) => entry.manager === FIELD_MANAGER && writesTemplate(entry));
+}
+
+/** Whether a template is the version that a rollback restored. */
+function isRestoredBy({ restored }: RollbackRecord): (of: { template: PodTemplate }) => boolean {
+  return ({ template }) => versionDigest(template) === restored.digest;
 }
 
 /** The rollback record of a DaemonSet, if it stands. */

@@ -175,17 +175,25 @@ describe('after a rollback from revision 3 to revision 2, which became revision 
     ['a relative target outside of a run is refused', at(v2), { run: undefined }, 'already-rolled-back'],
     ['another run restores a revision by number', at(v2), { ...number(1), run: other }, 'candidates'],
     ['another run is accepted after a new deploy', at(v3, 9), { run: other }, 'candidates'],
-    ['another run is accepted after a deploy of the restored version', at(v2, 10), { run: other }, 'candidates'],
+    ['another run is refused if nothing shows that another version was deployed', at(v2, 10), { run: other }, 'already-rolled-back'],
     ['the same run is accepted if the version that it left was deployed again', at(v3, 9), {}, 'candidates'],
     ['the same run is refused after another deploy', at(v1, 9), {}, 'unexpected-revision'],
     ['the same run is refused after another deploy, by number too', at(v1, 9), number(3), 'unexpected-revision'],
-    ['the same run is refused after the restored version was deployed again', at(v2, 10), {}, 'unexpected-revision'],
+    ['the same run is refused if nothing shows that, too', at(v2, 10), {}, 'already-rolled-back'],
+    ['the same run is refused if nothing shows that, by number too', at(v2, 10), number(2), 'unexpected-revision'],
     ['the same run is accepted if it says that it deployed the current version', at(v1, 9), { isDeployedByRun: true }, 'candidates'],
     ['text that is not a record is ignored', at(v2, 8, '{"restored":1}'), {}, 'candidates'],
     ['invalid JSON is ignored', at(v2, 8, '{'), {}, 'candidates'],
     ['the record of another object is ignored', at(v2, 8, JSON.stringify({ ...record, uid: 'uid-2' })), {}, 'candidates'],
   ])('%s', (_name, of, terms, expected) => {
     expect(intent(of, terms)).toBe(expected);
+  });
+
+  test('a deploy of another version and of the restored one again ends it', () => {
+    const of = at(v2, 10);
+    const past = historyOf(of, [controllerRevision(3, v3), controllerRevision(5, v1), controllerRevision(6, v2)]);
+    expect(intend(of, past, { toRevision: previous, run: other })).toMatchObject({ kind: 'candidates', candidates: [{ number: 5 }] });
+    expect(intend(of, past, { toRevision: previous, run })).toMatchObject({ refusal: { reason: 'unexpected-revision' } });
   });
 
   test('treats last-good as a relative target, like previous', () => {

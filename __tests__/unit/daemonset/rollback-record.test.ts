@@ -166,6 +166,12 @@ class Model {
     this.generation += 1;
   }
 
+  deploy(template: PodTemplate): void {
+    if (versionDigest(template) !== versionDigest(this.template)) this.wasDeployed = true;
+    this.write(template);
+    this.rolledBack.delete(versionDigest(template));
+  }
+
   /** The controller sees the present template, renumbers its revision or creates one, and prunes the oldest. */
   observe(limit: number): void {
     const number = Math.max(0, ...this.revisions.filter((one) => !this.isCurrent(one)).map((one) => one.number)) + 1;
@@ -197,12 +203,17 @@ class Model {
   }
 }
 
-type Step = { kind: 'deploy'; template: PodTemplate } | { kind: 'restart' } | { kind: 'rollback'; run: string; number: number | undefined };
+type Step =
+  | { kind: 'deploy'; template: PodTemplate }
+  | { kind: 'restart' }
+  | { kind: 'undo'; nth: number }
+  | { kind: 'rollback'; run: string; number: number | undefined };
 
 const steps = fc.array(
   fc.oneof(
     fc.record({ kind: fc.constant('deploy' as const), template: fc.constantFrom(v1, v2, v3, template('agent:v4')) }),
     fc.record({ kind: fc.constant('restart' as const) }),
+    fc.record({ kind: fc.constant('undo' as const), nth: fc.nat({ max: 9 }) }),
     fc.record({
       kind: fc.constant('rollback' as const),
       run: fc.constantFrom('1', '2'),
@@ -217,10 +228,11 @@ test('whatever happens to a DaemonSet, a record stands only while nothing was de
     fc.property(steps, fc.integer({ min: 0, max: 10 }), fc.array(fc.boolean(), { minLength: 30, maxLength: 30 }), (all, limit, seen) => {
       const model = new Model();
       all.forEach((step: Step, index) => {
-        if (step.kind === 'deploy') {
-          if (versionDigest(step.template) !== versionDigest(model.template)) model.wasDeployed = true;
-          model.write(step.template);
-          model.rolledBack.delete(versionDigest(step.template));
+        if (step.kind === 'undo') {
+          const { template } = model.revisions[step.nth % model.revisions.length] as { template: PodTemplate };
+          model.deploy(template);
+        } else if (step.kind === 'deploy') {
+          model.deploy(step.template);
         } else if (step.kind === 'restart') {
           model.write(restart(model.template, String(index)));
         } else {
@@ -233,6 +245,7 @@ test('whatever happens to a DaemonSet, a record stands only while nothing was de
           const toRevision =
             step.number === undefined ? ({ kind: 'previous' } as const) : ({ kind: 'number', number: step.number } as const);
           const intent = intend(of, history, { toRevision, run });
+          if (step.number === undefined && !model.wasDeployed) expect(['resume', 'already-rolled-back']).toContain(intent.kind);
           if (intent.kind !== 'candidates') return;
           const [target] = intent.candidates as [Revision];
           const version = versionDigest(target.template);
