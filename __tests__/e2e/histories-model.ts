@@ -41,8 +41,11 @@ interface LastRollback {
   run: number;
   left: Version;
   restored: Version;
-  /** No one has changed the version since. */
-  stands: boolean;
+  /**
+   * Whether no one has changed the version since. `perhaps`: a change without a number of its own, such as an undo of a restart, gave the
+   * revision that the rollback restored another number, so that the history cannot show it.
+   */
+  stands: 'yes' | 'no' | 'perhaps';
 }
 
 export class Model {
@@ -53,7 +56,10 @@ export class Model {
   /** Someone deployed a version, which may be the current one. */
   deployed(before: Seen, after: Seen): void {
     this.#left.delete(after.version);
-    if (this.#last && before.version !== after.version) this.#last.stands = false;
+    if (!this.#last || this.#last.stands === 'no' || before.generation === after.generation) return;
+    const isNumbered = after.revisions.some(({ name }) => before.revisions.every((revision) => revision.name !== name));
+    if (before.version !== after.version) this.#last.stands = 'no';
+    else if (!isNumbered) this.#last.stands = 'perhaps';
   }
 
   /** The version that this run left last; undefined if the last rollback is not its own. */
@@ -64,7 +70,8 @@ export class Model {
   /** Throws if the step broke a rule. */
   judge({ by, run, before, after, writes, isRelative, expected, outputs }: Deed): void {
     const last = this.#last;
-    const isOwn = last?.stands === true && last.run === run.id;
+    const isOwn = last?.run === run.id;
+    const stands = last?.stands === 'yes';
     check(writes <= 1, `it wrote ${writes} times`);
     const wrote = writes > 0;
     check(
@@ -77,17 +84,17 @@ export class Model {
         !isRelative || !this.#left.has(after.version),
         `it brought back ${after.version}, which was rolled back and not deployed since`,
       );
-      check(!last?.stands || last.run !== run.id, 'its run had rolled back already');
-      check(!last?.stands || !isRelative, 'another run had rolled back already');
+      check(!stands || !isOwn, 'its run had rolled back already');
+      check(!stands || !isRelative, 'another run had rolled back already');
       check(expected === undefined || before.revisions[0]?.name === expected, `it expected ${expected}, which was not current`);
-      if (last?.run === run.id && expected === undefined) {
+      if (isOwn && expected === undefined) {
         check(before.version === last.left, `its run left ${last.left}, and wrote over ${before.version}`);
       }
     }
     if (outputs) {
-      const changed = wrote || isOwn;
+      const changed = wrote || (isOwn && stands);
       // A gate checks the version first, and only if that fails what another step of its run wrote.
-      const isEither = by === 'gate' && !wrote && isOwn && last.by === 'rollback';
+      const isEither = isOwn && !wrote && (last.stands === 'perhaps' || (by === 'gate' && last.by === 'rollback'));
       check(isEither || outputs['changed'] === String(changed), `changed is ${outputs['changed']}, and not ${changed}`);
       const isDone = outputs['outcome'] === 'rolled-back' || outputs['outcome'] === 'pending';
       if (isDone)
@@ -96,7 +103,7 @@ export class Model {
     if (!wrote) return;
     this.#left.add(before.version);
     this.#left.delete(after.version);
-    this.#last = { by, run: run.id, left: before.version, restored: after.version, stands: true };
+    this.#last = { by, run: run.id, left: before.version, restored: after.version, stands: 'yes' };
   }
 
   #target(outputs: Record<string, string>, { revisions }: Seen, wrote: boolean): Version | undefined {
