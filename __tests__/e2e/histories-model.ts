@@ -52,6 +52,8 @@ export class Model {
   /** Versions that a rollback left and no one deployed since. */
   readonly #left = new Set<Version>();
   #last: LastRollback | undefined;
+  /** What each run left last. */
+  readonly #leftByRun = new Map<number, Version>();
 
   /** Someone deployed a version, which may be the current one. */
   deployed(before: Seen, after: Seen): void {
@@ -62,9 +64,9 @@ export class Model {
     else if (!isNumbered) this.#last.stands = 'perhaps';
   }
 
-  /** The version that this run left last; undefined if the last rollback is not its own. */
+  /** The version that this run left last; undefined if it has not rolled back. */
   leftBy({ id }: Run): Version | undefined {
-    return this.#last?.run === id ? this.#last.left : undefined;
+    return this.#leftByRun.get(id);
   }
 
   /** Throws if the step broke a rule. */
@@ -87,9 +89,11 @@ export class Model {
       check(!stands || !isOwn, 'its run had rolled back already');
       check(!last || last.stands === 'no' || !isRelative, 'another run had rolled back already');
       check(expected === undefined || before.revisions[0]?.name === expected, `it expected ${expected}, which was not current`);
-      if (isOwn && expected === undefined) {
-        check(before.version === last.left, `its run left ${last.left}, and wrote over ${before.version}`);
-      }
+      const left = this.leftBy(run);
+      check(
+        left === undefined || expected !== undefined || before.version === left,
+        `its run left ${left}, and wrote over ${before.version}`,
+      );
     }
     if (outputs) {
       const changed = wrote || (isOwn && stands);
@@ -101,6 +105,7 @@ export class Model {
         check(after.version === this.#target(outputs, before, wrote), `it says ${outputs['outcome']}, but ${after.version} is current`);
     }
     if (!wrote) return;
+    this.#leftByRun.set(run.id, before.version);
     this.#left.add(before.version);
     this.#left.delete(after.version);
     this.#last = { by, run: run.id, left: before.version, restored: after.version, stands: 'yes' };

@@ -368,6 +368,8 @@ const inOldBytes = (copy: Any): void => {
   copy.data.spec.template.metadata.creationTimestamp = null;
 };
 
+const checksum = async (fleet: Fleet): Promise<string> => (await fleet.daemonSet()).spec.template.metadata.annotations['checksum/config'];
+
 const different: Record<string, Case> = {
   'a restart is not a version': {
     prepare: async (fleet) => {
@@ -378,8 +380,19 @@ const different: Record<string, Case> = {
     kubectlDid: async (_typed, fleet) => expect(await fleet.image()).toBe('v2'),
     actionDid: async (step, fleet) => {
       expectStep(step, { code: 0, outputs: { 'old-revision': '3', 'target-revision': '1', 'new-revision': '4' } });
-      expect(step.summary).toContain('Passed over');
+      expect(step.summary.match(/Passed over revision 2, .*older code/g)).toHaveLength(1);
       expect(await fleet.image()).toBe('v1');
+    },
+  },
+  'only a checksum differs': {
+    prepare: async (fleet) => {
+      for (const checksum of ['a', 'b'])
+        await fleet.rollOut('v1', { ...fast, templateMetadata: { annotations: { 'checksum/config': checksum } } });
+    },
+    kubectlDid: async (_typed, fleet) => expect(await checksum(fleet)).toBe('a'),
+    actionDid: async (step, fleet) => {
+      expectStep(step, { code: 1, outputs: { outcome: 'refused', reason: 'only-checksum' } });
+      expect(await checksum(fleet)).toBe('b');
     },
   },
   'the same version in the bytes of an older Kubernetes': {

@@ -59,9 +59,9 @@ export interface GuardTerms {
 /**
  * Whether to restore what was recorded, from the settled DaemonSet after the job has failed. docs/guard.md has the rules as a table.
  *
- * The change is the job's if the job names the revision that it deployed and that one is current; or if the job says that it deployed, and
- * nothing changed after the last look of one of its gates; or else, by assumption, if exactly one change led from the recorded version to the
- * present one. Anyone else's change stays, because someone may rely on it.
+ * The change is the job's if the job names the revision that it deployed and that one is current. Otherwise nothing must have changed after the
+ * last look of one of the job's gates or guards, and the job says that it deployed, or, by assumption, exactly one change led from the recorded
+ * version to the present one. Anyone else's change stays, because someone may rely on it.
  *
  * @param ledger what the steps of the job saw and wrote.
  */
@@ -101,13 +101,13 @@ export function returnTo(
   }
   const isLater = changes !== undefined && isAfterLastLook(changes, start, ledger);
   const others = changes && othersAmong(changes);
-  const isOurs = isExpected ?? (deployed ? !isLater : others === 1);
+  const isOurs = isExpected ?? (!isLater && (deployed === true || others === 1));
   if (!isOurs && !ifAmbiguous) {
     return ended('superseded', 'ambiguous-change', {
       kind: 'ambiguous-change',
       changes: others,
       expected,
-      isLater: deployed === true,
+      isLater,
       current,
     });
   }

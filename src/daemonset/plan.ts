@@ -5,7 +5,7 @@ import type { Reason } from './outcome.ts';
 import type { PodCounts } from './pods.ts';
 import { type Conclusion, type Facts, type Note, refuse } from './result.ts';
 import type { History, Revision } from './revision.ts';
-import { couldStand, isOurs, type RollbackRecord, type Run, readRecord, stands } from './rollback-record.ts';
+import { couldStand, isOurs, type RollbackRecord, type Run, readRecord, rollbackBy, stands } from './rollback-record.ts';
 import { chooseTarget } from './target.ts';
 import { sameTemplate, versionDigest } from './template.ts';
 import type { DaemonSet, PodTemplate } from './types.ts';
@@ -72,9 +72,10 @@ export function intend(daemonSet: DaemonSet, history: History, { toRevision, run
     return alreadyRolledBack(toRevision, record, current, history);
   }
   const target = chooseTarget(history, toRevision, { pods, record });
-  const isNewer = ours && !standing && !isDeployedByRun && versionDigest(current.template) !== ours.left.digest;
+  const last = standing && ours ? undefined : rollbackBy(run, record);
+  const isNewer = last && !isDeployedByRun && versionDigest(current.template) !== last.left.digest;
   if (isNewer && !(target.kind === 'candidates' && target.candidates.every((candidate) => alreadyThere(daemonSet, candidate)))) {
-    return refused('unexpected-revision', { kind: 'newer-change', time: ours.time, left: ours.left.revision, current });
+    return refused('unexpected-revision', { kind: 'newer-change', time: last.time, left: last.left.revision, current });
   }
   return target.kind === 'refused' ? target : { ...target, from: current };
 }

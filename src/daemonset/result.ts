@@ -115,7 +115,7 @@ export type Facts =
       /** How many changes of the version led from what was recorded to what is current; undefined if that is unknown. */
       changes: number | undefined;
       expected: NamedRevision | undefined;
-      /** The job deployed, and there was a change after the last time that one of its gates looked. */
+      /** There was a change after the last time that a gate or a guard of the job looked. */
       isLater: boolean;
       current: RevisionName;
     }

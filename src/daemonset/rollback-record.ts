@@ -47,11 +47,25 @@ export interface RollbackRecord {
   highestRevision: number;
   /** The versions that earlier rollbacks left and that were not deployed again since. */
   leftBefore?: LeftVersion[];
+  /** The rollbacks of other runs before this one, the latest of each run, so that a re-run of one of them is recognized. The newest first. */
+  earlier?: EarlierRollback[];
   repository?: string;
   run?: string;
   /** RFC 3339. */
   time: string;
 }
+
+/** An earlier rollback, by its run. */
+export interface EarlierRollback {
+  repository: string;
+  run: string;
+  left: RecordedRevision;
+  /** RFC 3339. */
+  time: string;
+}
+
+/** How many earlier rollbacks a record keeps. */
+const MOST_EARLIER = 10;
 
 /** Who writes a rollback, and when. */
 export interface Writing {
@@ -73,6 +87,7 @@ export function recordFor(
   const leftBefore = (before ? leftVersions(before) : []).filter(
     (version) => ![left.digest, restored.digest].includes(version.digest) && isStillLeft(version, history),
   );
+  const earlier = (before ? rollbacksIn(before) : []).filter((one) => !isOurs(one, run)).slice(0, MOST_EARLIER);
   return {
     by,
     restored,
@@ -81,6 +96,7 @@ export function recordFor(
     ...(templateGeneration !== undefined && { templateGeneration }),
     highestRevision: highestNumber(history),
     ...(leftBefore.length > 0 && { leftBefore }),
+    ...(earlier.length > 0 && { earlier }),
     ...(run && { repository: run.repository, run: run.id }),
     time: time.toISOString(),
   };
@@ -106,6 +122,7 @@ const RECORD: v.GenericSchema<unknown, RollbackRecord> = v.object({
   templateGeneration: v.exactOptional(v.number()),
   highestRevision: v.number(),
   leftBefore: v.exactOptional(v.array(v.object({ digest: v.string(), highestRevision: v.number() }))),
+  earlier: v.exactOptional(v.array(v.object({ repository: v.string(), run: v.string(), left: RECORDED_REVISION, time: v.string() }))),
   repository: v.exactOptional(v.string()),
   run: v.exactOptional(v.string()),
   time: v.string(),
@@ -154,8 +171,18 @@ export function standingRecord(daemonSet: DaemonSet, history: History | undefine
 }
 
 /** Whether this run, in any attempt, wrote the record. */
-export function isOurs(record: RollbackRecord, run: Run | undefined): boolean {
+export function isOurs(record: { repository?: string; run?: string }, run: Run | undefined): boolean {
   return run !== undefined && record.run === run.id && record.repository === run.repository;
+}
+
+/** The latest rollback of this run, in any attempt, although another run may have rolled back after it. */
+export function rollbackBy(run: Run | undefined, record: RollbackRecord | undefined): EarlierRollback | undefined {
+  return record && rollbacksIn(record).find((one) => isOurs(one, run));
+}
+
+/** The rollbacks by a run that a record shows, the newest first. */
+function rollbacksIn({ repository, run, left, time, earlier = [] }: RollbackRecord): EarlierRollback[] {
+  return repository === undefined || run === undefined ? earlier : [{ repository, run, left, time }, ...earlier];
 }
 
 /** Whether a revision is of a version that a rollback left and that was not deployed again since. */

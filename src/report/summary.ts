@@ -72,7 +72,7 @@ function compose(report: Report, leftOut: number): string {
           message(first, command),
           numbers(report, first),
           versions(report, first),
-          alerts('NOTE', first.notes.map(noteText)),
+          notes(first, warnings),
           alerts('WARNING', warnings.slice(0, MOST_WARNINGS)),
           ...particulars(report, first, without),
         ]
@@ -184,6 +184,14 @@ export function table({ command, results }: Pick<Report, 'command' | 'results'>,
   return htmlTable(['DaemonSet', 'Outcome', 'Revision', 'Nodes available', 'Images'], [...rows.slice(0, most), ...more]);
 }
 
+/** The notes, unless they are shown as warnings. */
+function notes({ notes }: Result, warnings: readonly string[]): string {
+  return alerts(
+    'NOTE',
+    notes.map(noteText).filter((text) => !warnings.includes(text)),
+  );
+}
+
 /** Everything about one of several DaemonSets, collapsed unless it needs attention. */
 function section(report: Report, result: Result, without: ReadonlySet<Particular>): string {
   const { command } = report;
@@ -191,7 +199,7 @@ function section(report: Report, result: Result, without: ReadonlySet<Particular
   const content = [
     message(result, command),
     versions(report, result),
-    alerts('NOTE', result.notes.map(noteText)),
+    notes(result, report.warnings),
     ...particulars(report, result, without),
   ];
   return details(

@@ -152,6 +152,14 @@ describe('after a job that failed', () => {
         'candidates',
       ],
       ['the same, if the job says that it deployed', at(v3, 7), [v1, v2, v3], deployed, [gateSaw(6, v2), wrote(7, v3)], 'candidates'],
+      [
+        'leaves a deploy after a rollback to the recorded version',
+        at(v3, 8),
+        [v2, v1, v3],
+        plain,
+        [gateSaw(6, v2), wrote(7, v1)],
+        'superseded',
+      ],
       ['leaves a deploy after that rollback', at(v2, 8), [v1, v3, v2], deployed, [gateSaw(6, v2), wrote(7, v3)], 'superseded'],
       [
         'restores after a second guard has undone the second deploy',

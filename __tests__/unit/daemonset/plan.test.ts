@@ -196,6 +196,16 @@ describe('after a rollback from revision 3 to revision 2, which became revision 
     expect(intend(of, past, { toRevision: previous, run })).toMatchObject({ refusal: { reason: 'unexpected-revision' } });
   });
 
+  test('a re-run of an earlier run is recognized after the rollback of another one', () => {
+    const before = at(v3, 9);
+    const past = historyOf(before, [controllerRevision(1, v1), controllerRevision(4, v2), controllerRevision(5, v3)]);
+    const [from, target] = past.revisions as [Revision, Revision];
+    const later = recordFor(before, past, { from, target }, { by: 'rollback', run: other, time: new Date(1) });
+    expect(later.earlier).toMatchObject([{ run: '7', left: { revision: 3 } }]);
+    expect(intent(at(v1, 11, JSON.stringify(later)))).toBe('unexpected-revision');
+    expect(intent(at(v3, 11, JSON.stringify(later)))).toBe('candidates');
+  });
+
   test('treats last-good as a relative target, like previous', () => {
     const lastGood = { kind: 'last-good' } as const;
     expect(intent(at(v2), { toRevision: lastGood })).toBe('resume');

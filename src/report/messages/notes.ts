@@ -10,7 +10,7 @@ export function noteText(note: Note): string {
     case 'passed-over':
       return `Passed over, because they are the current version (equal, or changed only by "kubectl rollout restart"): revision ${note.numbers.join(', ')}.`;
     case 'older-code':
-      return `Revision ${note.current} only restarted the pods of revision ${note.numbers.join(', ')}, so the previous version is older code: revision ${note.target}. If the restart broke the pods, the cause may be outside of the template, for example in a ConfigMap or an image tag that was moved, and older code might not help.`;
+      return `Passed over revision ${note.numbers.join(', ')}, because the current revision ${note.current} only restarted its pods: the previous version is older code, revision ${note.target}. If the restart broke the pods, the cause may be outside of the template, for example in a ConfigMap or an image tag that was moved, and older code might not help.`;
     case 'rolled-back-before':
       return `Passed over, because they were rolled back before and not deployed again since: revision ${note.numbers.join(', ')}.`;
     case 'rolled-back-already':
