@@ -14,10 +14,11 @@ const examples = readdirSync('examples')
 
 test('actionlint accepts our workflows, the examples, and the workflows and snippets of README and docs', async () => {
   const { actionlint } = await buildTools(['actionlint'], printLine);
+  const ours = examples.map((path) => readFileSync(path, 'utf8'));
   const documented = [...Object.values(documentedWorkflows()), ...completedSnippets().map(({ text }) => text)];
-  for (const some of [workflows, examples, documented]) expect(some).not.toHaveLength(0);
-  expect(await execute(actionlint, [...workflows, ...examples])).toMatchObject({ code: 0, stdout: '' });
-  for (const text of documented) {
+  for (const some of [workflows, ours, documented]) expect(some).not.toHaveLength(0);
+  expect(await execute(actionlint, workflows)).toMatchObject({ code: 0, stdout: '' });
+  for (const text of [...ours, ...documented]) {
     // A guard reads its inputs again at the end of the job, so they can refer to later steps, which actionlint does not know.
     const guarded = /command: guard/.test(text) ? [...text.matchAll(/^ +id: ([\w-]+)$/gm)].map(([, id]) => id) : [];
     const ignored = guarded.flatMap((id) => ['-ignore', `^property "${id}" is not defined in object type`]);
