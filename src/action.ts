@@ -7,7 +7,7 @@ import { guard, ofRecord, restoreRecorded } from './commands/guard.ts';
 import { history } from './commands/history.ts';
 import { rollback } from './commands/rollback.ts';
 import { status } from './commands/status.ts';
-import type { Recorded } from './daemonset/guard.ts';
+import { NOT_DEPLOYED, type Recorded } from './daemonset/guard.ts';
 import { isSuccess, worstOf } from './daemonset/outcome.ts';
 import type { Conclusion, Facts, RecordProblem, Result } from './daemonset/result.ts';
 import { formatDuration } from './duration.ts';
@@ -212,8 +212,6 @@ function nothingYet(): Result {
   const facts: Facts = { kind: 'bug', detail: 'the step ended without a result', written: false };
   return { daemonSet: { namespace: '', name: '' }, outcome: 'error', reason: 'internal', facts, changed: false, notes: [] };
 }
-
-const NOT_DEPLOYED: Conclusion = { outcome: 'unchanged', reason: 'not-deployed', facts: { kind: 'not-deployed' } };
 
 function recordLost(why: RecordProblem): Conclusion {
   return { outcome: 'refused', reason: 'record-lost', facts: { kind: 'record-lost', why } };

@@ -8,7 +8,7 @@ import type { RecordedBy } from './records.ts';
  * The ledger of a job: a file for each DaemonSet, which only its owner can read, in a folder that exists as long as the job. Its name and its
  * first line bind it to the attempt of the job, the API server and the uid, so that any other file is ignored.
  *
- * @param folder undefined outside of GitHub Actions: there is no ledger.
+ * @param folder undefined outside of GitHub Actions: nothing is kept then.
  * @param onFailure is called once if it cannot be written.
  */
 export function ledgerIn(folder: string | undefined, by: RecordedBy, server: string, onFailure: (why: string) => void): Ledger {

@@ -67,8 +67,7 @@ async function record({ wait, limits }: GuardRequest, { found, known, world }: J
   known.counts = counts;
   known.history = { before: revisions, currentBefore: current.name, asOf: world.clock.now() };
   if (wait) await requireStableFor(world, daemonSet, limits);
-  const recorded = recordOf(daemonSet, history, current);
-  records.push(recorded);
+  records.push(recordOf(daemonSet, history, current));
   recordSeen(world, daemonSet, { by: 'guard', complete: false });
   warnWithoutHistory(world, known, daemonSet);
   if (kind !== 'complete' && kind !== 'on-delete') {

@@ -12,7 +12,9 @@ export interface RollbackRequest extends Omit<Wish, 'by' | 'isDeployedByRun'> {
 
 /**
  * find → settle → plan, for all DaemonSets before the first write: if one cannot be rolled back, all are refused. Then patch → track, for
- * all at the same time. One that another run has rolled back already counts as done, unless that is so for all. @throws ClusterError as `locate` does; everything else is a result.
+ * all at the same time. One that another run has rolled back already counts as done, unless that is so for all.
+ *
+ * @throws ClusterError as `locate` does; everything else is a result.
  */
 export async function rollback(request: RollbackRequest, world: World): Promise<Result[]> {
   const order = orderFor({ ...request, by: 'rollback', isDeployedByRun: request.expectedRevision !== undefined });

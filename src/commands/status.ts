@@ -119,10 +119,8 @@ async function gate({ expectedRevision, wait, limits, rollback }: StatusRequest,
     known.controllerRevision = current.name;
     world.log.info(`Waiting for ${revisionText(current)}: ${current.images.join(', ')}`);
   }
-  if (expectedRevision) {
-    const mismatch = history && unexpected(history, expectedRevision);
-    if (mismatch) return mismatch.refusal;
-  }
+  const mismatch = expectedRevision && history && unexpected(history, expectedRevision);
+  if (mismatch) return mismatch.refusal;
   const record = standingRecord(daemonSet, history);
   if (record && record.by !== 'rollback' && isOurs(record, world.run) && !expectedRevision) {
     known.changed = true;

@@ -4,7 +4,7 @@ import type { Outcome, Reason } from './outcome.ts';
 import { isAfterLastLook, othersAmong, type Start, versionChanges } from './own-changes.ts';
 import { type Intent, unexpected } from './plan.ts';
 import { templateGenerationOf } from './pods.ts';
-import { type Facts, type Note, refuse } from './result.ts';
+import { type Conclusion, type Facts, type Note, refuse } from './result.ts';
 import { CHANGE_CAUSE, type History, highestNumber, type Revision } from './revision.ts';
 import { differingFields, type SpecFields, specFieldsOf } from './spec-fields.ts';
 import { digest, sameButForRestart, versionDigest } from './template.ts';
@@ -56,6 +56,9 @@ export interface GuardTerms {
   ifAmbiguous: boolean;
 }
 
+/** The conclusion if the job did not deploy, whatever the cluster shows. */
+export const NOT_DEPLOYED: Conclusion = { outcome: 'unchanged', reason: 'not-deployed', facts: { kind: 'not-deployed' } };
+
 /**
  * Whether to restore what was recorded, from the settled DaemonSet after the job has failed. docs/guard.md has the rules as a table.
  *
@@ -78,7 +81,7 @@ export function returnTo(
     return refused('recreated', { kind: 'recreated' });
   }
   if (daemonSet.metadata.deletionTimestamp) return refused('being-deleted', { kind: 'being-deleted' });
-  if (deployed === false) return ended('unchanged', 'not-deployed', { kind: 'not-deployed' });
+  if (deployed === false) return { kind: 'ended', end: NOT_DEPLOYED };
   const { template } = daemonSet.spec;
   const fields = differingFields(daemonSet, recorded.spec);
   if (digest(template) === revision.digest) {
@@ -93,11 +96,9 @@ export function returnTo(
   const start: Start = { ...recorded, version: versionDigest(revision.template) };
   const changes = versionChanges(daemonSet, history, start, ledger);
   const isExpected = expected && !unexpected(history, expected);
-  if (!isExpected && !ifAmbiguous && wasSeenComplete(daemonSet, ledger)) {
-    return ended('unchanged', 'seen-complete', { kind: 'seen-complete', current });
-  }
-  if (!isExpected && !ifAmbiguous && wasChosen(daemonSet, ledger)) {
-    return ended('unchanged', 'already-rolled-back', { kind: 'chosen-by-job', current });
+  if (!isExpected && !ifAmbiguous) {
+    if (wasSeenComplete(daemonSet, ledger)) return ended('unchanged', 'seen-complete', { kind: 'seen-complete', current });
+    if (wasChosen(daemonSet, ledger)) return ended('unchanged', 'already-rolled-back', { kind: 'chosen-by-job', current });
   }
   const isLater = changes !== undefined && isAfterLastLook(changes, start, ledger);
   const others = changes && othersAmong(changes);

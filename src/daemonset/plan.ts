@@ -5,7 +5,7 @@ import type { Reason } from './outcome.ts';
 import type { PodCounts } from './pods.ts';
 import { type Conclusion, type Facts, type Note, refuse } from './result.ts';
 import type { History, Revision } from './revision.ts';
-import { couldStand, isOurs, type RollbackRecord, type Run, readRecord, rollbackBy, stands } from './rollback-record.ts';
+import { couldStand, isOurs, type RollbackRecord, type Run, readRecord, rollbackBy, standingRecord } from './rollback-record.ts';
 import { chooseTarget } from './target.ts';
 import { sameTemplate, versionDigest } from './template.ts';
 import type { DaemonSet, PodTemplate } from './types.ts';
@@ -54,16 +54,16 @@ export interface Terms {
 /**
  * What to try, from a settled DaemonSet and its history.
  *
- * While the record of a rollback stands, or could stand, a relative target never writes: `previous` would be the very version that was left. If it
- * stands, the same run (a re-run of a failed job) resumes. Otherwise the run is refused. A named revision is restored. If the record of this run no longer stands,
- * the run writes only if the version that it left is current again: a newer change by another run takes precedence.
+ * While the record of a rollback stands, or could stand, a relative target never writes: `previous` would be the very version that was left.
+ * If it stands, the same run (a re-run of a failed job) resumes. Otherwise the run is refused. A named revision is restored. If the record of
+ * this run no longer stands, the run writes only if the version that it left is current again: a newer change by another run takes precedence.
  */
 export function intend(daemonSet: DaemonSet, history: History, { toRevision, run, expected, isDeployedByRun, pods }: Terms): Intent {
   const { current } = history;
   if (daemonSet.metadata.deletionTimestamp) return refused('being-deleted', { kind: 'being-deleted' });
   if (!current) return refused('not-observed', { kind: 'not-recorded' });
   const record = readRecord(daemonSet);
-  const standing = record && stands(record, daemonSet, history) ? record : undefined;
+  const standing = standingRecord(daemonSet, history);
   const ours = record && isOurs(record, run) ? record : undefined;
   const mismatch = expected && unexpected(history, expected);
   if (mismatch && !(standing && ours && wasLeft(ours, history, expected))) return mismatch;
@@ -82,8 +82,7 @@ export function intend(daemonSet: DaemonSet, history: History, { toRevision, run
 
 /** Whether only the pods show which version is meant: `last-good` is asked for, and no version has a good mark. */
 export function needsPods(daemonSet: DaemonSet, history: History, asked: AskedRevision): boolean {
-  const record = readRecord(daemonSet);
-  return asked.kind === 'last-good' && !(record && stands(record, daemonSet, history)) && knownGood(history).length === 0;
+  return asked.kind === 'last-good' && !standingRecord(daemonSet, history) && knownGood(history).length === 0;
 }
 
 /** The refusal if the revision that is expected is not the current one. */

@@ -65,7 +65,7 @@ export function chosenByJobText({ current }: Extract<Facts, { kind: 'chosen-by-j
   return `Nothing was written: a step of this job rolled back to ${revisionText(current)}, and the guard does not undo that. To restore what the guard recorded in this case too, set rollback-if-ambiguous.`;
 }
 
-/** Why there is no ledger of the job. */
+/** That the ledger of the job could not be written, and what that means. */
 export function ledgerText(why: string): string {
   return `Could not write the ledger of this job in RUNNER_TEMP (${why}), so a guard cannot distinguish the rollbacks of this job from the changes of others.`;
 }

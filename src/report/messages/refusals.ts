@@ -71,7 +71,7 @@ export function onlyChecksumText({ asked, candidate, older }: Extract<Facts, { k
   return [
     `Nothing was written: the ${asked.kind === 'previous' ? 'previous' : 'last good'} version, ${revisionText(candidate)}, differs from the current one only in the checksum of a ConfigMap or Secret. Their content is not part of a revision.`,
     `To restart the pods with the present content and that checksum, set to-revision to ${candidate.name}.`,
-    older ? `To go back to an older version, set it to ${older.name}, which is revision ${older.number}.` : 'There is no older version.',
+    older ? `To go back to an older version, set it to ${older.name}, which is revision ${older.number}.` : 'No older version exists.',
     'To restore the content, deploy it again.',
   ].join(' ');
 }
