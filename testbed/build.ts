@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-export type ToolName = ControlPlaneTool | NodeTool | 'act' | 'actionlint' | 'helm';
+export type ToolName = ControlPlaneTool | NodeTool | 'act' | 'actionlint' | 'helm' | 'helm3';
 export type ControlPlaneTool = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler' | 'kubectl' | 'kwok';
 /** The programs of a real node. `agent` and `registry` are in modules/node. */
 export type NodeTool =
@@ -93,6 +93,13 @@ const networkPlugin = (command: string): Tool => ({
   versionFlags: () => [],
 });
 
+const helm = (major: 3 | 4): Tool => ({
+  module: major === 4 ? 'helm' : `helm${major}`,
+  path: `helm.sh/helm/v${major}`,
+  command: 'cmd/helm',
+  versionFlags: (version) => [`-X helm.sh/helm/v${major}/internal/version.version=${version}`],
+});
+
 // Static, because an image contains nothing else.
 const ours = (command: string): Tool => ({
   module: 'node',
@@ -135,12 +142,8 @@ const tools: Record<ToolName, Tool> = {
     command: '',
     versionFlags: (version) => [`-X main.version=${version.slice(1)}`],
   },
-  helm: {
-    module: 'helm',
-    path: 'helm.sh/helm/v4',
-    command: 'cmd/helm',
-    versionFlags: (version) => [`-X helm.sh/helm/v4/internal/version.version=${version}`],
-  },
+  helm: helm(4),
+  helm3: helm(3),
   actionlint: {
     module: 'actionlint',
     path: 'github.com/rhysd/actionlint',
