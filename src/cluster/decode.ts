@@ -65,6 +65,7 @@ const metadata = object({
         operation: v.optional(text),
         time: v.optional(text),
         subresource: v.optional(text),
+        apiVersion: v.optional(text),
         fieldsV1: v.optional(record),
       }),
     ),

@@ -1,4 +1,4 @@
-import { stringify } from './json.ts';
+import { own, stringify } from './json.ts';
 import { isObject, isRestartStamp, normalForm } from './template.ts';
 import type { Json, JsonObject, PodTemplate } from './types.ts';
 
@@ -45,11 +45,6 @@ function compare(place: Place, before: Json | undefined, after: Json | undefined
   if (into.length > found) return;
   const sensitive = place.sensitive || hasLiteral(place.list, before) || hasLiteral(place.list, after);
   into.push({ path: place.path, before, after, sensitive });
-}
-
-/** A field of the object itself: a key such as `constructor` is not looked up in its prototype. */
-function own(object: JsonObject, key: string): Json | undefined {
-  return Object.hasOwn(object, key) ? object[key] : undefined;
 }
 
 function join(path: string, key: string): string {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Json } from './types.ts';
+import type { Json, JsonObject } from './types.ts';
 
 declare global {
   interface JSON {
@@ -69,4 +69,9 @@ export function parseText(text: string | undefined): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** A field of the object itself: a key such as `constructor` is not looked up in its prototype. */
+export function own(object: JsonObject, key: string): Json | undefined {
+  return Object.hasOwn(object, key) ? object[key] : undefined;
 }

@@ -1,7 +1,5 @@
-import { writesTemplate } from './managed-fields.ts';
+import { LAST_APPLIED, writesTemplate } from './managed-fields.ts';
 import type { DaemonSet } from './types.ts';
-
-const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
 /** A tool that also writes this DaemonSet and will undo a rollback. Names are as the cluster has them: hostile until quoted. */
 export type Owner =
@@ -32,14 +30,19 @@ export function ownersOf({ metadata }: DaemonSet): Owner[] {
     const name = labels[`${prefix}/name`];
     if (name !== undefined) owners.push({ kind: 'flux', object, name, namespace: labels[`${prefix}/namespace`] ?? '' });
   }
-  const release = annotations['meta.helm.sh/release-name'];
-  if (release !== undefined && labels['helm.toolkit.fluxcd.io/name'] === undefined) {
-    owners.push({ kind: 'helm', release, namespace: annotations['meta.helm.sh/release-namespace'] ?? metadata.namespace });
-  }
+  const release = helmReleaseOf({ metadata });
+  if (release && labels['helm.toolkit.fluxcd.io/name'] === undefined) owners.push({ kind: 'helm', ...release });
   // Kubernetes, cluster/addons/addon-manager: only this mode restores the manifest; EnsureExists keeps changes.
   if (labels['addonmanager.kubernetes.io/mode'] === 'Reconcile') owners.push({ kind: 'addon-manager' });
   if (annotations[LAST_APPLIED] !== undefined && owners.length === 0) owners.push({ kind: 'kubectl-apply' });
   return owners;
+}
+
+/** The Helm release that a DaemonSet belongs to. */
+export function helmReleaseOf({ metadata }: Pick<DaemonSet, 'metadata'>): { release: string; namespace: string } | undefined {
+  const { annotations = {}, namespace } = metadata;
+  const release = annotations['meta.helm.sh/release-name'];
+  return release === undefined ? undefined : { release, namespace: annotations['meta.helm.sh/release-namespace'] ?? namespace };
 }
 
 /** The last writer of the template, as the API server recorded it: `manager at time`. Undefined if it recorded none. */

@@ -39,6 +39,7 @@ export interface ManagedFieldsEntry {
   /** RFC 3339. */
   time?: string;
   subresource?: string;
+  apiVersion?: string;
   fieldsV1?: JsonObject;
 }
 

@@ -14,7 +14,7 @@ const applied = { 'kubectl.kubernetes.io/last-applied-configuration': '{}' };
 describe('the owners that will undo a rollback, and how to make it last', () => {
   test.each<[string, Record<string, string>, Record<string, string>, RegExp[]]>([
     ['none', { app: 'agent' }, {}, []],
-    ['kubectl apply', {}, applied, [/kubectl apply set-last-applied/]],
+    ['kubectl apply', {}, applied, [/kubectl apply\. Revert the manifest/]],
     [
       'Argo CD by its annotation',
       {},

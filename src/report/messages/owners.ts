@@ -23,6 +23,6 @@ export function ownerText(owner: Owner): string {
     case 'addon-manager':
       return 'The addon manager of the cluster (label addonmanager.kubernetes.io/mode: Reconcile) restores its own manifest within about a minute. To make the rollback last, change the manifest of the addon; to keep it until then, set the label to EnsureExists.';
     case 'kubectl-apply':
-      return 'The DaemonSet is deployed by kubectl apply, which still records the manifest of the version that was left as the last applied one. Revert the manifest before the next apply, which would otherwise deploy that version again; to update the record: kubectl apply set-last-applied --filename MANIFEST';
+      return 'The DaemonSet is deployed by kubectl apply. Revert the manifest before the next apply, which would otherwise deploy the version that was left again.';
   }
 }

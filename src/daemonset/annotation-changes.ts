@@ -1,0 +1,59 @@
+import { lastAppliedAfter } from './last-applied.ts';
+import type { Candidate } from './last-good.ts';
+import { LAST_APPLIED } from './managed-fields.ts';
+import { CHANGE_CAUSE } from './revision.ts';
+import { LAST_ROLLBACK, type RollbackRecord } from './rollback-record.ts';
+import type { DaemonSet } from './types.ts';
+
+/** The annotations of the DaemonSet that a rollback writes together with the template. Undefined removes one. */
+export type AnnotationChanges = Readonly<Record<string, string | undefined>>;
+
+/** Annotations that a rollback does not write: because all annotations together would be too large, the API server rejects them, or one is not a manifest. */
+export interface LeftOut {
+  keys: string[];
+  why: { kind: 'no-room' | 'unreadable' } | { kind: 'rejected'; message: string };
+}
+
+/** The largest size of all annotations of an object together, keys included, in bytes (apimachinery: TotalAnnotationSizeLimitB). */
+const ROOM = 256 * 1024;
+
+/** What is left out first if there is no room. A rollback without these annotations is still a rollback. */
+const DISPENSABLE = [LAST_APPLIED, LAST_ROLLBACK, CHANGE_CAUSE];
+
+/** The annotations to write with a rollback, as far as there is room for them. */
+export function annotationChanges(
+  daemonSet: DaemonSet,
+  target: Candidate,
+  record: RollbackRecord,
+): { changes: AnnotationChanges; leftOut: LeftOut[] } {
+  const { annotations = {} } = daemonSet.metadata;
+  const applied = lastAppliedAfter(daemonSet, target);
+  const wanted: Record<string, string | undefined> = {
+    [CHANGE_CAUSE]: target.changeCause,
+    ...(typeof applied === 'object' && { [LAST_APPLIED]: applied.text }),
+    [LAST_ROLLBACK]: JSON.stringify(record),
+  };
+  const changes = Object.fromEntries(Object.entries(wanted).filter(([key, value]) => annotations[key] !== value));
+  const keys: string[] = [];
+  for (const key of DISPENSABLE) {
+    if (sizeOf({ ...annotations, ...changes }) <= ROOM) break;
+    if (!(key in changes)) continue;
+    delete changes[key];
+    keys.push(key);
+  }
+  const leftOut: LeftOut[] = applied === 'unreadable' ? [{ keys: [LAST_APPLIED], why: { kind: 'unreadable' } }] : [];
+  if (keys.length > 0) leftOut.push({ keys, why: { kind: 'no-room' } });
+  return { changes, leftOut };
+}
+
+function sizeOf(annotations: AnnotationChanges): number {
+  return Object.entries(annotations).reduce(
+    (sum, [key, value]) => (value === undefined ? sum : sum + Buffer.byteLength(key) + Buffer.byteLength(value)),
+    0,
+  );
+}
+
+/** The same changes without some annotations. */
+export function withoutKeys(changes: AnnotationChanges, keys: readonly string[]): AnnotationChanges {
+  return Object.fromEntries(Object.entries(changes).filter(([key]) => !keys.includes(key)));
+}
