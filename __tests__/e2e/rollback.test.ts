@@ -41,11 +41,15 @@ describe('rolls back', () => {
     };
     expect(stored.revision).toBe(4);
     expect({ $patch: 'replace', ...after.spec.template }).toEqual(stored.data.spec.template);
-    const ours = ['kubernetes.io/change-cause', 'rollback-daemonset/last-rollback', 'deprecated.daemonset.template.generation'];
+    const applied = 'kubectl.kubernetes.io/last-applied-configuration';
+    const ours = ['kubernetes.io/change-cause', 'rollback-daemonset/last-rollback', 'deprecated.daemonset.template.generation', applied];
     const others = (annotations: Record<string, string>): object =>
       Object.fromEntries(Object.entries(annotations).filter(([key]) => !ours.includes(key)));
     expect(others(after.metadata.annotations)).toEqual(others(before.metadata.annotations));
     expect(after.metadata.annotations['kubernetes.io/change-cause']).toBe('deploy v2');
+    expect(JSON.parse(after.metadata.annotations[applied])).toEqual(
+      JSON.parse(fleet.manifest('v2', { annotations: { team: 'observability' } })),
+    );
     expect((await fleet.kubectl(['rollout', 'history', 'daemonset/agent', '--revision=4'])).trim()).toContain('registry.example/agent:v2');
     const pods = (await fleet.json('get', 'pods')).items as { spec: { containers: { image: string }[] } }[];
     expect(new Set(pods.map(({ spec }) => spec.containers[0]?.image))).toEqual(new Set(['registry.example/agent:v2']));

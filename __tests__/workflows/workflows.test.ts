@@ -60,9 +60,7 @@ describe('steps after the action', () => {
     expect(stepOf(run, 'rollback', 'It worked')?.lines).toEqual(['3, 2, 4, registry.example/agent:v2']);
     const step = stepOf(run, 'rollback', 'Roll back');
     expect(step?.annotations).toEqual([
-      expect.stringMatching(
-        /^warning : The DaemonSet is deployed by kubectl apply, .*: kubectl apply set-last-applied --filename MANIFEST$/,
-      ),
+      expect.stringMatching(/^warning : The DaemonSet is deployed by kubectl apply\. Revert the manifest .*$/),
       `notice Rolled back: DaemonSet ${fleet.namespace}/agent: rolled-back (complete): Revision 3 → 4, which restores revision 2.`,
     ]);
     expect(step?.summary).toMatch(/^## ✅ Rolled back/);

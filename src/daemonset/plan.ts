@@ -1,6 +1,9 @@
+import type { AnnotationChanges, LeftOut } from './annotation-changes.ts';
 import { type AskedRevision, isCalled, isRelative, type NamedRevision, type RelativeRevision } from './asked-revision.ts';
 import { diffTemplates, type TemplateChange } from './diff.ts';
 import { type Candidate, knownGood } from './last-good.ts';
+import { LAST_APPLIED } from './managed-fields.ts';
+import { leftByNextDeploy } from './next-deploy.ts';
 import type { Reason } from './outcome.ts';
 import type { PodCounts } from './pods.ts';
 import { type Conclusion, type Facts, type Note, refuse } from './result.ts';
@@ -32,8 +35,7 @@ export type Plan =
       /** What the write will record. */
       record: RollbackRecord;
       notes: Note[];
-      merged: PodTemplate;
-      validated: boolean;
+      preview: Preview;
       changes: TemplateChange[];
     }
   | { kind: 'unchanged'; at: Revision }
@@ -139,6 +141,10 @@ export interface Preview {
   validated: boolean;
   /** The DaemonSet's `generation` would change: the template means something else to the API server. */
   changes: boolean;
+  /** The annotations of the patch. */
+  annotations: AnnotationChanges;
+  /** Those that it does without. */
+  leftOut: LeftOut[];
 }
 
 /** The plan for a candidate that the API server has checked, or undefined if it changes nothing and the next one may be tried. */
@@ -155,11 +161,19 @@ export function planFor(
     from,
     target: candidate,
     record,
-    notes,
-    merged: preview.template,
-    validated: preview.validated,
+    notes: [...notes, ...notesOn(daemonSet, candidate, preview)],
+    preview,
     changes: diffTemplates(daemonSet.spec.template, preview.template),
   };
+}
+
+/** What the write leaves out, and what the next deploy leaves in place. */
+function notesOn(daemonSet: DaemonSet, candidate: Candidate, { leftOut }: Preview): Note[] {
+  const isStale = leftOut.some(({ keys }) => keys.includes(LAST_APPLIED));
+  return [
+    ...leftOut.map((one): Note => ({ kind: 'annotations-left-out', ...one })),
+    ...leftByNextDeploy(daemonSet, candidate, isStale).map((left): Note => ({ kind: 'left-by-next-deploy', ...left })),
+  ];
 }
 
 /** The plan if no candidate changes anything: a named revision is current already, and a relative one does not exist. */

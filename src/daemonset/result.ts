@@ -1,7 +1,9 @@
+import type { LeftOut } from './annotation-changes.ts';
 import type { NamedRevision, RelativeRevision } from './asked-revision.ts';
 import type { CauseGroup } from './diagnosis.ts';
 import type { TemplateChange } from './diff.ts';
 import type { OtherBytes } from './image-digests.ts';
+import type { Left } from './next-deploy.ts';
 import type { Outcome, Reason } from './outcome.ts';
 import type { Owner } from './owners.ts';
 import type { PodCounts } from './pods.ts';
@@ -171,6 +173,8 @@ export type Note =
   /** A guard restores after one change, without evidence that the job made it. */
   | { kind: 'assumed-change' }
   | { kind: 'fields-restored' | 'fields-left'; fields: SpecField[] }
+  | ({ kind: 'annotations-left-out' } & LeftOut)
+  | ({ kind: 'left-by-next-deploy' } & Left)
   | { kind: 'known-good'; number: number; time: string; run: string | undefined }
   | { kind: 'most-ready'; number: number; ready: number }
   | { kind: 'only-other' | 'ran-before'; number: number }

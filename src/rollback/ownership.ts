@@ -12,6 +12,7 @@ const LIMIT = 10_000;
  * After a rollback: returns the ownership of the fields that it wrote to the deployer, by one request that changes metadata only. `generation` stays the same.
  * The request fits only the managedFields entries that were read; after a change in between they are read again.
  *
+ * @param before the DaemonSet before the rollback. If it is the same, only the applier of the template gets fields.
  * @returns the latest state of the DaemonSet, unchanged if it could not be done: that is a warning.
  */
 export async function returnOwnership(world: World, written: DaemonSet, before: DaemonSet): Promise<DaemonSet> {

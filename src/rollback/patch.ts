@@ -1,17 +1,15 @@
-import { type Cluster, ClusterError, isFailure, type PatchOperation } from '../cluster/cluster.ts';
+import { ClusterError, isFailure, type PatchOperation } from '../cluster/cluster.ts';
+import { type AnnotationChanges, annotationChanges, type LeftOut, withoutKeys } from '../daemonset/annotation-changes.ts';
 import type { Candidate } from '../daemonset/last-good.ts';
-import { writesTemplate } from '../daemonset/managed-fields.ts';
 import type { Preview } from '../daemonset/plan.ts';
 import { templateGenerationOf } from '../daemonset/pods.ts';
-import { CHANGE_CAUSE } from '../daemonset/revision.ts';
 import { LAST_ROLLBACK, type RollbackRecord } from '../daemonset/rollback-record.ts';
-import { type DaemonSet, FIELD_MANAGER, type ManagedFieldsEntry, type PodTemplate } from '../daemonset/types.ts';
+import { sameTemplate } from '../daemonset/template.ts';
+import type { DaemonSet, PodTemplate } from '../daemonset/types.ts';
 import { afterwards, delayed, type World } from './world.ts';
 
 /** How many times to find out whether an unanswered patch was written. */
 const TRIES = 5;
-/** How long giving up the ownership of fields may take, in milliseconds. */
-const OWNERSHIP_LIMIT = 10_000;
 /** How long updating the annotations after a write may take, in milliseconds. */
 const ANNOTATION_LIMIT = 5_000;
 /** How long to wait for the answer to a patch after a cancellation, in milliseconds. */
@@ -21,7 +19,7 @@ const GRACE_AFTER_CANCEL = 1_000;
  * The patch that restores a revision's template, locked on the object and spec that were read: `generation` changes only with
  * the spec, while `resourceVersion` changes with each status update, many times a second during a rollout.
  */
-export function restorePatch({ metadata, spec }: DaemonSet, target: Candidate, record: RollbackRecord): PatchOperation[] {
+export function restorePatch({ metadata, spec }: DaemonSet, target: Candidate, annotations: AnnotationChanges): PatchOperation[] {
   const patch: PatchOperation[] = [
     { op: 'test', path: '/metadata/uid', value: metadata.uid },
     { op: 'test', path: '/metadata/generation', value: metadata.generation ?? 0 },
@@ -32,12 +30,16 @@ export function restorePatch({ metadata, spec }: DaemonSet, target: Candidate, r
     if (value !== undefined) patch.push({ op: 'add', path, value });
     else if (field in spec) patch.push({ op: 'remove', path });
   }
-  const { annotations } = metadata;
-  if (!annotations) patch.push({ op: 'add', path: '/metadata/annotations', value: {} });
-  if (target.changeCause !== undefined) patch.push({ op: 'add', path: annotation(CHANGE_CAUSE), value: target.changeCause });
-  else if (annotations?.[CHANGE_CAUSE] !== undefined) patch.push({ op: 'remove', path: annotation(CHANGE_CAUSE) });
-  patch.push({ op: 'add', path: annotation(LAST_ROLLBACK), value: JSON.stringify(record) });
-  return patch;
+  const changes = annotationOperations(annotations);
+  if (!metadata.annotations && changes.length > 0) patch.push({ op: 'add', path: '/metadata/annotations', value: {} });
+  return [...patch, ...changes];
+}
+
+function annotationOperations(annotations: AnnotationChanges): PatchOperation[] {
+  return Object.entries(annotations).map(([key, value]) => {
+    const path = annotation(key);
+    return value === undefined ? { op: 'remove', path } : { op: 'add', path, value };
+  });
 }
 
 /** RFC 6901: `~` and `/` in a key are escaped. */
@@ -46,8 +48,9 @@ function annotation(key: string): string {
 }
 
 /**
- * What the patch would do, by a dry run of the very same patch on the API server. If a webhook does not support dry runs, or if a dry run was asked for and
- * the account is read-only: by our own comparison. Undefined if the DaemonSet was changed since it was read.
+ * What the patch would do, by a dry run of the very same patch on the API server. Annotations that the server rejects are left out. If a webhook does not
+ * support dry runs, or if a dry run was asked for and the account is read-only: by our own comparison. Undefined if the DaemonSet was changed since it
+ * was read.
  */
 export async function preview(
   world: World,
@@ -56,17 +59,62 @@ export async function preview(
   record: RollbackRecord,
   { readOnly }: { readOnly: boolean },
 ): Promise<Preview | undefined> {
-  const { cluster, log, signal } = world;
+  const { log } = world;
+  const wanted = annotationChanges(daemonSet, target, record);
+  const { changes, leftOut } = wanted;
   try {
-    const patch = restorePatch(daemonSet, target, record);
-    const answer = await cluster.patchDaemonSet(daemonSet.metadata, patch, { dryRun: true }, signal);
-    return { template: answer.spec.template, validated: true, changes: answer.metadata.generation !== daemonSet.metadata.generation };
+    return { ...(await dryRun(world, daemonSet, target, changes)), leftOut };
   } catch (error) {
     if (isFailure(error, 'conflict')) return undefined;
+    if (isFailure(error, 'admission-denied', 'invalid-template')) return previewWithFewer(world, daemonSet, target, wanted, error);
     const unable = isFailure(error, 'dry-run-unsupported') || (readOnly && isFailure(error, 'forbidden'));
     if (!unable) throw error;
     log.warning(`The API server could not check the change first, so the templates are compared here instead. ${error.message}`);
-    return { template: target.template, validated: false, changes: true };
+    return { template: target.template, validated: false, changes: true, annotations: changes, leftOut };
+  }
+}
+
+async function dryRun(
+  { cluster, signal }: World,
+  daemonSet: DaemonSet,
+  target: Candidate,
+  annotations: AnnotationChanges,
+): Promise<Omit<Preview, 'leftOut'>> {
+  const answer = await cluster.patchDaemonSet(daemonSet.metadata, restorePatch(daemonSet, target, annotations), { dryRun: true }, signal);
+  const changes = answer.metadata.generation !== daemonSet.metadata.generation;
+  return { template: answer.spec.template, validated: true, changes, annotations };
+}
+
+/**
+ * The preview without the annotations that the API server rejects, if it accepts the rest: without any of them, then with all but the rollback record, the
+ * one that a policy is least likely to know.
+ *
+ * @throws the first rejection if the rest is rejected, too.
+ */
+async function previewWithFewer(
+  world: World,
+  daemonSet: DaemonSet,
+  target: Candidate,
+  { changes, leftOut }: ReturnType<typeof annotationChanges>,
+  rejection: ClusterError,
+): Promise<Preview | undefined> {
+  const attempt = async (leaveOut: string[]): Promise<Preview | undefined> => {
+    const keys = leaveOut.filter((key) => key in changes);
+    const rejected: LeftOut = { keys, why: { kind: 'rejected', message: rejection.message } };
+    try {
+      return { ...(await dryRun(world, daemonSet, target, withoutKeys(changes, keys))), leftOut: [...leftOut, rejected] };
+    } catch (error) {
+      if (isFailure(error, 'admission-denied', 'invalid-template')) return undefined;
+      throw error;
+    }
+  };
+  try {
+    const bare = await attempt(Object.keys(changes));
+    if (!bare) throw rejection;
+    return (await attempt([LAST_ROLLBACK])) ?? bare;
+  } catch (error) {
+    if (isFailure(error, 'conflict')) return undefined;
+    throw error;
   }
 }
 
@@ -81,8 +129,8 @@ export type Patched =
   | { kind: 'unknown'; why: string };
 
 /**
- * Writes the patch, once. If the answer is lost, the rollback record on the object shows whether the patch was written. Sending the patch
- * again is safe, because it fits only the generation that was read.
+ * Writes the patch, once. If the answer is lost, the rollback record on the object shows whether the patch was written; without a record, the template shows
+ * it. Sending the patch again is safe, because it fits only the generation that was read.
  *
  * @param expected what the dry run stored: the template, if the answer to the write is lost.
  * @throws ClusterError if the API server refused the write, which then certainly did not happen.
@@ -92,11 +140,16 @@ export async function restore(
   daemonSet: DaemonSet,
   target: Candidate,
   record: RollbackRecord,
-  expected: PodTemplate,
+  { template: expected, annotations }: Pick<Preview, 'template' | 'annotations'>,
 ): Promise<Patched> {
   const { cluster, clock, log } = world;
-  const patch = restorePatch(daemonSet, target, record);
+  const patch = restorePatch(daemonSet, target, annotations);
   const changes = (now: DaemonSet): number => (templateGenerationOf(now) ?? Number.NaN) - (record.templateGeneration ?? Number.NaN);
+  const recorded = annotations[LAST_ROLLBACK];
+  const isWritten = (now: DaemonSet): boolean =>
+    recorded === undefined
+      ? changes(now) === 1 && sameTemplate(now.spec.template, expected)
+      : now.metadata.annotations?.[LAST_ROLLBACK] === recorded;
   world.signal.throwIfAborted();
   // A cancellation must not cut off the answer: it would be unknown whether the fleet is changing.
   const signal = delayed(world.signal, GRACE_AFTER_CANCEL);
@@ -115,12 +168,14 @@ export async function restore(
       log.debug(`It is unclear whether the patch was written, reading the DaemonSet: ${why}`);
     }
     const now = await cluster.getDaemonSet(daemonSet.metadata, signal).catch(() => undefined);
-    if (now?.metadata.annotations?.[LAST_ROLLBACK] === JSON.stringify(record)) {
+    if (now && isWritten(now)) {
       if (changes(now) === 0) return { kind: 'undone' };
       return { kind: 'written', daemonSet: now, template: changes(now) === 1 ? now.spec.template : expected };
     }
-    if (now && (now.metadata.uid !== daemonSet.metadata.uid || now.metadata.generation !== daemonSet.metadata.generation))
-      return { kind: 'moved' };
+    if (now && (now.metadata.uid !== daemonSet.metadata.uid || now.metadata.generation !== daemonSet.metadata.generation)) {
+      // Without a record, the change can be ours, with a newer one after it.
+      return recorded === undefined && !(attempt === 0 && conflict) ? { kind: 'unknown', why } : { kind: 'moved' };
+    }
     if (now && conflict) throw new ClusterError('conflict', `The API server rejects a patch that fits the object: ${why}`);
     await clock.sleep(500 * (attempt + 1), signal).catch(() => {});
   }
@@ -128,71 +183,29 @@ export async function restore(
 }
 
 /** Gives the DaemonSet the annotations that it had before a write that did not change the template. A failure is a warning. */
-export async function undoAnnotations(world: World, before: DaemonSet, record: RollbackRecord): Promise<void> {
+export async function undoAnnotations(world: World, before: DaemonSet, annotations: AnnotationChanges): Promise<void> {
+  const keys = Object.keys(annotations);
+  if (keys.length === 0) return;
   const { cluster, log } = world;
   const signal = afterwards(world, ANNOTATION_LIMIT);
   try {
     const now = await cluster.getDaemonSet(before.metadata, signal);
+    const present = now.metadata.annotations ?? {};
+    const previous = Object.fromEntries(keys.map((key) => [key, before.metadata.annotations?.[key]]));
+    const tests = keys.flatMap((key): PatchOperation[] => {
+      const value = annotations[key];
+      return value === undefined ? [] : [{ op: 'test', path: annotation(key), value }];
+    });
+    const changes = Object.fromEntries(
+      Object.entries(previous).filter(([key, value]) => value !== undefined || present[key] !== undefined),
+    );
     const patch: PatchOperation[] = [
-      { op: 'test', path: '/metadata/uid', value: record.uid },
-      { op: 'test', path: annotation(LAST_ROLLBACK), value: JSON.stringify(record) },
+      { op: 'test', path: '/metadata/uid', value: before.metadata.uid },
+      ...tests,
+      ...annotationOperations(changes),
     ];
-    for (const key of [LAST_ROLLBACK, CHANGE_CAUSE]) {
-      const value = before.metadata.annotations?.[key];
-      if (value !== undefined) patch.push({ op: 'add', path: annotation(key), value });
-      else if (now.metadata.annotations?.[key] !== undefined) patch.push({ op: 'remove', path: annotation(key) });
-    }
     await cluster.patchDaemonSet(before.metadata, patch, { dryRun: false }, signal);
   } catch (error) {
-    log.warning(`Could not remove the rollback record of a rollback that did not happen: ${(error as Error).message}`);
+    log.warning(`Could not undo the annotations of a rollback that did not happen: ${(error as Error).message}`);
   }
-}
-
-/** Whether the DaemonSet's template is written by server-side apply. */
-export function isServerSideApplied({ metadata }: DaemonSet): boolean {
-  return (metadata.managedFields ?? []).some((entry) => entry.operation === 'Apply' && writesTemplate(entry));
-}
-
-/**
- * Gives up our ownership of the fields that we restored, so that the deployer's next server-side apply does not conflict with us.
- * `generation` does not change. Returns the latest state of the DaemonSet, unchanged if it could not be done.
- */
-export async function yieldOwnership(world: World, daemonSet: DaemonSet): Promise<DaemonSet> {
-  let latest = daemonSet;
-  const signal = afterwards(world, OWNERSHIP_LIMIT);
-  for (let attempt = 0; attempt < TRIES; attempt++) {
-    const index = ourEntry(latest.metadata.managedFields ?? []);
-    if (index < 0) return latest;
-    const path = `/metadata/managedFields/${index}`;
-    try {
-      return await world.cluster.patchDaemonSet(
-        latest.metadata,
-        [
-          { op: 'test', path: '/metadata/uid', value: latest.metadata.uid },
-          { op: 'test', path: `${path}/manager`, value: FIELD_MANAGER },
-          { op: 'test', path: `${path}/operation`, value: 'Update' },
-          { op: 'remove', path },
-        ],
-        { dryRun: false },
-        signal,
-      );
-    } catch (error) {
-      if (signal.aborted || !isFailure(error, 'conflict', 'answer-lost')) {
-        world.log.warning(
-          `The next server-side apply will conflict with the field manager "${FIELD_MANAGER}" (use --force-conflicts once): ${(error as Error).message}`,
-        );
-        return latest;
-      }
-      latest = await readOr(world.cluster, latest, signal);
-    }
-  }
-  return latest;
-}
-
-async function readOr(cluster: Cluster, daemonSet: DaemonSet, signal: AbortSignal): Promise<DaemonSet> {
-  return cluster.getDaemonSet(daemonSet.metadata, signal).catch(() => daemonSet);
-}
-
-function ourEntry(entries: ManagedFieldsEntry[]): number {
-  return entries.findIndex((entry) => entry.manager === FIELD_MANAGER && entry.operation === 'Update' && !entry.subresource);
 }

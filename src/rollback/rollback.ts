@@ -2,6 +2,7 @@ import { ClusterError } from '../cluster/cluster.ts';
 import type { AskedRevision, NamedRevision } from '../daemonset/asked-revision.ts';
 import type { GoodMark } from '../daemonset/good-mark.ts';
 import type { Candidate } from '../daemonset/last-good.ts';
+import { isServerSideApplied } from '../daemonset/managed-fields.ts';
 import { ownersOf } from '../daemonset/owners.ts';
 import { alreadyThere, type Intent, intend, needsPods, type Plan, planFor, planWithout } from '../daemonset/plan.ts';
 import type { Conclusion, HistoryEntry, Note, Version } from '../daemonset/result.ts';
@@ -23,7 +24,8 @@ import { find } from './find.ts';
 import { markGood, withdrawGood } from './good.ts';
 import { readPodCounts } from './history.ts';
 import { type Job, learnFrom } from './jobs.ts';
-import { isServerSideApplied, preview, restore, undoAnnotations, yieldOwnership } from './patch.ts';
+import { returnOwnership } from './ownership.ts';
+import { preview, restore, undoAnnotations } from './patch.ts';
 import { settle } from './settle.ts';
 import type { Known, World } from './world.ts';
 
@@ -187,7 +189,7 @@ export async function finish(order: Order, job: Job, first: Decision): Promise<C
 }
 
 /** Notes that are warnings. */
-const LOUD: ReadonlySet<Note['kind']> = new Set<Note['kind']>(['older-code', 'no-history']);
+const LOUD: ReadonlySet<Note['kind']> = new Set<Note['kind']>(['older-code', 'no-history', 'annotations-left-out', 'left-by-next-deploy']);
 
 function announce({ order, world: { log }, known, daemonSet, history }: Look, { from, target, changes }: Restore): void {
   const what = order.dryRun ? 'Would roll back' : 'Rolling back';
@@ -201,18 +203,18 @@ function announce({ order, world: { log }, known, daemonSet, history }: Look, { 
   for (const owner of ownersOf(daemonSet)) log.warning(noteText({ kind: 'owner', owner }));
 }
 
-function dryRun({ validated }: Restore): Conclusion {
+function dryRun({ preview: { validated } }: Restore): Conclusion {
   return { outcome: 'dry-run', reason: validated ? 'validated' : 'not-validated', facts: { kind: 'dry-run', validated } };
 }
 
 async function carryOut(
   { order, world, known, daemonSet, history }: Look,
-  { from, target, record, merged }: Restore,
+  { from, target, record, preview: seen }: Restore,
 ): Promise<Conclusion | 'moved'> {
   const { log } = world;
   // Until the API server has refused it, the rollback may be written.
   known.changed = true;
-  const patched = await restore(world, daemonSet, target, record, merged).catch((error: unknown) => {
+  const patched = await restore(world, daemonSet, target, record, seen).catch((error: unknown) => {
     known.changed = false;
     throw error;
   });
@@ -226,7 +228,7 @@ async function carryOut(
   }
   if (patched.kind === 'undone') {
     known.changed = false;
-    await undoAnnotations(world, daemonSet, record);
+    await undoAnnotations(world, daemonSet, seen.annotations);
     return { outcome: 'error', reason: 'admission-denied', facts: { kind: 'write-undone' } };
   }
   const identical = identicalTemplate(target.template, patched.template);
@@ -239,8 +241,10 @@ async function carryOut(
     world.ledger.append(record.uid, { kind: 'wrote', by: order.by, templateGeneration, version: versionDigest(patched.template) });
   }
   await withdrawGood(world, known.daemonSet.namespace, history, { left: from, restored: target });
-  let current = patched.daemonSet;
-  if (isServerSideApplied(daemonSet)) current = await yieldOwnership(world, current);
+  // A webhook that answers differently each time would change the template again.
+  const isSettled = versionDigest(patched.template) === versionDigest(seen.template);
+  const returns = isServerSideApplied(daemonSet) && isSettled;
+  const current = returns ? await returnOwnership(world, patched.daemonSet, daemonSet) : patched.daemonSet;
 
   // The controller renumbers the ControllerRevision with the same bytes. Only then is its name known without another read.
   const renewed = identical && !hasTwin(history, target);
@@ -277,7 +281,7 @@ async function stayAt(look: Look, at: Revision): Promise<Conclusion> {
 
 /** An earlier attempt of this run wrote the rollback. This attempt ends as that one would have ended. */
 async function resume(look: Look, at: Revision, { left: leftThen, restored, time }: RollbackRecord): Promise<Conclusion> {
-  const { order, world, known, history } = look;
+  const { order, world, known, daemonSet, history } = look;
   const left = history.revisions.find(({ name }) => name === leftThen.name);
   if (left) known.old = { ...left, number: leftThen.revision };
   else delete known.old;
@@ -289,6 +293,8 @@ async function resume(look: Look, at: Revision, { left: leftThen, restored, time
   known.notes.push({ kind: 'resumed', time });
   if (order.dryRun) return { outcome: 'dry-run', reason: 'resumed', facts: { kind: 'dry-run-of-resumed', time } };
   if (left) await withdrawGood(world, known.daemonSet.namespace, history, { left, restored: at });
+  // The first attempt may have ended before it did this.
+  if (isServerSideApplied(daemonSet)) await returnOwnership(world, daemonSet, daemonSet);
   if (!order.wait) return NOT_WAITED;
   const unfinished = await followCurrent(look, at, 'restored');
   return unfinished ?? { outcome: 'rolled-back', reason: 'resumed', facts: { kind: 'restored' } };

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import type { LeftOut } from '../../../src/daemonset/annotation-changes.ts';
 import type { NamedRevision } from '../../../src/daemonset/asked-revision.ts';
 import { alreadyThere, intend, needsPods, planFor, planWithout, type Terms } from '../../../src/daemonset/plan.ts';
 import { historyOf, nextNumber, type Revision } from '../../../src/daemonset/revision.ts';
@@ -262,7 +263,13 @@ describe('expected-revision', () => {
 });
 
 describe('the plan', () => {
-  const any = fc.record({ template: fc.constantFrom(v1, v2, v3), changes: fc.boolean(), validated: fc.boolean() });
+  const any = fc.record({
+    template: fc.constantFrom(v1, v2, v3),
+    changes: fc.boolean(),
+    validated: fc.boolean(),
+    annotations: fc.constant({}),
+    leftOut: fc.constant<LeftOut[]>([]),
+  });
 
   test('is not to write if the server, or the meaning of the templates, shows no change', () => {
     fc.assert(
@@ -278,7 +285,7 @@ describe('the plan', () => {
         const record: RollbackRecord = recordFor(of, past, { from, target: candidate }, writing);
         const plan = planFor(of, { kind: 'candidates', from, candidates: [candidate], notes: [] }, candidate, record, preview);
         if (!preview.changes) expect(plan).toBeUndefined();
-        else expect(plan).toMatchObject({ kind: 'restore', target: { name: candidate.name }, merged: preview.template });
+        else expect(plan).toMatchObject({ kind: 'restore', target: { name: candidate.name }, preview });
       }),
     );
   });

@@ -81,6 +81,8 @@ function resultWith(text: string): Result {
       { kind: 'known-good', number: 1, time: text, run: text },
       { kind: 'tolerated', causes: [group] },
       { kind: 'owner', owner: { kind: 'helm', release: text, namespace: text } },
+      { kind: 'annotations-left-out', keys: ['a'], why: { kind: 'rejected', message: text } },
+      { kind: 'left-by-next-deploy', by: { kind: 'appliers', managers: [text] }, parts: [{ list: 'env', name: text }] },
     ],
   };
 }

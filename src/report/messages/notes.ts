@@ -1,6 +1,7 @@
 import type { OtherBytes } from '../../daemonset/image-digests.ts';
 import type { Note } from '../../daemonset/result.ts';
 import { causeText } from './causes.ts';
+import { leftOutText, leftText } from './next-deploy.ts';
 import { ownerText } from './owners.ts';
 import { revisionText } from './revisions.ts';
 
@@ -23,6 +24,10 @@ export function noteText(note: Note): string {
       return `Restored with the template, as they were before the job: ${note.fields.join(', ')}.`;
     case 'fields-left':
       return `These fields of the spec differ from what the guard recorded and stay unchanged, because the spec was also changed without the template, perhaps by someone else: ${note.fields.join(', ')}.`;
+    case 'annotations-left-out':
+      return leftOutText(note);
+    case 'left-by-next-deploy':
+      return leftText(note);
     case 'known-good':
       return `Revision ${note.number} has the good mark: it was seen running on every node at ${note.time}${note.run === undefined ? '' : ` by ${note.run}`}.`;
     case 'most-ready':

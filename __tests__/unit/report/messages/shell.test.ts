@@ -6,6 +6,7 @@ import type { Facts, Result } from '../../../../src/daemonset/result.ts';
 import { CAUSES } from '../../../../src/daemonset/trouble.ts';
 import { nextCommand } from '../../../../src/report/messages/causes.ts';
 import { messageOf } from '../../../../src/report/messages/conclusion.ts';
+import { leftText } from '../../../../src/report/messages/next-deploy.ts';
 import { ownerText } from '../../../../src/report/messages/owners.ts';
 import { shellQuote } from '../../../../src/report/messages/shell.ts';
 
@@ -75,6 +76,7 @@ describe('the command in a message', () => {
         { kind: 'helm', release: hostile, namespace: hostile },
       ] as const
     ).map((owner): [string, string] => [owner.kind, ownerText(owner)]),
+    ['left by helm', leftText({ by: { kind: 'helm', release: hostile, namespace: hostile }, parts: [] })],
     ...CAUSES.flatMap((cause): [string, string][] => {
       const trouble = { cause, reason: '', message: '', container: hostile };
       const example: TroubledNode = { node: hostile, pod: hostile, trouble, since: 0, marks: [], isNew: false };
