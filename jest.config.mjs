@@ -8,8 +8,10 @@ const common = {
 const onRealNode = { ...common, globalSetup: '<rootDir>/__tests__/node/setup.ts', globalTeardown: '<rootDir>/__tests__/e2e/teardown.ts' };
 const onTestbed = { ...common, globalSetup: '<rootDir>/__tests__/e2e/setup.ts', globalTeardown: '<rootDir>/__tests__/e2e/teardown.ts' };
 
-/** A run of its own, because it takes as long as a third of all others. */
-const faultTable = '<rootDir>/__tests__/e2e/fault-table.test.ts';
+/** Runs of their own, so that the others end within twenty minutes: each fault at each request, the test bed itself, and real runners and browsers. */
+const faults = '<rootDir>/__tests__/e2e/fault-table.test.ts';
+const testbed = '<rootDir>/__tests__/e2e/testbed.test.ts';
+const pages = '<rootDir>/__tests__/e2e/pages.test.ts';
 
 export default {
   maxWorkers: 2,
@@ -20,10 +22,12 @@ export default {
     {
       ...onTestbed,
       displayName: 'e2e',
-      testMatch: ['<rootDir>/__tests__/{e2e,workflows}/**/*.test.ts'],
-      testPathIgnorePatterns: ['/node_modules/', faultTable],
+      testMatch: ['<rootDir>/__tests__/e2e/**/*.test.ts'],
+      testPathIgnorePatterns: ['/node_modules/', faults, testbed, pages],
     },
-    { ...onTestbed, displayName: 'faults', testMatch: [faultTable] },
+    { ...onTestbed, displayName: 'runner', testMatch: ['<rootDir>/__tests__/workflows/**/*.test.ts', pages] },
+    { ...onTestbed, displayName: 'testbed', testMatch: [testbed] },
+    { ...onTestbed, displayName: 'faults', testMatch: [faults] },
     { ...onRealNode, displayName: 'node', testMatch: ['<rootDir>/__tests__/node/**/*.test.ts'] },
     { ...onTestbed, displayName: 'long', testMatch: ['<rootDir>/__tests__/long/**/*.test.ts'] },
   ],
