@@ -137,7 +137,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** A tool that deploys, with the options that it has by default in a pipeline. */
 interface Deployer {
   name: string;
-  deploy(fleet: Fleet, manifest: Any): Promise<void>;
+  deploy(fleet: Fleet, manifest: Any, ...flags: string[]): Promise<void>;
 }
 
 function apply(name: string, ...flags: string[]): Deployer {
@@ -150,9 +150,9 @@ function apply(name: string, ...flags: string[]): Deployer {
 function helm(name: string, tool: keyof typeof helms): Deployer {
   return {
     name,
-    deploy: async ({ testbed: { kubeconfig }, namespace }, manifest) => {
+    deploy: async ({ testbed: { kubeconfig }, namespace }, manifest, ...more) => {
       const chart = writeChart(join(folder, namespace), manifest);
-      const flags = ['--kubeconfig', kubeconfig, '--namespace', namespace];
+      const flags = ['--kubeconfig', kubeconfig, '--namespace', namespace, ...more];
       // Nothing is read from, or written to, the home folder.
       const own = ['CACHE', 'CONFIG', 'DATA'].map((kind) => [`HELM_${kind}_HOME`, join(folder, kind)]);
       const env = { ...process.env, ...Object.fromEntries(own) };
@@ -329,6 +329,24 @@ describe.each(DEPLOYERS.filter(({ name }) => name === HELM_3))('$name', (deploye
       expect(warnedOf(log).filter((item) => !PARTS.some(({ names }) => names.some((one) => one.test(item))))).toEqual([]);
     });
   });
+});
+
+test('Helm 3 leaves nothing after an upgrade that it recorded as failed, as the warning says', async () => {
+  const fleet = await Fleet.create();
+  try {
+    const { deploy } = DEPLOYERS.find(({ name }) => name === HELM_3) as Deployer;
+    await deploy(fleet, manifestOf(fleet, 'v1'), '--wait');
+    // Where all pods may be unavailable, helm waits for none.
+    const broken = manifestOf(fleet, 'v2-missing');
+    broken.spec.updateStrategy.rollingUpdate = { maxUnavailable: 1 };
+    await expect(deploy(fleet, broken, '--wait', '--timeout=5s')).rejects.toThrow('UPGRADE FAILED');
+    const { log } = await fleet.rollback();
+    expect(log).toContain('Unless helm history lists the upgrade that was left as failed, the next helm upgrade will leave');
+    await deploy(fleet, manifestOf(fleet, 'v3'));
+    expect(partsIn(await fleet.daemonSet())).toEqual([]);
+  } finally {
+    await fleet.remove();
+  }
 });
 
 describe('docs/kubectl.md', () => {

@@ -91,7 +91,7 @@ test.each<[string, PodTemplate, PodTemplate, string]>([
   ],
 ])('%s that only the restored version has is named', (_name, left, restored, list) => {
   expect(said(left, restored)).toEqual([
-    `The record of the Helm release agents does not show what only the restored version has, so the next helm upgrade will leave ${list}. To prevent that, roll back the release, too: helm rollback agents --namespace logging`,
+    `The record of the Helm release agents does not show what only the restored version has. Unless helm history lists the upgrade that was left as failed, the next helm upgrade will leave ${list}. To prevent that, roll back the release, too: helm rollback agents --namespace logging`,
   ]);
 });
 

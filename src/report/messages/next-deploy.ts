@@ -43,7 +43,7 @@ function byText(by: LeftBy, list: string): string {
   switch (by.kind) {
     case 'helm': {
       const [release, namespace] = [shellQuote(by.release), shellQuote(by.namespace)];
-      return `The record of the Helm release ${release} does not show what only the restored version has, so the next helm upgrade will leave ${list}. To prevent that, roll back the release, too: helm rollback ${release} --namespace ${namespace}`;
+      return `The record of the Helm release ${release} does not show what only the restored version has. Unless helm history lists the upgrade that was left as failed, the next helm upgrade will leave ${list}. To prevent that, roll back the release, too: helm rollback ${release} --namespace ${namespace}`;
     }
     case 'appliers':
       return `Several field managers apply this template (${by.managers.join(', ')}), and it is unknown whose fields these are, so their next apply will leave ${list}. Remove them by hand if the next version does not have them.`;
