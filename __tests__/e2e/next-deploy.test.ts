@@ -389,6 +389,14 @@ describe('annotations that do not fit:', () => {
       expect((await template()).spec.hostNetwork).toBeUndefined();
     });
 
+    test('a change-cause that it does not know is left out, too', async () => {
+      const step = await fleet.rollback({ 'change-cause': 'back to v1' });
+      expectStep(step, { code: 0, outputs: { outcome: 'rolled-back' } });
+      expect(step.log).toMatch(new RegExp(`does not change the annotations ${RECORD}, kubernetes.io/change-cause, because`));
+      await fleet.rollOut('v3', fast);
+      expect((await template()).spec.hostNetwork).toBeUndefined();
+    });
+
     test('a lost answer is found out by the template', async () => {
       const proxy = await FaultyProxy.inFrontOf(fleet);
       proxy.fault = (kind, count) => (kind === 'patch' && count === 1 ? 'drop-answer' : 'pass');

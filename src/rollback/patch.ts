@@ -3,6 +3,7 @@ import { type AnnotationChanges, annotationChanges, type LeftOut, withoutKeys } 
 import type { Candidate } from '../daemonset/last-good.ts';
 import type { Preview } from '../daemonset/plan.ts';
 import { templateGenerationOf } from '../daemonset/pods.ts';
+import { CHANGE_CAUSE } from '../daemonset/revision.ts';
 import { LAST_ROLLBACK, type RollbackRecord } from '../daemonset/rollback-record.ts';
 import { sameTemplate } from '../daemonset/template.ts';
 import type { DaemonSet, PodTemplate } from '../daemonset/types.ts';
@@ -86,8 +87,8 @@ async function dryRun(
 }
 
 /**
- * The preview without the annotations that the API server rejects, if it accepts the rest: without any of them, then with all but the rollback record, the
- * one that a policy is least likely to know.
+ * The preview without the annotations that the API server rejects, if it accepts the rest: without any of them, then with as many as it accepts. A policy is
+ * least likely to know the rollback record, and knows the manifest of `kubectl apply` where there is one.
  *
  * @throws the first rejection if the rest is rejected, too.
  */
@@ -111,7 +112,7 @@ async function previewWithFewer(
   try {
     const bare = await attempt(Object.keys(changes));
     if (!bare) throw rejection;
-    return (await attempt([LAST_ROLLBACK])) ?? bare;
+    return (await attempt([LAST_ROLLBACK])) ?? (await attempt([LAST_ROLLBACK, CHANGE_CAUSE])) ?? bare;
   } catch (error) {
     if (isFailure(error, 'conflict')) return undefined;
     throw error;
