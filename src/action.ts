@@ -21,8 +21,8 @@ import { forget, keep, keptFrom, recall, recordedBy } from './records.ts';
 import { ledgerText } from './report/messages/guard.ts';
 import type { Report } from './report/report.ts';
 import type { Writer } from './report/write.ts';
-import { failureOf } from './rollback/failure.ts';
-import { type Clock, Interruption, type PartialResult, type Term, type World } from './rollback/world.ts';
+import { failureOf } from './rollout/failure.ts';
+import { type Clock, Interruption, type PartialResult, type Term, type World } from './rollout/context.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

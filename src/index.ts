@@ -2,7 +2,7 @@ import './fail-closed.ts';
 import { basename } from 'node:path';
 import { run } from './action.ts';
 import { Writer } from './report/write.ts';
-import { Interruption } from './rollback/world.ts';
+import { Interruption } from './rollout/context.ts';
 
 /** How long connections that are still open may keep the process, once everything is reported. Milliseconds. */
 const LINGER = 1_000;

@@ -7,7 +7,7 @@ import type { Request } from './inputs.ts';
 import { commentOf } from './report/comment.ts';
 import { type DeploymentStatus, deploymentStatusOf } from './report/deployment-status.ts';
 import type { Report } from './report/report.ts';
-import type { Log } from './rollback/world.ts';
+import type { Log } from './rollout/context.ts';
 
 /** How long all notifications together may take, in milliseconds. A cancelled job is killed after 10 s. */
 const LIMIT = 10_000;

@@ -3,7 +3,7 @@ import type { RequestOptions } from 'node:https';
 import { createSecureContext } from 'node:tls';
 import { KubeConfig } from '@kubernetes/client-node';
 import { ClusterError } from './cluster.ts';
-import { dataContent, type Entry, fileContent, flag, isRecord, text, wrong } from './entry.ts';
+import { dataContent, type Entry, fileContent, flag, isRecord, text, wrong } from './kubeconfig-fields.ts';
 import { type ExecConfig, ExecPlugins } from './exec-plugin.ts';
 import type { PluginPolicy } from './exec-policy.ts';
 import { impersonationOf } from './impersonation.ts';

@@ -9,7 +9,7 @@ import * as v from 'valibot';
 import { isTooDeep, MAX_DEPTH } from '../daemonset/json.ts';
 import type { ControllerRevision, DaemonSet, DaemonSetName, Event, Json, JsonObject, Node, Pod } from '../daemonset/types.ts';
 import { ClusterError } from './cluster.ts';
-import { isRecord } from './entry.ts';
+import { isRecord } from './kubeconfig-fields.ts';
 
 /** An answer that is not what a Kubernetes API server returns for the request. It may come from a proxy or another server. */
 export class UnexpectedAnswer extends Error {

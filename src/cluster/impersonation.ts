@@ -1,4 +1,4 @@
-import { type Entry, isRecord, text, texts, wrong } from './entry.ts';
+import { type Entry, isRecord, text, texts, wrong } from './kubeconfig-fields.ts';
 
 /**
  * The impersonation headers of a kubeconfig's user: `as`, `as-uid`, `as-groups`, `as-user-extra` (client-go:

@@ -1,4 +1,4 @@
-import { isRecord } from './entry.ts';
+import { isRecord } from './kubeconfig-fields.ts';
 import { NOT_SECRET_VARIABLES } from './known-plugins.ts';
 import { looksLikePath, looksLikeSecret } from './quote.ts';
 

@@ -1,6 +1,6 @@
 import { boolYaml11Tag, CORE_SCHEMA, load, mergeTag, YAMLException } from 'js-yaml';
 import { ClusterError } from './cluster.ts';
-import { isRecord } from './entry.ts';
+import { isRecord } from './kubeconfig-fields.ts';
 
 /** As kubectl's parser: YAML 1.1's `yes`, `no`, `on` and `off` are booleans, and `<<` merges. */
 const SCHEMA = CORE_SCHEMA.withTags(boolYaml11Tag, mergeTag);

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import { ClusterError } from './cluster.ts';
 import { type Connection, connect } from './connection.ts';
-import { type Entry, isRecord, text } from './entry.ts';
+import { type Entry, isRecord, text } from './kubeconfig-fields.ts';
 import type { PluginPolicy } from './exec-policy.ts';
 import { secretsIn } from './kubeconfig-secrets.ts';
 import { type KubeconfigText, readKubeconfigs } from './kubeconfig-source.ts';

@@ -4,14 +4,14 @@ import { historyOf } from '../daemonset/revision.ts';
 import { rolloutOf } from '../daemonset/rollout.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
 import { recordedText } from '../report/messages/guard.ts';
-import { notObserved } from '../rollback/conclude.ts';
-import { find, isMissing } from '../rollback/find.ts';
-import { warnWithoutHistory } from '../rollback/history.ts';
-import { type Job, jobsFor, resultOf } from '../rollback/jobs.ts';
-import { decide, finish, type Order } from '../rollback/rollback.ts';
-import { recordSeen } from '../rollback/seen.ts';
-import { settle } from '../rollback/settle.ts';
-import type { World } from '../rollback/world.ts';
+import { notObserved } from '../rollout/conclude.ts';
+import { find, isMissing } from '../rollout/find.ts';
+import { warnWithoutHistory } from '../rollout/history.ts';
+import { type Job, jobsFor, resultOf } from '../rollout/tasks.ts';
+import { decide, finish, type Order } from '../rollout/rollback.ts';
+import { recordSeen } from '../rollout/seen.ts';
+import { settle } from '../rollout/settle.ts';
+import type { World } from '../rollout/context.ts';
 import { requireStableFor } from '../rollout/stable-for.ts';
 
 export interface GuardRequest extends Omit<Order, 'choose' | 'otherwise' | 'by'>, GuardTerms {

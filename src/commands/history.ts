@@ -6,12 +6,12 @@ import { chooseTarget } from '../daemonset/target.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
 import { changeLines, differences, historyLines, templateLines } from '../report/lines.ts';
 import { revisionText } from '../report/messages/revisions.ts';
-import { notObserved } from '../rollback/conclude.ts';
-import { find } from '../rollback/find.ts';
-import { readHistory, readPodCounts } from '../rollback/history.ts';
-import { type Job, jobsFor, resultOf } from '../rollback/jobs.ts';
-import { settle } from '../rollback/settle.ts';
-import type { World } from '../rollback/world.ts';
+import { notObserved } from '../rollout/conclude.ts';
+import { find } from '../rollout/find.ts';
+import { readHistory, readPodCounts } from '../rollout/history.ts';
+import { type Job, jobsFor, resultOf } from '../rollout/tasks.ts';
+import { settle } from '../rollout/settle.ts';
+import type { World } from '../rollout/context.ts';
 
 export interface HistoryRequest {
   command: 'history';

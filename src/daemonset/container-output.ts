@@ -4,7 +4,7 @@
  * `log-lines: 0` they are not shown, just as its log is not.
  */
 import type { CauseGroup, TroubledNode } from './diagnosis.ts';
-import type { Trouble } from './trouble.ts';
+import type { Trouble } from './pod-failure.ts';
 
 /** A group of nodes as a report may show it. What may be secret in the address of a probe is never shown. */
 export function reportable(group: CauseGroup, showOutput: boolean): CauseGroup {

@@ -1,6 +1,6 @@
 /** What the pods of other versions show during a rollout: they run on the same nodes, and the new version is not to blame for them. */
 import { NO_SANDBOX, type PodEvent, type SeenPod, VOLUME_WARNINGS } from './diagnosis.ts';
-import { isCrash, MANY_CRASHES, mayBeHopeless, type Trouble } from './trouble.ts';
+import { isCrash, MANY_CRASHES, mayBeHopeless, type Trouble } from './pod-failure.ts';
 
 /** What is kept of a pod of another version, also after it was replaced. */
 export interface OtherPod {

@@ -1,7 +1,7 @@
 /** How often the containers of a pod have crashed during a wait. Times in milliseconds, on the clock of the wait. */
 import { type Moment, type Run, stableAt, trustedTime } from './stability.ts';
 import { sidecarsOf } from './template.ts';
-import { crashOf, type Trouble } from './trouble.ts';
+import { crashOf, type Trouble } from './pod-failure.ts';
 import type { ContainerStatus, Pod } from './types.ts';
 
 /** What a pod has shown of crashes. */

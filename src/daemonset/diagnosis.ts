@@ -16,7 +16,7 @@ import {
   type Trouble,
   troubleOf,
   troubleOfEnded,
-} from './trouble.ts';
+} from './pod-failure.ts';
 import type { Condition, DaemonSet, Event, Node, Pod, PodTemplate } from './types.ts';
 
 /** What a diagnosis needs of a pod. Times in milliseconds since the epoch. */

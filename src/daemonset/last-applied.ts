@@ -1,7 +1,7 @@
 import { isDefault } from './defaults.ts';
 import { belowField, belowItem, type FieldSet, isMember } from './field-set.ts';
 import { isTooDeep, own, parseJson } from './json.ts';
-import type { Candidate } from './last-good.ts';
+import type { Candidate } from './known-good.ts';
 import { fieldsOfOthers, LAST_APPLIED } from './managed-fields.ts';
 import { isAbsent, isKeyed, mergeKeyOf } from './merge-keys.ts';
 import { CHANGE_CAUSE } from './revision.ts';

@@ -1,6 +1,6 @@
 import { isDefault } from './defaults.ts';
 import { own } from './json.ts';
-import type { Candidate } from './last-good.ts';
+import type { Candidate } from './known-good.ts';
 import { appliersOf, isServerSideApplied } from './managed-fields.ts';
 import { isAbsent, isKeyed, mergeKeyOf } from './merge-keys.ts';
 import { helmReleaseOf } from './owners.ts';

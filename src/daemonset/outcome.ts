@@ -1,4 +1,4 @@
-import { CAUSES } from './trouble.ts';
+import { CAUSES } from './pod-failure.ts';
 
 /** The values of the input `command`. */
 export const COMMANDS = ['rollback', 'status', 'history', 'guard'] as const;

@@ -1,7 +1,7 @@
 import type { AnnotationChanges, LeftOut } from './annotation-changes.ts';
 import { type AskedRevision, isCalled, isRelative, type NamedRevision, type RelativeRevision } from './asked-revision.ts';
 import { diffTemplates, type TemplateChange } from './diff.ts';
-import { type Candidate, knownGood } from './last-good.ts';
+import { type Candidate, knownGood } from './known-good.ts';
 import { LAST_APPLIED } from './managed-fields.ts';
 import { leftByNextDeploy } from './next-deploy.ts';
 import type { Reason } from './outcome.ts';

@@ -3,7 +3,7 @@ import { type PodEvent, type SeenPod, seePod, withEvents } from './diagnosis.ts'
 import { isPeer, type Peers, peersAmong, runsVersion, type WantedVersion } from './pod-version.ts';
 import type { WatchedPod } from './pods.ts';
 import type { Moment } from './stability.ts';
-import type { Cause } from './trouble.ts';
+import type { Cause } from './pod-failure.ts';
 import type { DaemonSet } from './types.ts';
 
 /** Causes of pods that have ended. The controller deletes and replaces them, usually within a second. */

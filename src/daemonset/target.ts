@@ -1,5 +1,5 @@
 import { type AskedRevision, isCalled, isRelative, type NamedRevision } from './asked-revision.ts';
-import { type Candidate, knownGood } from './last-good.ts';
+import { type Candidate, knownGood } from './known-good.ts';
 import type { Reason } from './outcome.ts';
 import type { PodCounts } from './pods.ts';
 import { type Conclusion, type Facts, type Note, refuse } from './result.ts';

@@ -6,7 +6,7 @@ import { isSuspicious, type Progress, suspiciousAt } from './progress.ts';
 import { rolloutOf } from './rollout.ts';
 import { type StableFor, stableForMs } from './stability.ts';
 import { sameButForRestart } from './template.ts';
-import { type Cause, type Certainty, mayBeHopeless } from './trouble.ts';
+import { type Cause, type Certainty, mayBeHopeless } from './pod-failure.ts';
 import type { Counts, DaemonSet, PodTemplate } from './types.ts';
 import { type FailsFor, type Fault, failingNodes, faultOf, mayFail, nextFaultAt, settlingMs } from './version-failure.ts';
 

@@ -1,5 +1,5 @@
 import type { Moment } from '../daemonset/stability.ts';
-import type { World } from '../rollback/world.ts';
+import type { World } from './context.ts';
 
 /**
  * The clock of a wait: the API server's, by its answers so far, because the runner's can be hours off. It never jumps. If the answers do not

@@ -1,5 +1,5 @@
 import type { DaemonSet } from '../daemonset/types.ts';
-import type { World } from '../rollback/world.ts';
+import type { World } from './context.ts';
 
 /** Collects the states of a DaemonSet during a wait. */
 export class DaemonSetWatcher {

@@ -9,8 +9,8 @@ import {
   seeEvents,
   withEvents,
 } from '../daemonset/diagnosis.ts';
-import { isCrash } from '../daemonset/trouble.ts';
-import type { World } from '../rollback/world.ts';
+import { isCrash } from '../daemonset/pod-failure.ts';
+import type { World } from './context.ts';
 import type { OptionalReads } from './optional-reads.ts';
 
 /** Causes whose events and logs are read. */

@@ -3,7 +3,7 @@ import { hasSamePlacement, lostNodes } from '../daemonset/placement.ts';
 import { type History, isSameVersion, type Revision } from '../daemonset/revision.ts';
 import { standingRecord } from '../daemonset/rollback-record.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
-import type { World } from '../rollback/world.ts';
+import type { World } from './context.ts';
 
 /** What the placement of a deployed version no longer matches. */
 export interface LostNodes {

@@ -1,5 +1,5 @@
 import { isFailure } from '../cluster/cluster.ts';
-import type { World } from '../rollback/world.ts';
+import type { World } from './context.ts';
 
 /** What helps to explain a rollout. */
 export type Source = 'pods' | 'nodes' | 'events' | 'logs';

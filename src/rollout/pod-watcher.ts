@@ -19,10 +19,10 @@ import type { WantedVersion } from '../daemonset/pod-version.ts';
 import { type WatchedPod, watchedPod } from '../daemonset/pods.ts';
 import { SeenPods } from '../daemonset/seen-pods.ts';
 import { type Moment, stableForMs } from '../daemonset/stability.ts';
-import { type Cause, mayBeHopeless } from '../daemonset/trouble.ts';
+import { type Cause, mayBeHopeless } from '../daemonset/pod-failure.ts';
 import type { DaemonSet, Event, PodTemplate } from '../daemonset/types.ts';
 import type { Limits, PodKnowledge, Snapshot } from '../daemonset/verdict.ts';
-import type { World } from '../rollback/world.ts';
+import type { World } from './context.ts';
 import { OptionalReads } from './optional-reads.ts';
 import { isExplicit } from './stable-for.ts';
 

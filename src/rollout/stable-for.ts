@@ -2,7 +2,7 @@ import { ClusterError, isFailure } from '../cluster/cluster.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
 import type { Limits } from '../daemonset/verdict.ts';
 import { stableForDeniedText } from '../report/messages/rollout.ts';
-import type { World } from '../rollback/world.ts';
+import type { World } from './context.ts';
 
 /** Whether the pods must be checked: a time was asked for. `auto` does without the right to list pods. */
 export function isExplicit({ stableFor }: Limits): boolean {

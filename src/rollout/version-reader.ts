@@ -4,7 +4,7 @@ import { TEMPLATE_GENERATION } from '../daemonset/pods.ts';
 import { type History, historyOf, type Revision, twinsOf } from '../daemonset/revision.ts';
 import { isObserved } from '../daemonset/rollout.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
-import type { World } from '../rollback/world.ts';
+import type { World } from './context.ts';
 
 /** When the history is read again after it did not contain the template, in milliseconds. */
 const READ_AGAIN_AFTER = 1_000;

@@ -1,4 +1,4 @@
-import type { Clock } from '../rollback/world.ts';
+import type { Clock } from './context.ts';
 
 /** Wakes a waiting loop when there is news. */
 export class Wakeup {

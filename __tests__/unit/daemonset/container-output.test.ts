@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { reportable } from '../../../src/daemonset/container-output.ts';
 import type { CauseGroup, TroubledNode } from '../../../src/daemonset/diagnosis.ts';
-import { CAUSES, type Trouble, troubleOf } from '../../../src/daemonset/trouble.ts';
+import { CAUSES, type Trouble, troubleOf } from '../../../src/daemonset/pod-failure.ts';
 import { pod } from '../builders.ts';
 
 function group(trouble: Trouble, events: string[] = []): CauseGroup {

@@ -19,7 +19,7 @@ import {
 } from '../../../src/daemonset/diagnosis.ts';
 import { runsVersion } from '../../../src/daemonset/pod-version.ts';
 import { watchedPod } from '../../../src/daemonset/pods.ts';
-import { CAUSES, type Cause } from '../../../src/daemonset/trouble.ts';
+import { CAUSES, type Cause } from '../../../src/daemonset/pod-failure.ts';
 import type { Event, Pod } from '../../../src/daemonset/types.ts';
 import { daemonSet, pod, template } from '../builders.ts';
 

@@ -4,7 +4,7 @@ import { annotationChanges } from '../../../src/daemonset/annotation-changes.ts'
 import { isDefault } from '../../../src/daemonset/defaults.ts';
 import { stringify } from '../../../src/daemonset/json.ts';
 import { lastAppliedAfter } from '../../../src/daemonset/last-applied.ts';
-import type { Candidate } from '../../../src/daemonset/last-good.ts';
+import type { Candidate } from '../../../src/daemonset/known-good.ts';
 import { LAST_APPLIED } from '../../../src/daemonset/managed-fields.ts';
 import { isKeyed, mergeKeyOf } from '../../../src/daemonset/merge-keys.ts';
 import { CHANGE_CAUSE, historyOf, type Revision } from '../../../src/daemonset/revision.ts';

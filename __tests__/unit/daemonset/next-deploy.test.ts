@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { Candidate } from '../../../src/daemonset/last-good.ts';
+import type { Candidate } from '../../../src/daemonset/known-good.ts';
 import { leftByNextDeploy } from '../../../src/daemonset/next-deploy.ts';
 import { historyOf, type Revision } from '../../../src/daemonset/revision.ts';
 import type { DaemonSet, JsonObject, ManagedFieldsEntry, PodTemplate } from '../../../src/daemonset/types.ts';

@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { type CauseGroup, diagnose, groupCauses, seeEvents, seeNode, stuckOf } from '../../../src/daemonset/diagnosis.ts';
 import { watchedPod } from '../../../src/daemonset/pods.ts';
 import { SeenPods } from '../../../src/daemonset/seen-pods.ts';
-import { type Cause, graceOf } from '../../../src/daemonset/trouble.ts';
+import { type Cause, graceOf } from '../../../src/daemonset/pod-failure.ts';
 import type { DaemonSet, Event, Node, Pod } from '../../../src/daemonset/types.ts';
 import { causeText } from '../../../src/report/messages/causes.ts';
 

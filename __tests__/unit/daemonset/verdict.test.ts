@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { announcedMs } from '../../../src/daemonset/announced-time.ts';
 import type { Diagnosis, TroubledNode } from '../../../src/daemonset/diagnosis.ts';
 import { begin, record } from '../../../src/daemonset/progress.ts';
-import { CAUSES, type Cause } from '../../../src/daemonset/trouble.ts';
+import { CAUSES, type Cause } from '../../../src/daemonset/pod-failure.ts';
 import type { DaemonSet, JsonObject } from '../../../src/daemonset/types.ts';
 import { countsOf, type Limits, type PodKnowledge, type Snapshot, verdict } from '../../../src/daemonset/verdict.ts';
 import { daemonSet, template } from '../builders.ts';

@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Diagnosis, TroubledNode } from '../../../src/daemonset/diagnosis.ts';
-import { CAUSES, type Cause, type Trouble } from '../../../src/daemonset/trouble.ts';
+import { CAUSES, type Cause, type Trouble } from '../../../src/daemonset/pod-failure.ts';
 import { crashLoop, type Fault, faultOf } from '../../../src/daemonset/version-failure.ts';
 
 const MINUTE = 60_000;

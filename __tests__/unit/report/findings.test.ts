@@ -5,7 +5,7 @@ import { gfm, gfmHtml } from 'micromark-extension-gfm';
 import type { CauseGroup, TroubledNode } from '../../../src/daemonset/diagnosis.ts';
 import type { Sample } from '../../../src/daemonset/progress.ts';
 import type { Result } from '../../../src/daemonset/result.ts';
-import type { Cause, Trouble } from '../../../src/daemonset/trouble.ts';
+import type { Cause, Trouble } from '../../../src/daemonset/pod-failure.ts';
 import { causes, chart, evidence, nodes } from '../../../src/report/findings.ts';
 import { outputsOf } from '../../../src/report/outputs.ts';
 import type { Report } from '../../../src/report/report.ts';

@@ -1,5 +1,5 @@
 import type { CauseGroup, Evidence, TroubledNode } from '../../daemonset/diagnosis.ts';
-import { pullFailureOf, SERVER_ERROR, type Trouble } from '../../daemonset/trouble.ts';
+import { pullFailureOf, SERVER_ERROR, type Trouble } from '../../daemonset/pod-failure.ts';
 import { formatDuration } from '../../duration.ts';
 import { shellQuote } from './shell.ts';
 

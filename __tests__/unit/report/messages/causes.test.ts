@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { CauseGroup, TroubledNode } from '../../../../src/daemonset/diagnosis.ts';
-import { CAUSES, type Cause, type Trouble } from '../../../../src/daemonset/trouble.ts';
+import { CAUSES, type Cause, type Trouble } from '../../../../src/daemonset/pod-failure.ts';
 import { causeText, nextCommand, nodeInBrief } from '../../../../src/report/messages/causes.ts';
 
 const on = (node: string, trouble: Partial<Trouble> & { cause: Cause }, marks: string[] = []): TroubledNode => ({

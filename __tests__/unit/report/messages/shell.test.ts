@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { CauseGroup, TroubledNode } from '../../../../src/daemonset/diagnosis.ts';
 import type { Facts, Result } from '../../../../src/daemonset/result.ts';
-import { CAUSES } from '../../../../src/daemonset/trouble.ts';
+import { CAUSES } from '../../../../src/daemonset/pod-failure.ts';
 import { nextCommand } from '../../../../src/report/messages/causes.ts';
 import { messageOf } from '../../../../src/report/messages/conclusion.ts';
 import { leftText } from '../../../../src/report/messages/next-deploy.ts';

@@ -1,7 +1,7 @@
 import { ClusterError } from '../cluster/cluster.ts';
 import type { Reason } from '../daemonset/outcome.ts';
 import type { Conclusion } from '../daemonset/result.ts';
-import { Interruption } from './world.ts';
+import { Interruption } from './context.ts';
 
 /** The outcome when the signal was aborted for this reason. */
 export function interrupted(reason: unknown): Pick<Conclusion, 'outcome' | 'reason'> {

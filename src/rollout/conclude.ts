@@ -2,7 +2,7 @@ import type { Reason } from '../daemonset/outcome.ts';
 import { templateWriter } from '../daemonset/owners.ts';
 import { type Conclusion, type Note, refuse, type Version } from '../daemonset/result.ts';
 import { FIELD_MANAGER } from '../daemonset/types.ts';
-import type { Waited } from '../rollout/wait.ts';
+import type { Waited } from './wait.ts';
 
 /** The conclusion of a wait; undefined if every node runs the version: what that means depends on what was written. */
 export function conclusionOf(waited: Waited, version: Version): Conclusion | undefined {

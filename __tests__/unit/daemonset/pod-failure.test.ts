@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { CAUSES, type Cause, isHopeless, mayBeHopeless, type Trouble, troubleOf } from '../../../src/daemonset/trouble.ts';
+import { CAUSES, type Cause, isHopeless, mayBeHopeless, type Trouble, troubleOf } from '../../../src/daemonset/pod-failure.ts';
 import type { ContainerState, ContainerStatus, Pod } from '../../../src/daemonset/types.ts';
 import { pod } from '../builders.ts';
 

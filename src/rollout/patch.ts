@@ -1,13 +1,13 @@
 import { ClusterError, isFailure, type PatchOperation } from '../cluster/cluster.ts';
 import { type AnnotationChanges, annotationChanges, type LeftOut, withoutKeys } from '../daemonset/annotation-changes.ts';
-import type { Candidate } from '../daemonset/last-good.ts';
+import type { Candidate } from '../daemonset/known-good.ts';
 import type { Preview } from '../daemonset/plan.ts';
 import { templateGenerationOf } from '../daemonset/pods.ts';
 import { CHANGE_CAUSE } from '../daemonset/revision.ts';
 import { LAST_ROLLBACK, type RollbackRecord } from '../daemonset/rollback-record.ts';
 import { sameTemplate } from '../daemonset/template.ts';
 import type { DaemonSet, PodTemplate } from '../daemonset/types.ts';
-import { afterwards, delayed, type World } from './world.ts';
+import { afterwards, delayed, type World } from './context.ts';
 
 /** How many times to find out whether an unanswered patch was written. */
 const TRIES = 5;

@@ -3,7 +3,7 @@ import type { Rollout } from '../daemonset/rollout.ts';
 import type { Counts } from '../daemonset/types.ts';
 import { formatDuration } from '../duration.ts';
 import { causeText, nextCommand, nodeInBrief, runText } from '../report/messages/causes.ts';
-import type { Log, World } from './world.ts';
+import type { Log, World } from './context.ts';
 
 /** While nothing changes, the last line is logged again after this long, in milliseconds. */
 export const HEARTBEAT = 60_000;

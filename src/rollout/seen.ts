@@ -1,7 +1,7 @@
 import { templateGenerationOf } from '../daemonset/pods.ts';
 import { versionDigest } from '../daemonset/template.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
-import type { World } from './world.ts';
+import type { World } from './context.ts';
 
 /** Adds to the ledger of the job which version a guard or a gate saw. `complete`: running on every node. */
 export function recordSeen({ ledger }: World, { metadata, spec }: DaemonSet, seen: { by: 'guard' | 'gate'; complete: boolean }): void {

@@ -1,7 +1,7 @@
 import { isFailure, type PatchOperation } from '../cluster/cluster.ts';
 import { type EntryChange, type OwnershipReturn, ownershipReturn } from '../daemonset/managed-fields.ts';
 import { type DaemonSet, FIELD_MANAGER, type JsonObject } from '../daemonset/types.ts';
-import { afterwards, type World } from './world.ts';
+import { afterwards, type World } from './context.ts';
 
 /** How many times to read the DaemonSet again and return what has changed in the meantime. */
 const TRIES = 5;

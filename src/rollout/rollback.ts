@@ -1,7 +1,7 @@
 import { ClusterError } from '../cluster/cluster.ts';
 import type { AskedRevision, NamedRevision } from '../daemonset/asked-revision.ts';
 import type { GoodMark } from '../daemonset/good-mark.ts';
-import type { Candidate } from '../daemonset/last-good.ts';
+import type { Candidate } from '../daemonset/known-good.ts';
 import { isServerSideApplied } from '../daemonset/managed-fields.ts';
 import { ownersOf } from '../daemonset/owners.ts';
 import { alreadyThere, type Intent, intend, needsPods, type Plan, planFor, planWithout } from '../daemonset/plan.ts';
@@ -16,18 +16,18 @@ import { changeLines, differences, historyLines } from '../report/lines.ts';
 import { noteText } from '../report/messages/notes.ts';
 import { revisionText } from '../report/messages/revisions.ts';
 import { noNodeMatchesText } from '../report/messages/rollout.ts';
-import { requireStableFor } from '../rollout/stable-for.ts';
-import { type Waited, type WaitOptions, wait } from '../rollout/wait.ts';
+import { requireStableFor } from './stable-for.ts';
+import { type Waited, type WaitOptions, wait } from './wait.ts';
 import { conclusionOf, notObserved } from './conclude.ts';
 import { interrupted } from './failure.ts';
 import { find } from './find.ts';
-import { markGood, withdrawGood } from './good.ts';
+import { markGood, withdrawGood } from './known-good.ts';
 import { readPodCounts } from './history.ts';
-import { type Job, learnFrom } from './jobs.ts';
+import { type Job, learnFrom } from './tasks.ts';
 import { returnOwnership } from './ownership.ts';
 import { preview, restore, undoAnnotations } from './patch.ts';
 import { settle } from './settle.ts';
-import type { Known, World } from './world.ts';
+import type { Known, World } from './context.ts';
 
 /** What to restore, and how. */
 export interface Order {

@@ -5,7 +5,7 @@ import { type History, historyOf } from '../daemonset/revision.ts';
 import { keepsNoHistory } from '../daemonset/rollout.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
 import { noteText } from '../report/messages/notes.ts';
-import type { Known, World } from './world.ts';
+import type { Known, World } from './context.ts';
 
 /** The history of a settled DaemonSet. If it is not needed and this account is not allowed to read it: undefined, with a warning. */
 export async function readHistory(

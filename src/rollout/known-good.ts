@@ -1,11 +1,11 @@
 import { isFailure } from '../cluster/cluster.ts';
 import { GOOD, type GoodMark, goodText } from '../daemonset/good-mark.ts';
 import { otherBytes, type SeenDigests, toMark } from '../daemonset/image-digests.ts';
-import { marksToWithdraw } from '../daemonset/last-good.ts';
+import { marksToWithdraw } from '../daemonset/known-good.ts';
 import type { Note } from '../daemonset/result.ts';
 import type { History, Revision } from '../daemonset/revision.ts';
 import { noteText } from '../report/messages/notes.ts';
-import { afterwards, type World } from './world.ts';
+import { afterwards, type World } from './context.ts';
 
 /** How long writing a good mark may take, in milliseconds. */
 const LIMIT = 5_000;

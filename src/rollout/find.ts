@@ -1,7 +1,7 @@
 import { ClusterError, isFailure } from '../cluster/cluster.ts';
 import type { AskedDaemonSets, DaemonSet, DaemonSetName } from '../daemonset/types.ts';
 import { noDaemonSetText, noneMatchesText } from '../report/messages/not-found.ts';
-import type { World } from './world.ts';
+import type { World } from './context.ts';
 
 /** A DaemonSet that the step is about. */
 export interface Found {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { goodText, readGood } from '../../../src/daemonset/good-mark.ts';
-import { knownGood, marksToWithdraw } from '../../../src/daemonset/last-good.ts';
+import { knownGood, marksToWithdraw } from '../../../src/daemonset/known-good.ts';
 import type { PodCounts } from '../../../src/daemonset/pods.ts';
 import { type History, historyOf, isSameVersion, type Revision } from '../../../src/daemonset/revision.ts';
 import { chooseTarget } from '../../../src/daemonset/target.ts';
