@@ -1,5 +1,5 @@
 /**
- * Builds dist/: esbuild bundles src/index.ts into one file that contains only what is used, and ncc makes dist/index.js from it. The build
+ * Builds dist/: esbuild bundles src/main.ts into one file that contains only what is used, and ncc makes dist/index.js from it. The build
  * also writes dist/post.js, dist/socks.cjs (loaded only if a kubeconfig names a SOCKS proxy), the licences and the bill of materials.
  *
  * ncc alone cannot prune the Kubernetes client library: the library does not declare that it has no side effects, and imports every
@@ -55,14 +55,14 @@ const trim: Plugin = {
 const besideBundle: Plugin = {
   name: 'beside the bundle',
   setup({ onResolve }) {
-    onResolve({ filter: /^\.\/index\.ts$/ }, () => ({ path: './index.js', external: true }));
+    onResolve({ filter: /^\.\/main\.ts$/ }, () => ({ path: './index.js', external: true }));
   },
 };
 
 async function bundle(into: string): Promise<void> {
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: ['src/index.ts'],
+    entryPoints: ['src/main.ts'],
     outfile: join(into, 'pruned', 'index.js'),
     bundle: true,
     platform: 'node',

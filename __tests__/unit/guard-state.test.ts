@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Recorded } from '../../src/daemonset/guard.ts';
-import { forget, type Kept, keep, keptFrom, recall, recordedBy } from '../../src/records.ts';
+import { forget, type Kept, keep, keptFrom, recall, recordedBy } from '../../src/guard-state.ts';
 
 const records: Recorded[] = [{ kind: 'absent', daemonSet: { namespace: 'logging', name: 'agent' } }];
 const cluster = { server: 'https://c.example', context: 'prod' };

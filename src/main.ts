@@ -1,6 +1,6 @@
 import './fail-closed.ts';
 import { basename } from 'node:path';
-import { run } from './action.ts';
+import { run } from './run.ts';
 import { Writer } from './report/write.ts';
 import { Interruption } from './rollout/context.ts';
 
