@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { entriesIn, type Ledger } from './daemonset/ledger.ts';
-import { appendToOwnFile, readOwnFile } from './own-file.ts';
 import type { RecordedBy } from './guard-state.ts';
+import { appendToOwnFile, readOwnFile } from './own-file.ts';
 
 /**
  * The ledger of a job: a file for each DaemonSet, which only its owner can read, in a folder that exists as long as the job. Its name and its

@@ -1,8 +1,8 @@
 import './fail-closed.ts';
 import { basename } from 'node:path';
-import { run } from './run.ts';
 import { Writer } from './report/write.ts';
 import { Interruption } from './rollout/context.ts';
+import { run } from './run.ts';
 
 /** How long connections that are still open may keep the process, once everything is reported. Milliseconds. */
 const LINGER = 1_000;

@@ -12,17 +12,17 @@ import { isSuccess, worstOf } from './daemonset/outcome.ts';
 import type { Conclusion, Facts, RecordProblem, Result } from './daemonset/result.ts';
 import { formatDuration } from './duration.ts';
 import { currentRun, documentation, isPrivateRepository } from './github/run.ts';
+import { forget, keep, keptFrom, recall, recordedBy } from './guard-state.ts';
 import { InputError, type Request, readInputs } from './inputs.ts';
 import { isStuck, LastResort, type Stuck } from './last-resort.ts';
 import { ledgerIn } from './ledger.ts';
-import { notify } from './notify.ts';
 import { nameOf, placeOf, purposeOf } from './log-header.ts';
-import { forget, keep, keptFrom, recall, recordedBy } from './guard-state.ts';
+import { notify } from './notify.ts';
 import { ledgerText } from './report/messages/guard.ts';
 import type { Report } from './report/report.ts';
 import type { Writer } from './report/write.ts';
-import { failureOf } from './rollout/failure.ts';
 import { type Clock, Interruption, type PartialResult, type Term, type World } from './rollout/context.ts';
+import { failureOf } from './rollout/failure.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -36,7 +36,7 @@ const isWaiting = (running: RunningStep): Promise<string> =>
   eventually('the wait', running.log, (log) => log.includes('rollout to finish'));
 /** For rows without an unrecoverable failure, which only the deadline ends. */
 const soon = { 'progress-deadline': '8s' };
-const hopeless = 60;
+const unrecoverable = 60;
 
 const rows: Record<string, Row> = {
   'an image that is missing': {
@@ -44,14 +44,14 @@ const rows: Record<string, Row> = {
     outcome: 'failed',
     reason: 'image-pull',
     says: /5 pods cannot pull the image registry\.example\/agent:v2-missing: not found \(node-\d+, /,
-    within: hopeless,
+    within: unrecoverable,
   },
   'an image whose name is not valid': {
     deploy: 'v2-invalid-name',
     outcome: 'failed',
     reason: 'invalid-image',
     says: /5 pods have an invalid image name/,
-    within: hopeless,
+    within: unrecoverable,
   },
   'a container that crashes': {
     deploy: 'v2-crash',
@@ -59,42 +59,42 @@ const rows: Record<string, Row> = {
     outcome: 'failed',
     reason: 'crash-loop',
     says: /5 pods crash: container "agent" exits after every start \(exit code 1, [1-9]\d* restarts?\)/,
-    within: hopeless,
+    within: unrecoverable,
   },
   'a container that runs out of memory': {
     deploy: 'v2-oom',
     outcome: 'failed',
     reason: 'oom-killed',
     says: /exceeds its memory limit \(OOMKilled, exit code 137, [1-9]\d* restarts?\)/,
-    within: hopeless,
+    within: unrecoverable,
   },
   'a liveness probe that fails': {
     deploy: 'v2-unhealthy',
     outcome: 'failed',
     reason: 'probe-failed',
     says: /restarted repeatedly: the probe of container "agent" fails .*Liveness probe failed/,
-    within: hopeless,
+    within: unrecoverable,
   },
   'a ConfigMap that does not exist': {
     deploy: 'v2-config-error',
     outcome: 'failed',
     reason: 'config-error',
     says: /5 pods cannot configure container "agent": configmap "agent-config" not found/,
-    within: hopeless,
+    within: unrecoverable,
   },
   'a command that is not in the image': {
     deploy: 'v2-run-error',
     outcome: 'failed',
     reason: 'start-error',
     says: /cannot start container "agent" .*no such file or directory/,
-    within: hopeless,
+    within: unrecoverable,
   },
   'a volume that cannot be mounted': {
     deploy: 'v2-unmounted',
     outcome: 'failed',
     reason: 'volume-mount',
     says: /5 pods wait for a volume: MountVolume\.SetUp failed for volume "config"/,
-    within: hopeless,
+    within: unrecoverable,
   },
   'pods that do not fit on the nodes': {
     deploy: 'v2',
@@ -104,7 +104,7 @@ const rows: Record<string, Row> = {
     outcome: 'failed',
     reason: 'unschedulable',
     says: /5 pods cannot be scheduled to their nodes: .*Insufficient cpu/,
-    within: hopeless,
+    within: unrecoverable,
   },
   'pods that admission rejects': {
     deploy: 'v2',
@@ -113,7 +113,7 @@ const rows: Record<string, Row> = {
     outcome: 'failed',
     reason: 'pod-rejected',
     says: /\d+ pods cannot be created: .*violates PodSecurity "baseline:latest": host namespaces/,
-    within: hopeless + 10,
+    within: unrecoverable + 10,
   },
   'an init container that crashes': {
     deploy: 'v2',
@@ -121,7 +121,7 @@ const rows: Record<string, Row> = {
     outcome: 'failed',
     reason: 'crash-loop',
     says: /5 pods crash: init container "setup" exits after every start \(exit code 1, [1-9]\d* restarts?\)/,
-    within: hopeless,
+    within: unrecoverable,
   },
   'an init container whose image is missing': {
     deploy: 'v2',
@@ -129,7 +129,7 @@ const rows: Record<string, Row> = {
     outcome: 'failed',
     reason: 'image-pull',
     says: /5 pods cannot pull the image registry\.example\/setup:v2-missing: not found/,
-    within: hopeless,
+    within: unrecoverable,
   },
   'a container that crashes beside one that runs': {
     deploy: 'v2',
@@ -140,7 +140,7 @@ const rows: Record<string, Row> = {
     outcome: 'failed',
     reason: 'crash-loop',
     says: /10 pods crash: container "agent"/,
-    within: hopeless,
+    within: unrecoverable,
   },
   'maxUnavailable 1: one broken pod is enough': {
     deploy: 'v2-missing',
@@ -148,7 +148,7 @@ const rows: Record<string, Row> = {
     outcome: 'failed',
     reason: 'image-pull',
     says: /1 pod cannot pull the image .* \(node-\d+\)\. 1 of 10 nodes have the deployed version, and it is available on 0/,
-    within: hopeless,
+    within: unrecoverable,
   },
   'maxUnavailable in percent': {
     deploy: 'v2-missing',
@@ -156,7 +156,7 @@ const rows: Record<string, Row> = {
     outcome: 'failed',
     reason: 'image-pull',
     says: /3 pods cannot pull the image/,
-    within: hopeless,
+    within: unrecoverable,
   },
   'maxSurge: the old pods stay available': {
     before: strategy({ maxUnavailable: 0, maxSurge: 2 }),
@@ -165,7 +165,7 @@ const rows: Record<string, Row> = {
     outcome: 'failed',
     reason: 'image-pull',
     says: /2 pods cannot pull the image/,
-    within: hopeless,
+    within: unrecoverable,
   },
   'an image that can be pulled the second time': {
     deploy: 'v2-flaky-pull',

@@ -55,7 +55,7 @@ const rollout: fc.Arbitrary<Rollout> = fc
     nodes: fc.constantFrom('stay', 'stay', 'stay', 'join', 'leave', 'are not ready'),
     warnings: fc.boolean(),
   })
-  // A pod has one kind of trouble at a time.
+  // A pod has one kind of failure at a time.
   .map(({ pace, course, ...others }): Rollout => ({ ...others, ...pace, course: others.unlucky ? 'fine' : course }))
   // A version that crashes more often is broken, and without rollback-on-failure two crashes are enough.
   .filter((one) => crashesOf(one) <= (one.command === 'status' ? 2 : 1));

@@ -10,21 +10,22 @@ import fc from 'fast-check';
 import { type Fault, FaultyProxy, type Kind } from '../e2e/proxy.ts';
 import { expectStep, Fleet, LOG_WHEN_IDLE, printLine, processesOf } from '../e2e/support.ts';
 
-type Trouble = Exclude<ReturnType<Fault>, 'pass'>;
+type PodFailure = Exclude<ReturnType<Fault>, 'pass'>;
 
-const busy: Trouble = { status: 429, headers: { 'Retry-After': '1' } };
-const gone: Trouble = {
+const busy: PodFailure = { status: 429, headers: { 'Retry-After': '1' } };
+const gone: PodFailure = {
   status: 410,
   body: { kind: 'Status', status: 'Failure', code: 410, reason: 'Expired', message: 'too old resource version' },
 };
-const anywhere: Trouble[] = ['drop-answer', 'drop-request', busy, { status: 500 }, { status: 502 }, { status: 503 }, { status: 504 }];
-const oneOf = (kind: Kind, troubles: Trouble[]): fc.Arbitrary<[Kind, Trouble]> => fc.tuple(fc.constant(kind), fc.constantFrom(...troubles));
-const trouble = fc.oneof(
+const anywhere: PodFailure[] = ['drop-answer', 'drop-request', busy, { status: 500 }, { status: 502 }, { status: 503 }, { status: 504 }];
+const oneOf = (kind: Kind, failures: PodFailure[]): fc.Arbitrary<[Kind, PodFailure]> =>
+  fc.tuple(fc.constant(kind), fc.constantFrom(...failures));
+const failure = fc.oneof(
   ...(['get', 'list', 'dry-run', 'patch', 'mark'] as const).map((kind) => oneOf(kind, anywhere)),
   oneOf('watch', ['drop-request', busy, gone, { status: 503 }, { cutAfter: 20 }, { cutAfter: 200 }]),
 );
 /** The faults for one rollback: they affect the first requests of a kind, in this order. */
-const troubles = fc.array(trouble, { maxLength: 3 });
+const failures = fc.array(failure, { maxLength: 3 });
 
 const seed = Number(process.env['TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const again = `TEST_SEED=${seed} npm run test:long -- soak`;
@@ -46,7 +47,7 @@ afterEach(async () => {
 afterAll(() => rmSync(temp, { recursive: true, force: true }));
 
 /** Each fault affects one request. After that the network has no faults. */
-function faultsOf(all: [Kind, Trouble][]): Fault {
+function faultsOf(all: [Kind, PodFailure][]): Fault {
   const left = [...all];
   return (kind) => {
     const index = left.findIndex(([of]) => of === kind);
@@ -58,7 +59,7 @@ const inputs = (to: string): Record<string, string> => ({ kubeconfig: proxy.kube
 
 test('200 rollbacks in a row each write once, reach every node, and leave nothing behind', async () => {
   const names = [(await fleet.revision(1)).metadata.name, (await fleet.revision(2)).metadata.name] as string[];
-  const runs = fc.sample(troubles, { seed, numRuns: 200 });
+  const runs = fc.sample(failures, { seed, numRuns: 200 });
   for (const [index, all] of runs.entries()) {
     proxy.fault = faultsOf(all);
     const step = await fleet.rollback(inputs(names[index % 2] ?? ''), {
@@ -84,7 +85,7 @@ test('200 rollbacks in a row each write once, reach every node, and leave nothin
 }, 1_800_000);
 
 test('20 rollbacks at once succeed through faults', async () => {
-  const [runs] = fc.sample(fc.array(troubles, { minLength: 20, maxLength: 20 }), { seed, numRuns: 1 });
+  const [runs] = fc.sample(fc.array(failures, { minLength: 20, maxLength: 20 }), { seed, numRuns: 1 });
   const many = Array.from({ length: 20 }, (_, index) => `agent-${index + 1}`);
   const apply = (tag: string): Promise<string> =>
     fleet.kubectl(

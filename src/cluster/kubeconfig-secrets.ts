@@ -1,5 +1,5 @@
-import { isRecord } from './kubeconfig-fields.ts';
 import { NOT_SECRET_VARIABLES } from './known-plugins.ts';
+import { isRecord } from './kubeconfig-fields.ts';
 import { looksLikePath, looksLikeSecret } from './quote.ts';
 
 /** Fields of a user that are not secret. */

@@ -5,14 +5,14 @@ import { rolloutOf } from '../daemonset/rollout.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
 import { recordedText } from '../report/messages/guard.ts';
 import { notObserved } from '../rollout/conclude.ts';
+import type { World } from '../rollout/context.ts';
 import { find, isMissing } from '../rollout/find.ts';
 import { warnWithoutHistory } from '../rollout/history.ts';
-import { type Job, jobsFor, resultOf } from '../rollout/tasks.ts';
 import { decide, finish, type Order } from '../rollout/rollback.ts';
 import { recordSeen } from '../rollout/seen.ts';
 import { settle } from '../rollout/settle.ts';
-import type { World } from '../rollout/context.ts';
 import { requireStableFor } from '../rollout/stable-for.ts';
+import { type Job, jobsFor, resultOf } from '../rollout/tasks.ts';
 
 export interface GuardRequest extends Omit<Order, 'choose' | 'otherwise' | 'by'>, GuardTerms {
   command: 'guard';

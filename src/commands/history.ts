@@ -7,11 +7,11 @@ import type { AskedDaemonSets } from '../daemonset/types.ts';
 import { changeLines, differences, historyLines, templateLines } from '../report/lines.ts';
 import { revisionText } from '../report/messages/revisions.ts';
 import { notObserved } from '../rollout/conclude.ts';
+import type { World } from '../rollout/context.ts';
 import { find } from '../rollout/find.ts';
 import { readHistory, readPodCounts } from '../rollout/history.ts';
-import { type Job, jobsFor, resultOf } from '../rollout/tasks.ts';
 import { settle } from '../rollout/settle.ts';
-import type { World } from '../rollout/context.ts';
+import { type Job, jobsFor, resultOf } from '../rollout/tasks.ts';
 
 export interface HistoryRequest {
   command: 'history';

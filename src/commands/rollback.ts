@@ -1,9 +1,9 @@
 import { type Result, refuse } from '../daemonset/result.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
-import { failureOf } from '../rollout/failure.ts';
-import { jobsFor, resultOf } from '../rollout/tasks.ts';
-import { countAsDone, type Decision, decide, finish, orderFor, type Wish } from '../rollout/rollback.ts';
 import type { World } from '../rollout/context.ts';
+import { failureOf } from '../rollout/failure.ts';
+import { countAsDone, type Decision, decide, finish, orderFor, type Wish } from '../rollout/rollback.ts';
+import { jobsFor, resultOf } from '../rollout/tasks.ts';
 
 export interface RollbackRequest extends Omit<Wish, 'by' | 'isDeployedByRun'> {
   command: 'rollback';

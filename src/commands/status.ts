@@ -13,16 +13,16 @@ import { messageOf } from '../report/messages/conclusion.ts';
 import { revisionText } from '../report/messages/revisions.ts';
 import { decisionText, noNodeMatchesText } from '../report/messages/rollout.ts';
 import { conclusionOf, notObserved } from '../rollout/conclude.ts';
+import type { Term, World } from '../rollout/context.ts';
 import { find } from '../rollout/find.ts';
-import { markGood } from '../rollout/known-good.ts';
 import { readHistory, warnWithoutHistory } from '../rollout/history.ts';
-import { type Job, jobsFor, learnFrom, resultOf } from '../rollout/tasks.ts';
+import { markGood } from '../rollout/known-good.ts';
+import { findLostNodes, type LostNodes } from '../rollout/lost-nodes.ts';
 import { decide, finish, orderFor } from '../rollout/rollback.ts';
 import { recordSeen } from '../rollout/seen.ts';
 import { settle } from '../rollout/settle.ts';
-import type { Term, World } from '../rollout/context.ts';
-import { findLostNodes, type LostNodes } from '../rollout/lost-nodes.ts';
 import { requireStableFor } from '../rollout/stable-for.ts';
+import { type Job, jobsFor, learnFrom, resultOf } from '../rollout/tasks.ts';
 import { wait as waitFor } from '../rollout/wait.ts';
 
 export interface StatusRequest {

@@ -1,5 +1,5 @@
-import { lastAppliedAfter } from './last-applied.ts';
 import type { Candidate } from './known-good.ts';
+import { lastAppliedAfter } from './last-applied.ts';
 import { LAST_APPLIED } from './managed-fields.ts';
 import { CHANGE_CAUSE } from './revision.ts';
 import { LAST_ROLLBACK, type RollbackRecord } from './rollback-record.ts';

@@ -3,14 +3,14 @@
  * FallbackToLogsOnError`) or what it wrote to a file; the message of a failed probe or hook quotes its output or its address. With
  * `log-lines: 0` they are not shown, just as its log is not.
  */
-import type { CauseGroup, TroubledNode } from './diagnosis.ts';
-import type { Trouble } from './pod-failure.ts';
+import type { CauseGroup, FailingNode } from './diagnosis.ts';
+import type { PodFailure } from './pod-failure.ts';
 
 /** A group of nodes as a report may show it. What may be secret in the address of a probe is never shown. */
 export function reportable(group: CauseGroup, showOutput: boolean): CauseGroup {
-  const node = (one: TroubledNode): TroubledNode => ({
+  const node = (one: FailingNode): FailingNode => ({
     ...one,
-    trouble: { ...one.trouble, message: messageOf(one.trouble, showOutput) },
+    failure: { ...one.failure, message: messageOf(one.failure, showOutput) },
   });
   const { evidence } = group;
   return {
@@ -24,7 +24,7 @@ export function reportable(group: CauseGroup, showOutput: boolean): CauseGroup {
 /** Reasons of a container whose message is from the kubelet or the container runtime. */
 const NO_OUTPUT: ReadonlySet<string> = new Set(['StartError', 'ContainerCannotRun', 'ContainerStatusUnknown']);
 
-function messageOf({ cause, reason, message }: Trouble, showOutput: boolean): string {
+function messageOf({ cause, reason, message }: PodFailure, showOutput: boolean): string {
   const shown = textOf(message, showOutput);
   if (showOutput || shown !== message || PROBE.test(message) || NO_OUTPUT.has(reason)) return shown;
   switch (cause) {

@@ -1,6 +1,6 @@
 /** What the pods of other versions show during a rollout: they run on the same nodes, and the new version is not to blame for them. */
 import { NO_SANDBOX, type PodEvent, type SeenPod, VOLUME_WARNINGS } from './diagnosis.ts';
-import { isCrash, MANY_CRASHES, mayBeHopeless, type Trouble } from './pod-failure.ts';
+import { isCrash, MANY_CRASHES, mayBeUnrecoverable, type PodFailure } from './pod-failure.ts';
 
 /** What is kept of a pod of another version, also after it was replaced. */
 export interface OtherPod {
@@ -18,11 +18,11 @@ export interface OtherPod {
 /** A pod that had crashed often before the wait was in a crash loop, unless it has run for this long since. Milliseconds. */
 const LONG_RUN_MS = 600_000;
 
-export function otherPod({ node, version, firstTrouble, endsBefore, crashes, runs, seen }: SeenPod): OtherPod {
-  const wasBroken = firstTrouble !== undefined && (mayBeHopeless({ cause: firstTrouble }) || firstTrouble === 'not-ready');
+export function otherPod({ node, version, firstFailure, endsBefore, crashes, runs, seen }: SeenPod): OtherPod {
+  const wasBroken = firstFailure !== undefined && (mayBeUnrecoverable({ cause: firstFailure }) || firstFailure === 'not-ready');
   const mostEnds = Math.max(0, ...endsBefore.values());
   const runsForLong = runs?.some(({ since }) => seen - since >= LONG_RUN_MS) ?? false;
-  const crashedAt = crashes && isCrash(crashes.trouble) ? crashes.lastAt : undefined;
+  const crashedAt = crashes && isCrash(crashes.failure) ? crashes.lastAt : undefined;
   return { node, hash: version.hash, wasBroken, wasCrashing: mostEnds >= MANY_CRASHES && !runsForLong, crashedAt };
 }
 
@@ -53,7 +53,7 @@ const RECENT_MS = 600_000;
 const OFTEN = 4;
 
 /** Events that a pod with the same problem has left behind: their reasons, what their messages are about, and how often they happened. */
-export function eventsLike({ cause }: Trouble): { reasons: readonly string[]; about: RegExp; count?: number } {
+export function eventsLike({ cause }: PodFailure): { reasons: readonly string[]; about: RegExp; count?: number } {
   const any = /^/;
   switch (cause) {
     case 'crash-loop':
@@ -81,7 +81,7 @@ export function eventsLike({ cause }: Trouble): { reasons: readonly string[]; ab
 
 /** A pod of the version, and what is wrong with it. */
 export interface Failing extends Pick<SeenPod, 'node' | 'created'> {
-  trouble: Trouble;
+  failure: PodFailure;
 }
 
 /** At most this many of all are exceptions: fewer than half. */
@@ -104,8 +104,8 @@ export function brokenPredecessors(
   const others = events.filter((event) => event.warning && isOther(event));
   // The events of the scheduler do not name a node, so each of its pods is an explanation for one node.
   const used = new Set<string>();
-  const found = pods.filter(({ node, trouble, created }) => {
-    const { reasons, about, count: least = 1 } = eventsLike(trouble);
+  const found = pods.filter(({ node, failure, created }) => {
+    const { reasons, about, count: least = 1 } = eventsLike(failure);
     const isLike = ({ reason, message, count, at }: PodEvent): boolean =>
       reasons.includes(reason) && about.test(message) && count >= least && at <= created + 1_000 && at >= created - RECENT_MS;
     const event = others.find((one) => isLike(one) && (one.host === node || (one.host === '' && !used.has(one.uid))));

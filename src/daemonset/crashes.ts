@@ -1,7 +1,8 @@
 /** How often the containers of a pod have crashed during a wait. Times in milliseconds, on the clock of the wait. */
+
+import { crashOf, type PodFailure } from './pod-failure.ts';
 import { type Moment, type Run, stableAt, trustedTime } from './stability.ts';
 import { sidecarsOf } from './template.ts';
-import { crashOf, type Trouble } from './pod-failure.ts';
 import type { ContainerStatus, Pod } from './types.ts';
 
 /** What a pod has shown of crashes. */
@@ -12,7 +13,7 @@ export interface Crashes {
   firstAt: number;
   lastAt: number;
   /** The last crash. */
-  trouble: Trouble;
+  failure: PodFailure;
 }
 
 /** A pod that is so much older than the wait may have been restarted for other reasons than the version. */
@@ -45,20 +46,20 @@ export function crashesOf(pod: Pod, before: Crashes | undefined, earlier: Readon
   const all = lasting(pod).map((status) => ({ status, count: endsOf(status) - (earlier.get(status.name) ?? 0) }));
   const worst = all.reduce<(typeof all)[number] | undefined>((most, one) => (one.count > (most?.count ?? 0) ? one : most), undefined);
   const status = worst?.status ?? all.find((one) => endsOf(one.status) > 0)?.status;
-  const trouble = status && crashOf(status);
+  const failure = status && crashOf(status);
   const count = worst?.count ?? 0;
-  if (!trouble || (before && before.count >= count)) return before;
+  if (!failure || (before && before.count >= count)) return before;
   const { finishedAt = '' } = status.state?.terminated ?? status.lastState?.terminated ?? {};
   const ended = trustedTime(finishedAt, Date.parse(metadata.creationTimestamp ?? ''), at);
   // A pod that is older than the wait has crashed in it only if that shows.
   if (count === 0 && !(ended !== undefined && ended >= at.begun - OF_THIS_DEPLOY_MS)) return before;
   const lastAt = ended ?? at.now;
-  return { count, firstAt: before?.firstAt ?? lastAt, lastAt, trouble };
+  return { count, firstAt: before?.firstAt ?? lastAt, lastAt, failure };
 }
 
 /** Whether a pod that crashed may still be in a crash loop: it does not run, or not yet for long enough. */
-export function isUnwell({ trouble }: Crashes, runs: readonly Run[] | undefined, now: number): boolean {
-  const run = runs?.find(({ container }) => container === trouble.container);
+export function isUnwell({ failure }: Crashes, runs: readonly Run[] | undefined, now: number): boolean {
+  const run = runs?.find(({ container }) => container === failure.container);
   return run === undefined || stableAt(run, WELL_AFTER_MS) > now;
 }
 

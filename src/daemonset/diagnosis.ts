@@ -2,21 +2,21 @@ import { type Crashes, crashesOf, endsBefore, isUnwell } from './crashes.ts';
 import { digestsOf } from './image-digests.ts';
 import { stringify } from './json.ts';
 import { isPlacedOn } from './placement.ts';
-import type { PodVersion } from './pod-version.ts';
-import { isOwned, type WatchedPod } from './pods.ts';
-import { type Moment, type Run, runsOf, stableAfterMs, stableAt, startOf } from './stability.ts';
 import {
   type Cause,
   type Certainty,
+  failureOfEnded,
   graceOf,
   isCrash,
-  isHopeless,
-  mayBeHopeless,
+  isUnrecoverable,
+  mayBeUnrecoverable,
+  type PodFailure,
+  podFailureOf,
   pullFailureOf,
-  type Trouble,
-  troubleOf,
-  troubleOfEnded,
 } from './pod-failure.ts';
+import type { PodVersion } from './pod-version.ts';
+import { isOwned, type WatchedPod } from './pods.ts';
+import { type Moment, type Run, runsOf, stableAfterMs, stableAt, startOf } from './stability.ts';
 import type { Condition, DaemonSet, Event, Node, Pod, PodTemplate } from './types.ts';
 
 /** What a diagnosis needs of a pod. Times in milliseconds since the epoch. */
@@ -35,9 +35,9 @@ export interface SeenPod {
   /** How often each container ended before the wait. */
   endsBefore: ReadonlyMap<string, number>;
   crashes: Crashes | undefined;
-  trouble: Trouble | undefined;
-  /** Its trouble when it was first seen, before the wait could have caused it. */
-  firstTrouble: Cause | undefined;
+  failure: PodFailure | undefined;
+  /** Its failure when it was first seen, before the wait could have caused it. */
+  firstFailure: Cause | undefined;
   /** When the pod was first seen unable to start, without having recovered in between. */
   since: number | undefined;
   /** When it was created, and when it was last seen. */
@@ -84,8 +84,8 @@ export function seePod(before: SeenPod | undefined, pod: WatchedPod, daemonSet: 
   const runs = runsOf(pod, before, at);
   const earlier = before?.endsBefore ?? endsBefore(pod, at);
   const crashes = crashesOf(pod, before?.crashes, earlier, at);
-  const plain = inThisWait(troubleOf(pod), runs, crashes);
-  const trouble = stillExplained(plain, before?.trouble, prepared);
+  const plain = inThisWait(podFailureOf(pod), runs, crashes);
+  const failure = stillExplained(plain, before?.failure, prepared);
   const ready = is('Ready');
   const earliest = Date.parse(pod.metadata.creationTimestamp ?? '') || 0;
   const readySince = (): number =>
@@ -96,13 +96,13 @@ export function seePod(before: SeenPod | undefined, pod: WatchedPod, daemonSet: 
     version: pod.version,
     wanted: false,
     prepared,
-    readySince: ready && trouble === undefined ? readySince() : undefined,
+    readySince: ready && failure === undefined ? readySince() : undefined,
     runs,
     endsBefore: earlier,
     crashes,
-    trouble,
-    firstTrouble: before ? before.firstTrouble : trouble?.cause,
-    since: sinceOf(trouble, before, at.now),
+    failure,
+    firstFailure: before ? before.firstFailure : failure?.cause,
+    since: sinceOf(failure, before, at.now),
     created: at.isClusterTime ? Math.min(earliest, at.now) : (before?.created ?? at.now),
     seen: at.now,
     graceMs: Math.max(Number(pod.spec?.['terminationGracePeriodSeconds'] ?? 30), pod.metadata.deletionGracePeriodSeconds ?? 0) * 1_000,
@@ -110,35 +110,39 @@ export function seePod(before: SeenPod | undefined, pod: WatchedPod, daemonSet: 
   };
 }
 
-/** The trouble, with the crashes in this wait, and with the time since when the container runs again on the clock of the wait. */
-function inThisWait(trouble: Trouble | undefined, runs: readonly Run[] | undefined, crashes: Crashes | undefined): Trouble | undefined {
-  if (!trouble) return undefined;
-  const run = trouble.runsSince === undefined ? undefined : runs?.find(({ container }) => container === trouble.container);
-  const count = crashes && crashes.trouble.container === trouble.container ? crashes.count : 0;
-  return { ...trouble, ...(isCrash(trouble) && { crashes: count }), ...(run && { runsSince: run.since }) };
+/** The failure, with the crashes in this wait, and with the time since when the container runs again on the clock of the wait. */
+function inThisWait(
+  failure: PodFailure | undefined,
+  runs: readonly Run[] | undefined,
+  crashes: Crashes | undefined,
+): PodFailure | undefined {
+  if (!failure) return undefined;
+  const run = failure.runsSince === undefined ? undefined : runs?.find(({ container }) => container === failure.container);
+  const count = crashes && crashes.failure.container === failure.container ? crashes.count : 0;
+  return { ...failure, ...(isCrash(failure) && { crashes: count }), ...(run && { runsSince: run.since }) };
 }
 
 /** Only events show these causes, which hold until the pod is prepared. */
 const ONLY_IN_EVENTS: ReadonlySet<Cause> = new Set<Cause>(['volume-mount', 'pod-sandbox']);
 
-/** The trouble, with what was known of it before and the status does not repeat. */
-function stillExplained(trouble: Trouble | undefined, before: Trouble | undefined, prepared: boolean): Trouble | undefined {
-  if (!trouble || !before) return trouble;
-  if (trouble.cause === 'starting' && !prepared && ONLY_IN_EVENTS.has(before.cause)) return before;
+/** The failure, with what was known of it before and the status does not repeat. */
+function stillExplained(failure: PodFailure | undefined, before: PodFailure | undefined, prepared: boolean): PodFailure | undefined {
+  if (!failure || !before) return failure;
+  if (failure.cause === 'starting' && !prepared && ONLY_IN_EVENTS.has(before.cause)) return before;
   // A kubelet before 1.32 reports the answer of the registry only between two attempts.
-  const isSamePull = trouble.cause === 'image-pull' && before.cause === 'image-pull' && trouble.container === before.container;
-  return isSamePull && pullFailureOf(trouble.message) === 'unknown' ? { ...trouble, message: before.message } : trouble;
+  const isSamePull = failure.cause === 'image-pull' && before.cause === 'image-pull' && failure.container === before.container;
+  return isSamePull && pullFailureOf(failure.message) === 'unknown' ? { ...failure, message: before.message } : failure;
 }
 
 /** A container without a readiness probe is ready for a moment at each restart; it has recovered once it stays ready. Milliseconds. */
 const STEADY = 10_000;
 
 /** Since when a pod has been unable to start. A moment in which it was ready does not count. */
-function sinceOf(trouble: Trouble | undefined, before: SeenPod | undefined, now: number): number | undefined {
-  if (trouble !== undefined && !mayBeHopeless(trouble)) return undefined;
+function sinceOf(failure: PodFailure | undefined, before: SeenPod | undefined, now: number): number | undefined {
+  if (failure !== undefined && !mayBeUnrecoverable(failure)) return undefined;
   const recovered = before?.readySince !== undefined && now - before.readySince >= STEADY;
   const since = recovered ? undefined : before?.since;
-  return trouble === undefined ? since : (since ?? now);
+  return failure === undefined ? since : (since ?? now);
 }
 
 /** Its node, or the one that the controller created it for (DaemonSet controller: ReplaceDaemonSetPodNodeNameNodeAffinity). */
@@ -163,12 +167,12 @@ export const VOLUME_WARNINGS = ['FailedMount', 'FailedAttachVolume', 'FailedMapV
  * @param events the oldest first.
  */
 export function withEvents(pod: SeenPod, events: readonly PodEvent[], now: number): SeenPod {
-  const { trouble } = pod;
-  if (!trouble || events.length === 0) return pod;
-  const plain: Trouble = ONLY_IN_EVENTS.has(trouble.cause) ? { cause: 'starting', reason: 'ContainerCreating', message: '' } : trouble;
+  const { failure } = pod;
+  if (!failure || events.length === 0) return pod;
+  const plain: PodFailure = ONLY_IN_EVENTS.has(failure.cause) ? { cause: 'starting', reason: 'ContainerCreating', message: '' } : failure;
   const explained = explain(plain, pod.prepared, events, now);
-  if (explained === trouble) return pod;
-  return { ...pod, trouble: explained, since: mayBeHopeless(explained) ? (pod.since ?? now) : undefined };
+  if (explained === failure) return pod;
+  return { ...pod, failure: explained, since: mayBeUnrecoverable(explained) ? (pod.since ?? now) : undefined };
 }
 
 /** Reasons of events after which a pod has its volumes and its sandbox. */
@@ -177,43 +181,43 @@ export const PREPARED = ['Pulling', 'Pulled'] as const;
 /** A kubelet tries again every two minutes, and reports at least one failure in five (nestedpendingoperations; client-go: tools/events). Milliseconds. */
 const LONGEST_SILENCE = 360_000;
 
-function explain(trouble: Trouble, prepared: boolean, events: readonly PodEvent[], now: number): Trouble {
+function explain(failure: PodFailure, prepared: boolean, events: readonly PodEvent[], now: number): PodFailure {
   const last = (pattern: RegExp): PodEvent | undefined => events.findLast(({ reason, message }) => pattern.test(`${reason} ${message}`));
-  switch (trouble.cause) {
+  switch (failure.cause) {
     case 'starting': {
-      if (prepared) return trouble;
+      if (prepared) return failure;
       const isPrepared = ({ reason }: PodEvent): boolean => (PREPARED as readonly string[]).includes(reason);
       const unhealed = events.slice(events.findLastIndex(isPrepared) + 1).filter(({ at }) => !(now - at > LONGEST_SILENCE));
       const mount = unhealed.findLast(({ reason }) => (VOLUME_WARNINGS as readonly string[]).includes(reason));
       const sandbox = unhealed.findLast(({ reason }) => reason === NO_SANDBOX);
       const why = mount ?? sandbox ?? last(/^NetworkNotReady /);
-      if (!why) return trouble;
+      if (!why) return failure;
       const cause = mount ? 'volume-mount' : sandbox ? 'pod-sandbox' : 'starting';
-      return { ...trouble, cause, reason: why.reason, message: why.message };
+      return { ...failure, cause, reason: why.reason, message: why.message };
     }
     case 'crash-loop': {
       if (last(/^FailedPostStartHook /))
-        return { ...trouble, cause: 'start-error', reason: 'PostStartHookError', message: 'PostStartHook failed' };
+        return { ...failure, cause: 'start-error', reason: 'PostStartHookError', message: 'PostStartHook failed' };
       const probe = last(/^Unhealthy (Liveness|Startup) probe (failed|errored)/);
-      if (!probe || !wasKilledByProbe(trouble, events)) return trouble;
-      return { ...trouble, cause: 'probe-failed', message: probe.message };
+      if (!probe || !wasKilledByProbe(failure, events)) return failure;
+      return { ...failure, cause: 'probe-failed', message: probe.message };
     }
     case 'not-ready': {
       const probe = last(/^Unhealthy Readiness probe (failed|errored)/);
-      return probe ? { ...trouble, message: probe.message } : trouble;
+      return probe ? { ...failure, message: probe.message } : failure;
     }
     case 'image-pull': {
       const secret = last(/^FailedToRetrieveImagePullSecret /);
-      return secret && !trouble.message.includes(secret.message)
-        ? { ...trouble, message: `${secret.message} ${trouble.message}` }
-        : trouble;
+      return secret && !failure.message.includes(secret.message)
+        ? { ...failure, message: `${secret.message} ${failure.message}` }
+        : failure;
     }
     case 'evicted': {
       const eviction = events.findLast(({ reason }) => reason === EVICTED);
-      return eviction ? { ...trouble, ...troubleOfEnded(EVICTED, eviction.message) } : trouble;
+      return eviction ? { ...failure, ...failureOfEnded(EVICTED, eviction.message) } : failure;
     }
     default:
-      return trouble;
+      return failure;
   }
 }
 
@@ -221,7 +225,7 @@ function explain(trouble: Trouble, prepared: boolean, events: readonly PodEvent[
  * Whether the kubelet ended the container because of a probe. A container may crash by itself while its probes fail, for example before it
  * has started. The kubelet sends SIGTERM: a program that handles it often exits with 0, the others end with 143 or 137.
  */
-function wasKilledByProbe({ container = '', exitCode }: Trouble, events: readonly PodEvent[]): boolean {
+function wasKilledByProbe({ container = '', exitCode }: PodFailure, events: readonly PodEvent[]): boolean {
   const killed = events.some(
     ({ reason, message }) =>
       reason === 'Killing' && / failed (liveness|startup) probe/.test(message) && message.includes(`ontainer ${container} `),
@@ -305,7 +309,8 @@ export function surplusNodes(
   const excess = byNode.size - desired;
   if (excess <= 0) return new Set();
   const doubt = (name: string, there: readonly SeenPod[]): number => {
-    if (!nodes) return there.every(({ readySince, trouble }) => readySince === undefined && !(trouble && mayBeHopeless(trouble))) ? 1 : 0;
+    if (!nodes)
+      return there.every(({ readySince, failure }) => readySince === undefined && !(failure && mayBeUnrecoverable(failure))) ? 1 : 0;
     const node = nodes.get(name);
     return node === undefined ? 3 : !node.placed ? 2 : !node.ready ? 1 : 0;
   };
@@ -315,11 +320,11 @@ export function surplusNodes(
 }
 
 /** A node that does not run the version that is waited for, or has no available pod of it. */
-export interface TroubledNode {
+export interface FailingNode {
   /** Empty if unknown. */
   node: string;
   pod: string;
-  trouble: Trouble;
+  failure: PodFailure;
   since: number | undefined;
   /** Problems of the node itself: `NotReady`, `cordoned`, `MemoryPressure`, `new`. */
   marks: string[];
@@ -340,9 +345,9 @@ export interface Diagnosis {
   /** Nodes that have a pod of the version, and nodes on which that is available, stable or not. */
   updated: number;
   available: number;
-  troubled: TroubledNode[];
+  failing: FailingNode[];
   /** Nodes whose pod of the version crashed repeatedly during the wait and has not recovered, whether it is ready at the moment or not. */
-  crashing: TroubledNode[];
+  crashing: FailingNode[];
   /** When a pod of another version last crashed. */
   othersCrashedAt: number | undefined;
 }
@@ -361,15 +366,15 @@ interface OnNode {
 export function diagnose(situation: Situation, now: number): Diagnosis {
   const { pods, ended, nodes, surplus, rejected, desired, stableFor, minReady, othersCrashedAt } = situation;
   const byNode = Map.groupBy(pods, ({ node }) => node);
-  const troubled: TroubledNode[] = [];
-  const crashing: TroubledNode[] = [];
+  const failing: FailingNode[] = [];
+  const crashing: FailingNode[] = [];
   let [right, updated, available] = [0, 0, 0];
   let missing = desired;
   for (const [name, there] of byNode) {
     if (surplus?.has(name)) continue;
     const node = nodes?.get(name);
     // The pod of a deleted node is deleted too, and the node no longer counts.
-    if (nodes && !node && name !== '' && there.every(({ trouble }) => trouble?.cause !== 'unschedulable')) continue;
+    if (nodes && !node && name !== '' && there.every(({ failure }) => failure?.cause !== 'unschedulable')) continue;
     missing -= 1;
     const on: OnNode = { name, pods: there, ended: ended.get(name) };
     const isAvailable = ({ wanted, readySince }: SeenPod): boolean => wanted && readySince !== undefined && now - readySince >= minReady;
@@ -379,31 +384,31 @@ export function diagnose(situation: Situation, now: number): Diagnosis {
     const crash = crashOn(on, situation, now);
     if (crash) crashing.push(crash);
     // With maxSurge the old pod is deleted once the new one is available. Only then does the node count as updated.
-    const left = there.filter(({ wanted, trouble }) => !wanted && trouble?.cause !== 'terminating');
-    if (!isThere) troubled.push(troubleOn(on, situation));
-    else if (left.length > 0) troubled.push(troubleOn({ ...on, pods: left }, situation));
+    const left = there.filter(({ wanted, failure }) => !wanted && failure?.cause !== 'terminating');
+    if (!isThere) failing.push(failureOn(on, situation));
+    else if (left.length > 0) failing.push(failureOn({ ...on, pods: left }, situation));
     else {
       const unstable = unstableAmong(there.filter(isAvailable), on.ended, stableFor, now);
-      if (unstable) troubled.push({ ...troubleOn({ ...on, ended: undefined }, situation), ...unstable, node: name });
+      if (unstable) failing.push({ ...failureOn({ ...on, ended: undefined }, situation), ...unstable, node: name });
       else right += 1;
     }
   }
   for (const [name, pod] of ended) {
     if (missing <= 0 || byNode.has(name) || (nodes && !nodes.has(name))) continue;
     missing -= 1;
-    troubled.push(troubleOn({ name, pods: [pod], ended: undefined }, situation));
+    failing.push(failureOn({ name, pods: [pod], ended: undefined }, situation));
   }
   for (; missing > 0; missing--) {
-    const trouble: Trouble = rejected
+    const failure: PodFailure = rejected
       ? { cause: 'pod-rejected', reason: 'FailedCreate', message: rejected.message }
       : { cause: 'no-pod', reason: '', message: '' };
-    troubled.push({ node: '', pod: '', trouble, since: rejected?.since, marks: [], isNew: false });
+    failing.push({ node: '', pod: '', failure, since: rejected?.since, marks: [], isNew: false });
   }
-  return { right, updated, available, troubled, crashing, othersCrashedAt };
+  return { right, updated, available, failing, crashing, othersCrashedAt };
 }
 
-function isUpdated({ wanted, trouble }: SeenPod): boolean {
-  return wanted && trouble?.cause !== 'terminating';
+function isUpdated({ wanted, failure }: SeenPod): boolean {
+  return wanted && failure?.cause !== 'terminating';
 }
 
 /** What distinguishes a node from others, whatever its pod is like. */
@@ -411,7 +416,7 @@ function aboutNode(
   name: string,
   pod: SeenPod | undefined,
   { nodes, start, brokenBefore }: Situation,
-): Omit<TroubledNode, 'trouble' | 'since'> {
+): Omit<FailingNode, 'failure' | 'since'> {
   const node = nodes?.get(name);
   const isNew = node !== undefined && node.created > start;
   const wasBroken = brokenBefore.has(name);
@@ -425,28 +430,28 @@ function aboutNode(
   return { node: name, pod: pod?.name ?? '', marks, isNew, ...more };
 }
 
-function troubleOn({ name, pods, ended }: OnNode, situation: Situation): TroubledNode {
+function failureOn({ name, pods, ended }: OnNode, situation: Situation): FailingNode {
   const node = situation.nodes?.get(name);
   const present = pods.find(isUpdated) ?? pods[0];
   const pod = ended && isExplainedBy(ended, present) ? ended : present;
-  const trouble: Trouble =
+  const failure: PodFailure =
     node?.ready === false
       ? { cause: 'node-not-ready', reason: 'NotReady', message: node.message }
-      : troubleAs(pod, pods, situation.undeletable);
-  return { ...aboutNode(name, pod, situation), trouble, since: pod?.wanted ? pod.since : undefined };
+      : failureAs(pod, pods, situation.undeletable);
+  return { ...aboutNode(name, pod, situation), failure, since: pod?.wanted ? pod.since : undefined };
 }
 
 /** A node whose pod of the version crashed repeatedly and has not recovered. */
-function crashOn({ name, pods }: OnNode, situation: Situation, now: number): TroubledNode | undefined {
+function crashOn({ name, pods }: OnNode, situation: Situation, now: number): FailingNode | undefined {
   const pod = pods.find(isUpdated);
-  const { crashes, trouble, runs } = pod ?? {};
-  if (!pod || !crashes || crashes.count < REPEATEDLY || !isCrash(crashes.trouble) || !isUnwell(crashes, runs, now)) return undefined;
+  const { crashes, failure, runs } = pod ?? {};
+  if (!pod || !crashes || crashes.count < REPEATEDLY || !isCrash(crashes.failure) || !isUnwell(crashes, runs, now)) return undefined;
   if (situation.nodes?.get(name)?.ready === false) return undefined;
   const { count, firstAt } = crashes;
-  const shown = trouble && isCrash(trouble) ? trouble : crashes.trouble;
-  const run = runs?.find(({ container }) => container === crashes.trouble.container);
-  const problem: Trouble = { ...shown, crashes: count, ...(run && { runsSince: run.since }) };
-  return { ...aboutNode(name, pod, situation), trouble: problem, since: firstAt };
+  const shown = failure && isCrash(failure) ? failure : crashes.failure;
+  const run = runs?.find(({ container }) => container === crashes.failure.container);
+  const problem: PodFailure = { ...shown, crashes: count, ...(run && { runsSince: run.since }) };
+  return { ...aboutNode(name, pod, situation), failure: problem, since: firstAt };
 }
 
 /** What is known of a node on which the version is available, but no pod of it has run for long enough. Undefined if one has. */
@@ -455,20 +460,20 @@ function unstableAmong(
   ended: SeenPod | undefined,
   stableFor: number,
   now: number,
-): Pick<TroubledNode, 'pod' | 'trouble' | 'since' | 'stableAt'> | undefined {
+): Pick<FailingNode, 'pod' | 'failure' | 'since' | 'stableAt'> | undefined {
   if (stableFor === 0) return undefined;
   // A pod that replaces one that exceeded its own limits may fill up as that one did.
   const created = Math.max(...pods.map((pod) => pod.created));
-  const emptyUntil = created + stableAfterMs(ended?.trouble?.ranMs, stableFor);
-  if (ended?.trouble?.cause === 'storage-limit' && emptyUntil > now)
-    return { pod: ended.name, trouble: ended.trouble, since: ended.since, stableAt: emptyUntil };
+  const emptyUntil = created + stableAfterMs(ended?.failure?.ranMs, stableFor);
+  if (ended?.failure?.cause === 'storage-limit' && emptyUntil > now)
+    return { pod: ended.name, failure: ended.failure, since: ended.since, stableAt: emptyUntil };
   const all = pods.map((pod) => ({ pod, ...stabilityOf(pod, stableFor) }));
   if (all.some(({ at }) => at !== undefined && at <= now)) return undefined;
   const [{ pod, at, run } = { pod: undefined, at: undefined, run: undefined }] = all;
   const ran = run?.previousMs === undefined ? {} : { ranMs: run.previousMs };
   const about = run && { container: run.container, restarts: run.restarts, runsSince: run.since, ...ran };
-  const trouble: Trouble = { cause: 'not-stable', reason: run && run.restarts > 0 ? 'Restarted' : 'Started', message: '', ...about };
-  return { pod: pod?.name ?? '', trouble, since: pod?.since, ...(at !== undefined && { stableAt: at }) };
+  const failure: PodFailure = { cause: 'not-stable', reason: run && run.restarts > 0 ? 'Restarted' : 'Started', message: '', ...about };
+  return { pod: pod?.name ?? '', failure, since: pod?.since, ...(at !== undefined && { stableAt: at }) };
 }
 
 /** When a pod that is available will be stable, and the run that it depends on. Undefined while a container does not run. */
@@ -481,18 +486,18 @@ function stabilityOf({ runs, readySince }: SeenPod, stableFor: number): { at: nu
 
 /** Whether a pod is not yet available because the pod before it has ended, and this one will end for the same reason. */
 function isExplainedBy(ended: SeenPod, present: SeenPod | undefined): boolean {
-  if (ended.trouble === undefined || !mayBeHopeless(ended.trouble)) return false;
-  if (present === undefined || !present.wanted || present.trouble === undefined) return true;
-  const { cause } = present.trouble;
-  return cause === ended.trouble.cause || cause === 'starting' || cause === 'terminating' || cause === 'evicted' || cause === 'not-ready';
+  if (ended.failure === undefined || !mayBeUnrecoverable(ended.failure)) return false;
+  if (present === undefined || !present.wanted || present.failure === undefined) return true;
+  const { cause } = present.failure;
+  return cause === ended.failure.cause || cause === 'starting' || cause === 'terminating' || cause === 'evicted' || cause === 'not-ready';
 }
 
-function troubleAs(pod: SeenPod | undefined, pods: readonly SeenPod[], undeletable: string): Trouble {
-  const ending = pods.find(({ trouble }) => trouble?.cause === 'terminating');
-  if (pod?.wanted && pod.trouble) return pod.trouble;
+function failureAs(pod: SeenPod | undefined, pods: readonly SeenPod[], undeletable: string): PodFailure {
+  const ending = pods.find(({ failure }) => failure?.cause === 'terminating');
+  if (pod?.wanted && pod.failure) return pod.failure;
   if (pod?.wanted) return { cause: 'min-ready-seconds', reason: 'MinReadySeconds', message: '' };
-  if (ending?.trouble) return ending.trouble;
-  if (pod?.trouble) return { ...pod.trouble, cause: 'old-pod-unavailable' };
+  if (ending?.failure) return ending.failure;
+  if (pod?.failure) return { ...pod.failure, cause: 'old-pod-unavailable' };
   return { cause: 'not-replaced', reason: undeletable === '' ? '' : 'FailedDelete', message: undeletable };
 }
 
@@ -515,19 +520,19 @@ export interface Patience {
 }
 
 /** Nodes whose pod will not start, however long one waits, although the node itself is healthy. */
-export function stuckOf({ troubled }: { troubled: readonly TroubledNode[] }, patience: Patience, now: number): TroubledNode[] {
+export function stuckOf({ failing }: { failing: readonly FailingNode[] }, patience: Patience, now: number): FailingNode[] {
   const { grace, certainty } = patience;
-  return troubled.filter(
-    ({ trouble, since, isNew }) =>
-      !isNew && since !== undefined && trouble.cause !== 'node-not-ready' && isHopeless(trouble, since, now, grace, certainty),
+  return failing.filter(
+    ({ failure, since, isNew }) =>
+      !isNew && since !== undefined && failure.cause !== 'node-not-ready' && isUnrecoverable(failure, since, now, grace, certainty),
   );
 }
 
 /** The next time at which a pod may have been unable to start for too long, or undefined. */
-export function nextVerdictAt({ troubled }: Pick<Diagnosis, 'troubled'>, patience: Patience, now: number): number | undefined {
+export function nextVerdictAt({ failing }: Pick<Diagnosis, 'failing'>, patience: Patience, now: number): number | undefined {
   const { grace, certainty } = patience;
-  const times = troubled.flatMap(({ since, trouble }) =>
-    since !== undefined && mayBeHopeless(trouble) ? [since + graceOf(trouble, grace, certainty)] : [],
+  const times = failing.flatMap(({ since, failure }) =>
+    since !== undefined && mayBeUnrecoverable(failure) ? [since + graceOf(failure, grace, certainty)] : [],
   );
   const next = times.reduce((least, time) => (time > now ? Math.min(least, time) : least), Number.POSITIVE_INFINITY);
   return Number.isFinite(next) ? next : undefined;
@@ -538,9 +543,9 @@ export interface CauseGroup {
   cause: Cause;
   /** Waiting does not help: at least one of the nodes has had the problem for too long. */
   stuck: boolean;
-  nodes: TroubledNode[];
+  nodes: FailingNode[];
   /** The node to inspect: the one with the most restarts. */
-  example: TroubledNode;
+  example: FailingNode;
   /** What was read about the example. */
   evidence?: Evidence;
 }
@@ -581,16 +586,16 @@ const ORDER: readonly Cause[] = [
 ];
 
 /** The nodes grouped by problem, the most significant first. If one node of a group is stuck, the others will be. */
-export function groupCauses(troubled: readonly TroubledNode[], stuck: readonly TroubledNode[]): CauseGroup[] {
+export function groupCauses(failing: readonly FailingNode[], stuck: readonly FailingNode[]): CauseGroup[] {
   const groups = new Map<string, CauseGroup>();
-  for (const one of troubled) {
-    const { cause, container = '', image = '' } = one.trouble;
+  for (const one of failing) {
+    const { cause, container = '', image = '' } = one.failure;
     const key = JSON.stringify([cause, container, image]);
     const group = groups.get(key) ?? { cause, stuck: false, nodes: [], example: one };
     groups.set(key, group);
     group.nodes.push(one);
     group.stuck ||= stuck.includes(one);
-    if ((one.trouble.restarts ?? 0) > (group.example.trouble.restarts ?? 0)) group.example = one;
+    if ((one.failure.restarts ?? 0) > (group.example.failure.restarts ?? 0)) group.example = one;
   }
   // `node-2` before `node-10`. Created late, because it takes a tenth of the time of a rollback.
   const { compare } = new Intl.Collator('en', { numeric: true });

@@ -38,7 +38,7 @@ export const CAUSES = [
 export type Cause = (typeof CAUSES)[number];
 
 /** The problem of a pod. */
-export interface Trouble {
+export interface PodFailure {
   cause: Cause;
   /** The reason that Kubernetes gives: `ImagePullBackOff`, `Unschedulable`. */
   reason: string;
@@ -85,10 +85,10 @@ const WAITING: ReadonlyMap<string, Cause> = new Map<string, Cause>(
 );
 
 /** The first problem that keeps a pod from becoming ready; undefined if it is ready. */
-export function troubleOf({ metadata, spec, status = {} }: Pod): Trouble | undefined {
+export function podFailureOf({ metadata, spec, status = {} }: Pod): PodFailure | undefined {
   const { phase, reason = '', message = '', nominatedNodeName, initContainerStatuses = [], containerStatuses = [] } = status;
   if (metadata.deletionTimestamp !== undefined) return { cause: 'terminating', reason: 'Terminating', message: '' };
-  if (phase === 'Failed' || phase === 'Succeeded') return troubleOfEnded(reason || phase, message);
+  if (phase === 'Failed' || phase === 'Succeeded') return failureOfEnded(reason || phase, message);
   const condition = (type: string): Condition | undefined => status.conditions?.find((one) => one.type === type);
   if (condition('Ready')?.status === 'True') return undefined;
   const scheduled = condition('PodScheduled');
@@ -99,15 +99,15 @@ export function troubleOf({ metadata, spec, status = {} }: Pod): Trouble | undef
   for (const container of initContainerStatuses) {
     const sidecar = sidecars.has(container.name);
     const role = { init: true, ...(sidecar && { sidecar }) };
-    const trouble = troubleOfContainer(container, !sidecar);
-    if (trouble) return { ...trouble, ...role };
+    const failure = failureOfContainer(container, !sidecar);
+    if (failure) return { ...failure, ...role };
     const { name, state, started } = container;
     if (state?.running && !(sidecar && started !== false))
       return { cause: 'starting', reason: 'PodInitializing', message: '', container: name, ...role };
   }
   for (const container of containerStatuses) {
-    const trouble = troubleOfContainer(container, false);
-    if (trouble) return trouble;
+    const failure = failureOfContainer(container, false);
+    if (failure) return failure;
   }
   const waits = containerStatuses.find(({ state }) => state?.waiting);
   if (waits || containerStatuses.length === 0) {
@@ -135,13 +135,13 @@ const OWN_LIMIT = /exceeds the (total )?limit|exceeded its local ephemeral stora
  * The problem of a pod that has ended. The DaemonSet controller replaces it. A kubelet may write the phase `Succeeded`, without a reason,
  * for a pod that it evicted; then only an event explains it.
  */
-export function troubleOfEnded(reason: string, message: string): Trouble {
+export function failureOfEnded(reason: string, message: string): PodFailure {
   if (REJECTED.has(reason)) return { cause: 'pod-rejected', reason, message };
   return { cause: reason === 'Evicted' && OWN_LIMIT.test(message) ? 'storage-limit' : 'evicted', reason, message: message.trim() };
 }
 
 /** @param completes whether the container is to end, with exit code 0. */
-function troubleOfContainer(container: ContainerStatus, completes: boolean): Trouble | undefined {
+function failureOfContainer(container: ContainerStatus, completes: boolean): PodFailure | undefined {
   const { name, image, ready, restartCount = 0, state = {} } = container;
   const { waiting, terminated } = state;
   const of = { container: name, ...(image !== undefined && { image }), restarts: restartCount };
@@ -158,7 +158,7 @@ function troubleOfContainer(container: ContainerStatus, completes: boolean): Tro
 }
 
 /** The last crash of a container, whether it runs again or not; undefined if it never ended. */
-export function crashOf({ name, image, restartCount = 0, state = {}, lastState = {} }: ContainerStatus): Trouble | undefined {
+export function crashOf({ name, image, restartCount = 0, state = {}, lastState = {} }: ContainerStatus): PodFailure | undefined {
   const { waiting, running, terminated } = state;
   const last = terminated ?? lastState.terminated;
   if (!last) return undefined;
@@ -217,11 +217,11 @@ function mayBeCuredFromOutside({ cause, message = '' }: CauseAndMessage, certain
   );
 }
 
-type CauseAndMessage = Pick<Trouble, 'cause'> & Partial<Pick<Trouble, 'message'>>;
+type CauseAndMessage = Pick<PodFailure, 'cause'> & Partial<Pick<PodFailure, 'message'>>;
 
 /** How long a pod must have been unable to start for a cause, given the grace period of most causes. In milliseconds. */
-export function graceOf(trouble: CauseAndMessage, grace: number, certainty: Certainty = 'for-report'): number {
-  return mayBeCuredFromOutside(trouble, certainty) ? recoveryMs(grace) : grace;
+export function graceOf(failure: CauseAndMessage, grace: number, certainty: Certainty = 'for-report'): number {
+  return mayBeCuredFromOutside(failure, certainty) ? recoveryMs(grace) : grace;
 }
 
 /** How long an environment gets to recover, given the grace period of most causes. In milliseconds. */
@@ -234,10 +234,16 @@ export function recoveryMs(grace: number): number {
  *
  * @param since when it was first seen unable to start, without having recovered in between. All times in milliseconds.
  */
-export function isHopeless(trouble: Trouble, since: number, now: number, grace: number, certainty: Certainty = 'for-report'): boolean {
-  const { cause, crashes = 0, runsSince } = trouble;
-  if (!HOPELESS.has(cause) || now - since < graceOf(trouble, grace, certainty)) return false;
-  if (crashes < MANY_CRASHES && isCrash(trouble)) return false;
+export function isUnrecoverable(
+  failure: PodFailure,
+  since: number,
+  now: number,
+  grace: number,
+  certainty: Certainty = 'for-report',
+): boolean {
+  const { cause, crashes = 0, runsSince } = failure;
+  if (!HOPELESS.has(cause) || now - since < graceOf(failure, grace, certainty)) return false;
+  if (crashes < MANY_CRASHES && isCrash(failure)) return false;
   // A pod that was evicted once may have had more to store than others do.
   if (crashes < 2 && cause === 'storage-limit') return false;
   // It crashed before, but has now run for longer than the grace period: it may still become ready.
@@ -245,11 +251,11 @@ export function isHopeless(trouble: Trouble, since: number, now: number, grace: 
 }
 
 /** Whether waiting does not help against a cause, if it persists. */
-export function mayBeHopeless({ cause }: Pick<Trouble, 'cause'>): boolean {
+export function mayBeUnrecoverable({ cause }: Pick<PodFailure, 'cause'>): boolean {
   return HOPELESS.has(cause);
 }
 
 /** Whether the container ran and exited. One that could not be started did not, although the kubelet counts restarts for it too. */
-export function isCrash({ cause, reason }: Trouble): boolean {
+export function isCrash({ cause, reason }: PodFailure): boolean {
   return cause === 'crash-loop' || cause === 'oom-killed' || cause === 'probe-failed' || reason === 'PostStartHookError';
 }

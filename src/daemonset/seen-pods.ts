@@ -1,9 +1,9 @@
 import { type OtherPod, otherPod } from './control-group.ts';
 import { type PodEvent, type SeenPod, seePod, withEvents } from './diagnosis.ts';
+import type { Cause } from './pod-failure.ts';
 import { isPeer, type Peers, peersAmong, runsVersion, type WantedVersion } from './pod-version.ts';
 import type { WatchedPod } from './pods.ts';
 import type { Moment } from './stability.ts';
-import type { Cause } from './pod-failure.ts';
 import type { DaemonSet } from './types.ts';
 
 /** Causes of pods that have ended. The controller deletes and replaces them, usually within a second. */
@@ -90,16 +90,16 @@ export class SeenPods {
     seen.wanted = runsVersion(seen.version, this.#wanted, this.#peers);
     this.#pods.set(uid, seen);
     if (seen.wanted) this.#ours.add(uid);
-    if (!seen.wanted || !seen.trouble || !ENDED.has(seen.trouble.cause)) return;
+    if (!seen.wanted || !seen.failure || !ENDED.has(seen.failure.cause)) return;
     const last = this.#ended.get(seen.node);
     // An event may have explained it already.
-    const trouble = last?.uid === uid && last.trouble ? last.trouble : seen.trouble;
-    const crashes = (last?.trouble?.crashes ?? 0) + (last?.uid === uid ? 0 : 1);
-    const ranMs = last?.uid === uid ? last.trouble?.ranMs : at.now - seen.created;
+    const failure = last?.uid === uid && last.failure ? last.failure : seen.failure;
+    const crashes = (last?.failure?.crashes ?? 0) + (last?.uid === uid ? 0 : 1);
+    const ranMs = last?.uid === uid ? last.failure?.ranMs : at.now - seen.created;
     this.#ended.set(seen.node, {
       ...seen,
       uid,
-      trouble: { ...trouble, crashes, ...(ranMs !== undefined && { ranMs }) },
+      failure: { ...failure, crashes, ...(ranMs !== undefined && { ranMs }) },
       since: last?.since ?? at.now,
     });
   }

@@ -1,12 +1,12 @@
 /** Whether a rollout is complete, has failed or continues: the one place that decides, from a snapshot of the cluster. */
 import { announcedMs, startMs } from './announced-time.ts';
 import { mostExceptions } from './control-group.ts';
-import { type Diagnosis, nextVerdictAt, type Patience, type Tolerance, type TroubledNode, toleratedOf } from './diagnosis.ts';
+import { type Diagnosis, type FailingNode, nextVerdictAt, type Patience, type Tolerance, toleratedOf } from './diagnosis.ts';
+import { type Cause, type Certainty, mayBeUnrecoverable } from './pod-failure.ts';
 import { isSuspicious, type Progress, suspiciousAt } from './progress.ts';
 import { rolloutOf } from './rollout.ts';
 import { type StableFor, stableForMs } from './stability.ts';
 import { sameButForRestart } from './template.ts';
-import { type Cause, type Certainty, mayBeHopeless } from './pod-failure.ts';
 import type { Counts, DaemonSet, PodTemplate } from './types.ts';
 import { type FailsFor, type Fault, failingNodes, faultOf, mayFail, nextFaultAt, settlingMs } from './version-failure.ts';
 
@@ -67,17 +67,17 @@ export type Missing =
   /** The pods were not read. */
   | { kind: 'pods'; why: string }
   /** Pods run another template, although the controller counts them as updated. */
-  | { kind: 'other-version'; nodes: TroubledNode[] }
+  | { kind: 'other-version'; nodes: FailingNode[] }
   /** Containers have not run for long enough. `until`: when they will have; undefined while one does not run. */
-  | { kind: 'stability'; nodes: TroubledNode[]; until: number | undefined }
+  | { kind: 'stability'; nodes: FailingNode[]; until: number | undefined }
   /** The pods cannot be read, so that the counters must stay complete. */
   | { kind: 'time'; until: number };
 
 export type Verdict =
   /** `isVerified`: the pods were checked, and not only the counters. */
-  | { kind: 'complete'; isVerified: boolean; tolerated: TroubledNode[] }
+  | { kind: 'complete'; isVerified: boolean; tolerated: FailingNode[] }
   /** `fault` is undefined if the pods are not known. */
-  | { kind: 'failed'; stuck: TroubledNode[]; fault: Fault | undefined }
+  | { kind: 'failed'; stuck: FailingNode[]; fault: Fault | undefined }
   | { kind: 'stalled'; fault: Fault | undefined }
   | { kind: 'on-delete' | 'superseded' | 'recreated' }
   | { kind: 'waiting'; needs: Need[]; missing: Missing | undefined; wakeAt: number };
@@ -111,13 +111,13 @@ function missingOf({ daemonSet, template, progress, pods, diagnosis }: Snapshot,
     return now >= until ? undefined : { kind: 'time', until };
   }
   if (pods.kind !== 'known' || !diagnosis) return { kind: 'pods', why: pods.kind === 'unreadable' ? pods.why : '' };
-  const { right, troubled } = diagnosis;
-  if (troubled.length === 0 && right > 0) return undefined;
-  const others = troubled.filter(({ trouble }) => OF_OTHER_VERSION.has(trouble.cause));
+  const { right, failing } = diagnosis;
+  if (failing.length === 0 && right > 0) return undefined;
+  const others = failing.filter(({ failure }) => OF_OTHER_VERSION.has(failure.cause));
   if (others.length > 0) return { kind: 'other-version', nodes: others };
-  const times = troubled.map(({ stableAt }) => stableAt);
+  const times = failing.map(({ stableAt }) => stableAt);
   const until = times.every((time) => time !== undefined) ? Math.max(...times) : undefined;
-  return { kind: 'stability', nodes: troubled, until };
+  return { kind: 'stability', nodes: failing, until };
 }
 
 /** Causes on a node that runs another version. */
@@ -179,14 +179,14 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
   // Containers run, and only time is missing.
   if (!isOverdue || (until !== undefined && until > now)) return wait();
   // If all pods run the version, only the controller's counters are behind: it gets the same time again.
-  const isRight = diagnosis !== undefined && diagnosis.troubled.length === 0;
+  const isRight = diagnosis !== undefined && diagnosis.failing.length === 0;
   if (limits.failsFor === 'a-rollback' && diagnosis && !isRight && snapshot.eventsReadAt < progressedAt) return wait('events');
   return isRight && idle < deadline + progressDeadline ? wait() : { kind: 'stalled', fault: faultIn(snapshot, patience, now, deadline) };
 }
 
 /** Whether there are pods on more nodes than should have one, and it is not known which do not count. */
-function areTooMany({ right, troubled }: Diagnosis, desired: number): boolean {
-  return right + troubled.length > desired;
+function areTooMany({ right, failing }: Diagnosis, desired: number): boolean {
+  return right + failing.length > desired;
 }
 
 /** How long and how many pods may fail. */
@@ -206,18 +206,18 @@ function faultIn({ diagnosis }: Snapshot, patience: Patience, now: number, stall
 }
 
 /** Causes of a node or pod of its own. Other nodes the controller has not reached, or their pods are still starting. */
-function isTolerable({ trouble: { cause } }: TroubledNode, hasHadTime: boolean): boolean {
-  return mayBeHopeless({ cause }) || cause === 'node-not-ready' || cause === 'evicted' || (cause === 'not-ready' && hasHadTime);
+function isTolerable({ failure: { cause } }: FailingNode, hasHadTime: boolean): boolean {
+  return mayBeUnrecoverable({ cause }) || cause === 'node-not-ready' || cause === 'evicted' || (cause === 'not-ready' && hasHadTime);
 }
 
 /**
  * The nodes without which the rollout counts as complete; undefined if there are others, too many, or none that are right. A node that
  * joined during the wait may finish later, unless it runs another version.
  */
-function toleratedNodes({ right, troubled }: Diagnosis, most: number, hasHadTime: boolean): TroubledNode[] | undefined {
-  if (right === 0 || troubled.length === 0) return undefined;
-  const old = troubled.filter(({ isNew, trouble }) => !isNew || OF_OTHER_VERSION.has(trouble.cause));
-  return old.length <= most && old.every((node) => isTolerable(node, hasHadTime)) ? troubled : undefined;
+function toleratedNodes({ right, failing }: Diagnosis, most: number, hasHadTime: boolean): FailingNode[] | undefined {
+  if (right === 0 || failing.length === 0) return undefined;
+  const old = failing.filter(({ isNew, failure }) => !isNew || OF_OTHER_VERSION.has(failure.cause));
+  return old.length <= most && old.every((node) => isTolerable(node, hasHadTime)) ? failing : undefined;
 }
 
 function countersOf(daemonSet: DaemonSet): Counts {

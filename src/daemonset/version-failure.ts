@@ -1,6 +1,6 @@
 /** What shows that a version is broken, and not a node, the environment or a moment: pure. Times in milliseconds, on the clock of the wait. */
-import { type Diagnosis, type Patience, stuckOf, type TroubledNode } from './diagnosis.ts';
-import { type Cause, type Certainty, isCrash, MANY_CRASHES, mayBeHopeless, pullFailureOf, recoveryMs } from './pod-failure.ts';
+import { type Diagnosis, type FailingNode, type Patience, stuckOf } from './diagnosis.ts';
+import { type Cause, type Certainty, isCrash, MANY_CRASHES, mayBeUnrecoverable, pullFailureOf, recoveryMs } from './pod-failure.ts';
 
 /** Pods that crash on so many nodes are a crash loop of the version, although each has crashed only twice so far. */
 const MANY_NODES = 3;
@@ -33,7 +33,7 @@ export type Fault =
 export type FailsFor = 'a-node' | 'a-rollback' | 'all-nodes';
 
 /** Pods that crashed at least twice each, on three nodes or on all that were updated so far. Empty if that is not so. */
-export function crashLoop(diagnosis: Diagnosis, tolerated: number): TroubledNode[] {
+export function crashLoop(diagnosis: Diagnosis, tolerated: number): FailingNode[] {
   const crashing = diagnosis.crashing.filter(isDecisive);
   const isWide = crashing.length >= MANY_NODES || crashing.length >= updatedOf(diagnosis);
   return isWide && crashing.length > tolerated ? crashing : [];
@@ -50,15 +50,15 @@ export function failingNodes(
   failsFor: FailsFor,
   patience: Patience,
   { now, idle }: { now: number; idle: number },
-): TroubledNode[] {
-  const { troubled, updated, available } = diagnosis;
+): FailingNode[] {
+  const { failing, updated, available } = diagnosis;
   const { grace, tolerated } = patience;
   const stuck = stuckOf(diagnosis, patience, now);
-  const tooMany = (nodes: TroubledNode[]): TroubledNode[] => (nodes.length > tolerated ? nodes : []);
+  const tooMany = (nodes: FailingNode[]): FailingNode[] => (nodes.length > tolerated ? nodes : []);
   const loop = crashLoop(diagnosis, tolerated);
-  const mayChange = (one: TroubledNode): boolean =>
-    UNDERWAY.has(one.trouble.cause) || (mayBeHopeless(one.trouble) && !one.isNew && !stuck.includes(one));
-  const isSettled = idle >= settlingMs(grace) && !troubled.some(mayChange);
+  const mayChange = (one: FailingNode): boolean =>
+    UNDERWAY.has(one.failure.cause) || (mayBeUnrecoverable(one.failure) && !one.isNew && !stuck.includes(one));
+  const isSettled = idle >= settlingMs(grace) && !failing.some(mayChange);
   switch (failsFor) {
     case 'a-node': {
       const decisive = tooMany(stuck.filter(({ wasBroken }) => !wasBroken));
@@ -88,14 +88,14 @@ const UNDERWAY: ReadonlySet<Cause> = new Set<Cause>([
 ]);
 
 /** Whether pods of the version show what may end the wait. */
-export function mayFail({ troubled, crashing }: Diagnosis): boolean {
-  return crashing.length > 0 || troubled.some(({ trouble, since }) => since !== undefined && mayBeHopeless(trouble));
+export function mayFail({ failing, crashing }: Diagnosis): boolean {
+  return crashing.length > 0 || failing.some(({ failure, since }) => since !== undefined && mayBeUnrecoverable(failure));
 }
 
 /** Whether the containers are unlikely to recover: they crashed a third time, or have been down since the grace period began. */
-function hasLasted(crashing: readonly TroubledNode[], { grace }: Patience, now: number): boolean {
+function hasLasted(crashing: readonly FailingNode[], { grace }: Patience, now: number): boolean {
   const lasting = crashing.filter(
-    ({ trouble, since = now }) => (trouble.crashes ?? 0) >= MANY_CRASHES || (trouble.runsSince === undefined && now - since >= grace),
+    ({ failure, since = now }) => (failure.crashes ?? 0) >= MANY_CRASHES || (failure.runsSince === undefined && now - since >= grace),
   );
   return lasting.length >= Math.min(NODES_AGAIN, crashing.length);
 }
@@ -123,10 +123,10 @@ export function faultOf(diagnosis: Diagnosis, patience: Patience, now: number, s
   const { tolerated } = patience;
   const loop = crashLoop(diagnosis, tolerated);
   const looping = loop.length > 0 && hasLasted(loop, patience, now) ? loop : [];
-  const unready = stalledForMs === undefined ? [] : diagnosis.troubled.filter((node) => isUnready(node, now - stalledForMs));
+  const unready = stalledForMs === undefined ? [] : diagnosis.failing.filter((node) => isUnready(node, now - stalledForMs));
   const all = distinct([...looping, ...stuckOf(diagnosis, patience, now), ...unready]);
   const isExcused = excusedUntil(diagnosis, patience) > now;
-  const failing = all.filter((node) => isDecisive(node) && !(isExcused && isCrash(node.trouble)));
+  const failing = all.filter((node) => isDecisive(node) && !(isExcused && isCrash(node.failure)));
   const broken = all.filter(({ wasBroken }) => wasBroken);
   if (failing.length > tolerated) {
     const beyond = failing.length - tolerated;
@@ -134,35 +134,35 @@ export function faultOf(diagnosis: Diagnosis, patience: Patience, now: number, s
     return isWide ? { kind: 'version', nodes: failing.length } : { kind: 'one-node', updated: diagnosis.updated };
   }
   if (failing.length > 0) return { kind: 'tolerated', nodes: failing.length };
-  if (isExcused && all.some(({ trouble }) => isCrash(trouble))) return { kind: 'others-crash' };
+  if (isExcused && all.some(({ failure }) => isCrash(failure))) return { kind: 'others-crash' };
   return broken.length > 0 ? { kind: 'broken-before', nodes: broken.map(({ node }) => node) } : { kind: 'other' };
 }
 
 /** Nodes that have the version and were available before. */
-function updatedOf({ updated, troubled }: Diagnosis): number {
-  return updated - troubled.filter(({ wasBroken, trouble }) => wasBroken && !WITHOUT_VERSION.has(trouble.cause)).length;
+function updatedOf({ updated, failing }: Diagnosis): number {
+  return updated - failing.filter(({ wasBroken, failure }) => wasBroken && !WITHOUT_VERSION.has(failure.cause)).length;
 }
 
 /** Causes on a node that does not have the version yet. */
 const WITHOUT_VERSION: ReadonlySet<Cause> = new Set<Cause>(['not-replaced', 'old-pod-unavailable', 'terminating', 'no-pod']);
 
 /** A pod that has run since then and is not ready, or of which an init container does. */
-function isUnready({ trouble, created, isNew }: TroubledNode, then: number): boolean {
-  const runs = trouble.cause === 'not-ready' || (trouble.cause === 'starting' && trouble.container !== undefined);
+function isUnready({ failure, created, isNew }: FailingNode, then: number): boolean {
+  const runs = failure.cause === 'not-ready' || (failure.cause === 'starting' && failure.container !== undefined);
   return runs && !isNew && (created ?? 0) <= then;
 }
 
 /** Causes for which it does not matter what the node is like. */
 const ANYWHERE: ReadonlySet<Cause> = new Set<Cause>(['invalid-image', 'config-error', 'storage-limit', 'pod-rejected']);
 
-function isDecisive({ isNew, wasBroken, marks, trouble }: TroubledNode): boolean {
+function isDecisive({ isNew, wasBroken, marks, failure }: FailingNode): boolean {
   if (isNew || wasBroken) return false;
-  const isAnywhere = ANYWHERE.has(trouble.cause) || (trouble.cause === 'image-pull' && pullFailureOf(trouble.message) === 'not-found');
+  const isAnywhere = ANYWHERE.has(failure.cause) || (failure.cause === 'image-pull' && pullFailureOf(failure.message) === 'not-found');
   return isAnywhere || !marks.some((mark) => mark.endsWith('Pressure') || mark === 'NetworkUnavailable');
 }
 
 /** Nodes, each once. */
-export function distinct(nodes: readonly TroubledNode[]): TroubledNode[] {
+export function distinct(nodes: readonly FailingNode[]): FailingNode[] {
   const seen = new Set<string>();
   return nodes.filter(({ node, pod }) => {
     const key = `${node} ${pod}`;

@@ -60,10 +60,10 @@ export function chart({ samples = [], outcome }: Result, command: Command): stri
 
 /** The nodes that do not run the version, the most significant causes first. */
 export function nodes({ causes: all = [], rollback }: Result): string {
-  const troubled = all.flatMap((group) => group.nodes);
-  if (troubled.length === 0) return '';
-  const rows = troubled.slice(0, MOST_NODES).map(({ node, pod, trouble, marks }) => {
-    const { cause, reason, restarts = 0, exitCode, message: said } = trouble;
+  const failing = all.flatMap((group) => group.nodes);
+  if (failing.length === 0) return '';
+  const rows = failing.slice(0, MOST_NODES).map(({ node, pod, failure, marks }) => {
+    const { cause, reason, restarts = 0, exitCode, message: said } = failure;
     const what = reason === '' || reason === cause ? cause : `${cause} (${reason})`;
     return [
       code(node),
@@ -75,10 +75,10 @@ export function nodes({ causes: all = [], rollback }: Result): string {
       prose(truncate(said, LONGEST_VALUE)),
     ];
   });
-  const more = troubled.length > MOST_NODES ? [[`and ${troubled.length - MOST_NODES} more`]] : [];
+  const more = failing.length > MOST_NODES ? [[`and ${failing.length - MOST_NODES} more`]] : [];
   const headings = ['Node', 'Pod', 'Problem', 'Restarts', 'Exit code', 'Node state', 'Message from Kubernetes'];
   return details(
-    `Nodes that ${rollback?.result ? 'did' : 'do'} not run the version: ${troubled.length}`,
+    `Nodes that ${rollback?.result ? 'did' : 'do'} not run the version: ${failing.length}`,
     htmlTable(headings, [...rows, ...more], ['Restarts', 'Exit code']),
     false,
   );
@@ -92,7 +92,7 @@ export function evidence({ causes: all = [] }: Result): string {
     return [
       ...(read.events.length > 0 ? [details(`Events of ${where}`, fence('text', read.events), false)] : []),
       ...(read.log
-        ? [details(`Log of ${where}, container ${code(example.trouble.container ?? '')}, ${runText(read)}`, fence('text', read.log), false)]
+        ? [details(`Log of ${where}, container ${code(example.failure.container ?? '')}, ${runText(read)}`, fence('text', read.log), false)]
         : []),
     ];
   });

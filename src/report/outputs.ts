@@ -125,7 +125,7 @@ function rollbackOf(result: Result): object {
 const MOST_NODES = 100;
 
 function causeOf({ cause, stuck, nodes, example }: CauseGroup, hide: Hide): object {
-  const { reason, message, container, init, image, exitCode, restarts } = example.trouble;
+  const { reason, message, container, init, image, exitCode, restarts } = example.failure;
   return {
     cause,
     stuck,

@@ -41,10 +41,10 @@ async function readAbout({ example }: CauseGroup, options: EvidenceOptions): Pro
   const [events, log] = await Promise.all([eventsOf(example.pod, options), logOf(example, options)]);
   const pod = options.podNamed(example.pod);
   // Only the events show that a probe failed, and why.
-  const trouble = (pod && withEvents({ ...pod, trouble: example.trouble }, events, pod.seen).trouble) || example.trouble;
+  const failure = (pod && withEvents({ ...pod, failure: example.failure }, events, pod.seen).failure) || example.failure;
   const warnings = events.filter(({ warning }) => warning).slice(-MOST_EVENTS);
   const evidence: Evidence = { events: warnings.map(({ reason, message }) => `${reason}: ${message}`), ...log };
-  return { evidence, cause: trouble.cause, example: { ...example, trouble } };
+  return { evidence, cause: failure.cause, example: { ...example, failure } };
 }
 
 async function eventsOf(pod: string, { world, namespace, reads, signal }: EvidenceOptions): Promise<PodEvent[]> {
@@ -62,12 +62,12 @@ async function eventsOf(pod: string, { world, namespace, reads, signal }: Eviden
  * has ended, that is the run that ended, and what came before is lost, for which it answers 200 with an error text.
  */
 async function logOf(
-  { pod, trouble }: CauseGroup['example'],
+  { pod, failure }: CauseGroup['example'],
   { world, namespace, reads, logLines: lines, signal }: EvidenceOptions,
 ): Promise<Pick<Evidence, 'log' | 'run'>> {
-  const { container, restarts = 0, cause, runsSince } = trouble;
-  const ran = restarts > 0 || cause === 'not-ready' || cause === 'starting' || isCrash(trouble);
-  const isRunning = runsSince !== undefined || !isCrash(trouble);
+  const { container, restarts = 0, cause, runsSince } = failure;
+  const ran = restarts > 0 || cause === 'not-ready' || cause === 'starting' || isCrash(failure);
+  const isRunning = runsSince !== undefined || !isCrash(failure);
   const present = { previous: false, run: isRunning ? 'present' : 'ended' } as const;
   const previous = { previous: true, run: 'previous' } as const;
   const none = { log: undefined, run: present.run };

@@ -15,11 +15,11 @@ import {
   VOLUME_WARNINGS,
 } from '../daemonset/diagnosis.ts';
 import { type SeenDigests, seenDigests } from '../daemonset/image-digests.ts';
+import { type Cause, mayBeUnrecoverable } from '../daemonset/pod-failure.ts';
 import type { WantedVersion } from '../daemonset/pod-version.ts';
 import { type WatchedPod, watchedPod } from '../daemonset/pods.ts';
 import { SeenPods } from '../daemonset/seen-pods.ts';
 import { type Moment, stableForMs } from '../daemonset/stability.ts';
-import { type Cause, mayBeHopeless } from '../daemonset/pod-failure.ts';
 import type { DaemonSet, Event, PodTemplate } from '../daemonset/types.ts';
 import type { Limits, PodKnowledge, Snapshot } from '../daemonset/verdict.ts';
 import type { World } from './context.ts';
@@ -244,7 +244,7 @@ export class PodWatcher {
     this.#desired = desired;
     const come = diagnosis.right + diagnosis.updated + diagnosis.available;
     if (come > this.#come) [this.#come, this.#comeAt] = [come, now];
-    this.#gapSince = diagnosis.troubled.some(({ trouble }) => trouble.cause === 'no-pod' || trouble.reason === 'FailedCreate')
+    this.#gapSince = diagnosis.failing.some(({ failure }) => failure.cause === 'no-pod' || failure.reason === 'FailedCreate')
       ? (this.#gapSince ?? now)
       : undefined;
     if (this.#gapSince === undefined) this.#signs.rejected = undefined;
@@ -265,10 +265,10 @@ export class PodWatcher {
    * The pods of the version that cannot start, crash or are not ready, with what is wrong with them: if there are so few that their nodes
    * may be at fault.
    */
-  #fewInTrouble(): Failing[] {
-    const pods = [...this.#pods.present].flatMap(({ wanted, trouble, crashes, ...pod }) => {
-      const problem = trouble ?? crashes?.trouble;
-      return wanted && problem && (mayBeHopeless(problem) || problem.cause === 'not-ready') ? [{ ...pod, trouble: problem }] : [];
+  #fewFailing(): Failing[] {
+    const pods = [...this.#pods.present].flatMap(({ wanted, failure, crashes, ...pod }) => {
+      const problem = failure ?? crashes?.failure;
+      return wanted && problem && (mayBeUnrecoverable(problem) || problem.cause === 'not-ready') ? [{ ...pod, failure: problem }] : [];
     });
     return pods.length <= mostExceptions(this.#desired) ? pods : [];
   }
@@ -276,7 +276,7 @@ export class PodWatcher {
   /** How long pods of other versions, and those that are being deleted, may take to terminate; as long as the template says if none are known. */
   #graceMs(): number {
     const others = [...this.#pods.present]
-      .filter(({ wanted, trouble }) => !wanted || trouble?.cause === 'terminating')
+      .filter(({ wanted, failure }) => !wanted || failure?.cause === 'terminating')
       .map(({ graceMs }) => graceMs);
     if (others.length > 0) return Math.max(...others);
     const { terminationGracePeriodSeconds: seconds } = (this.#options.template['spec'] ?? {}) as {
@@ -312,11 +312,11 @@ export class PodWatcher {
 
   /** When warnings are due, which explain pods that are still starting or do not exist. Undefined if there are no such pods. */
   #eventsDueAt(diagnosis: Diagnosis | undefined): number | undefined {
-    const { troubled = [] } = diagnosis ?? {};
+    const { failing = [] } = diagnosis ?? {};
     const reason =
-      troubled.some(({ trouble }) => ONLY_EVENTS_EXPLAIN.has(trouble.cause)) ||
-      this.#fewInTrouble().some(({ trouble }) => mayBeHopeless(trouble) && eventsLike(trouble).reasons.length > 0) ||
-      (troubled.length > 0 && troubled.every(({ trouble }) => trouble.cause === 'not-replaced'));
+      failing.some(({ failure }) => ONLY_EVENTS_EXPLAIN.has(failure.cause)) ||
+      this.#fewFailing().some(({ failure }) => mayBeUnrecoverable(failure) && eventsLike(failure).reasons.length > 0) ||
+      (failing.length > 0 && failing.every(({ failure }) => failure.cause === 'not-replaced'));
     if (!reason || this.reads.isDenied('events')) return undefined;
     return Math.max(0, this.#onOurClock(this.reads.readAt('events')) + this.#warningsAge);
   }
@@ -339,7 +339,7 @@ export class PodWatcher {
     const events = seeEvents(aboutPods.flat());
     this.#pods.explain(events, now);
     const isOther = (event: PodEvent): boolean => this.#pods.isAboutOther(event);
-    const broken = brokenPredecessors(this.#fewInTrouble(), events, isOther, this.#desired);
+    const broken = brokenPredecessors(this.#fewFailing(), events, isOther, this.#desired);
     this.#signs.brokenPredecessors = new Set([...this.#signs.brokenPredecessors, ...broken]);
     const ours = seeEvents(aboutDaemonSet);
     const last = (reason: string): PodEvent | undefined => ours.findLast((event) => event.reason === reason);
@@ -370,8 +370,8 @@ export class PodWatcher {
   /** The reasons of the events about pods that may explain what is seen of them. */
   #reasonsToRead(): readonly string[] {
     const present = [...this.#pods.present].filter(({ wanted }) => wanted);
-    const mayWait = present.some(({ prepared, trouble }) => !prepared && trouble !== undefined && WAITS.has(trouble.cause));
-    const predecessors = this.#fewInTrouble().flatMap(({ trouble }) => eventsLike(trouble).reasons);
+    const mayWait = present.some(({ prepared, failure }) => !prepared && failure !== undefined && WAITS.has(failure.cause));
+    const predecessors = this.#fewFailing().flatMap(({ failure }) => eventsLike(failure).reasons);
     const waiting = mayWait ? [...VOLUME_WARNINGS, NO_SANDBOX, ...PREPARED] : [];
     return [...new Set([...waiting, ...(this.#pods.ended.size > 0 ? [EVICTED] : []), ...predecessors])];
   }

@@ -14,12 +14,12 @@ const BETWEEN_TROUBLES = 10_000;
 const MOST_NODES = 3;
 
 /** The problems of pods that are worth a word while the rollout is in progress. */
-function troublesInBrief(diagnosis: Diagnosis | undefined): string {
+function failuresInBrief(diagnosis: Diagnosis | undefined): string {
   const ordinary = new Set(['not-replaced', 'no-pod', 'starting', 'min-ready-seconds', 'terminating']);
-  const troubled = diagnosis?.troubled.filter(({ trouble }) => !ordinary.has(trouble.cause)) ?? [];
-  if (troubled.length === 0) return '';
-  const more = troubled.length > MOST_NODES ? ` and ${troubled.length - MOST_NODES} more` : '';
-  return `unavailable: ${troubled.slice(0, MOST_NODES).map(nodeInBrief).join(', ')}${more}`;
+  const failing = diagnosis?.failing.filter(({ failure }) => !ordinary.has(failure.cause)) ?? [];
+  if (failing.length === 0) return '';
+  const more = failing.length > MOST_NODES ? ` and ${failing.length - MOST_NODES} more` : '';
+  return `unavailable: ${failing.slice(0, MOST_NODES).map(nodeInBrief).join(', ')}${more}`;
 }
 
 /** Logs the progress of a rollout: the words of `kubectl rollout status` at each step of the ladder, and a line for each change in between. */
@@ -27,7 +27,7 @@ export class ProgressLog {
   readonly #world: World;
   #rung = '';
   #logged: Counts | undefined;
-  #troubles = '';
+  #failures = '';
   #line = '';
   #at = 0;
   #due: number | undefined;
@@ -52,7 +52,7 @@ export class ProgressLog {
 
   /** @param left how long the rest will take, in milliseconds; undefined if that is unknown. */
   progress({ kind, message, counts }: Rollout, diagnosis: Diagnosis | undefined, left: number | undefined): void {
-    const troubles = troublesInBrief(diagnosis);
+    const failures = failuresInBrief(diagnosis);
     const now = this.#world.clock.now();
     const before = this.#logged;
     const moved =
@@ -60,7 +60,7 @@ export class ProgressLog {
     const logLine = (line: string): void => {
       this.say(line);
       this.#logged = counts;
-      this.#troubles = troubles;
+      this.#failures = failures;
       this.#rung = kind;
     };
     this.#due = undefined;
@@ -69,8 +69,8 @@ export class ProgressLog {
       return;
     }
     const silent = now - this.#at;
-    if (!moved && troubles === this.#troubles) {
-      if (silent >= HEARTBEAT) logLine(troubles === '' ? message : `${message} ${troubles}`);
+    if (!moved && failures === this.#failures) {
+      if (silent >= HEARTBEAT) logLine(failures === '' ? message : `${message} ${failures}`);
       return;
     }
     const wait = moved ? BETWEEN_LINES : BETWEEN_TROUBLES;
@@ -81,7 +81,7 @@ export class ProgressLog {
     const updated = before.updated === counts.updated ? counts.updated : `${before.updated}→${counts.updated}`;
     const rest = left === undefined ? '' : `; about ${formatDuration(left)} left`;
     logLine(
-      `updated ${updated} of ${counts.desired}, available ${counts.available} of ${counts.desired}${troubles === '' ? '' : `, ${troubles}`}${rest}`,
+      `updated ${updated} of ${counts.desired}, available ${counts.available} of ${counts.desired}${failures === '' ? '' : `, ${failures}`}${rest}`,
     );
   }
 }
@@ -95,7 +95,7 @@ export function logCauses(log: Log, causes: readonly CauseGroup[], namespace: st
     if (!evidence) continue;
     if (evidence.events.length > 0) log.group(`Events of pod ${example.pod}`, evidence.events);
     if (evidence.log) {
-      log.group(`Log of pod ${example.pod}, container ${example.trouble.container}, ${runText(evidence)}`, evidence.log);
+      log.group(`Log of pod ${example.pod}, container ${example.failure.container}, ${runText(evidence)}`, evidence.log);
     }
   }
 }

@@ -16,18 +16,18 @@ import { changeLines, differences, historyLines } from '../report/lines.ts';
 import { noteText } from '../report/messages/notes.ts';
 import { revisionText } from '../report/messages/revisions.ts';
 import { noNodeMatchesText } from '../report/messages/rollout.ts';
-import { requireStableFor } from './stable-for.ts';
-import { type Waited, type WaitOptions, wait } from './wait.ts';
 import { conclusionOf, notObserved } from './conclude.ts';
+import type { Known, World } from './context.ts';
 import { interrupted } from './failure.ts';
 import { find } from './find.ts';
-import { markGood, withdrawGood } from './known-good.ts';
 import { readPodCounts } from './history.ts';
-import { type Job, learnFrom } from './tasks.ts';
+import { markGood, withdrawGood } from './known-good.ts';
 import { returnOwnership } from './ownership.ts';
 import { preview, restore, undoAnnotations } from './patch.ts';
 import { settle } from './settle.ts';
-import type { Known, World } from './context.ts';
+import { requireStableFor } from './stable-for.ts';
+import { type Job, learnFrom } from './tasks.ts';
+import { type Waited, type WaitOptions, wait } from './wait.ts';
 
 /** What to restore, and how. */
 export interface Order {

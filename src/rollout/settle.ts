@@ -1,7 +1,7 @@
 import { isObserved } from '../daemonset/rollout.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
-import { find } from './find.ts';
 import type { World } from './context.ts';
+import { find } from './find.ts';
 
 /** How long the controller may take to observe a change, in milliseconds. */
 const LIMIT = 30_000;

@@ -1,11 +1,11 @@
 import type { Conclusion, Result } from '../daemonset/result.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
-import type { Waited } from './wait.ts';
 import { toleratedNote } from './conclude.ts';
+import { about, type Known, type PartialResult, type World } from './context.ts';
 import { failureOf } from './failure.ts';
 import { type Found, locate } from './find.ts';
 import { logCauses } from './progress-log.ts';
-import { about, type Known, type PartialResult, type World } from './context.ts';
+import type { Waited } from './wait.ts';
 
 /** The work on one DaemonSet. */
 export interface Job extends PartialResult {

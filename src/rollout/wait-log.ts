@@ -5,8 +5,8 @@ import { stableForMs } from '../daemonset/stability.ts';
 import type { Limits, Missing, Snapshot, Verdict } from '../daemonset/verdict.ts';
 import { formatDuration } from '../duration.ts';
 import { missingText } from '../report/messages/rollout.ts';
-import { HEARTBEAT, ProgressLog } from './progress-log.ts';
 import type { World } from './context.ts';
+import { HEARTBEAT, ProgressLog } from './progress-log.ts';
 
 /** The pace of a rollout is known after this long, in milliseconds. */
 const PACE_AFTER = 10_000;

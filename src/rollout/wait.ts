@@ -1,4 +1,4 @@
-import { type CauseGroup, type Diagnosis, groupCauses, type SeenPod, stuckOf, type TroubledNode } from '../daemonset/diagnosis.ts';
+import { type CauseGroup, type Diagnosis, type FailingNode, groupCauses, type SeenPod, stuckOf } from '../daemonset/diagnosis.ts';
 import type { SeenDigests } from '../daemonset/image-digests.ts';
 import { begin, type Progress, record, type Sample } from '../daemonset/progress.ts';
 import type { PodOnNode, UnfinishedRollout } from '../daemonset/result.ts';
@@ -8,12 +8,12 @@ import type { Moment } from '../daemonset/stability.ts';
 import type { Counts, DaemonSet, PodTemplate } from '../daemonset/types.ts';
 import { countsOf, type Limits, OF_OTHER_VERSION, type Snapshot, type Verdict, verdict } from '../daemonset/verdict.ts';
 import { distinct, type Fault } from '../daemonset/version-failure.ts';
-import { HEARTBEAT } from './progress-log.ts';
-import { afterwards, Interruption, type World } from './context.ts';
 import { clusterTime } from './cluster-time.ts';
+import { afterwards, Interruption, type World } from './context.ts';
 import { DaemonSetWatcher } from './daemonset-watcher.ts';
 import { withEvidence } from './evidence.ts';
 import { PodWatcher } from './pod-watcher.ts';
+import { HEARTBEAT } from './progress-log.ts';
 import { VersionReader } from './version-reader.ts';
 import { WaitLog } from './wait-log.ts';
 import { Wakeup } from './wakeup.ts';
@@ -164,9 +164,9 @@ async function conclude(world: World, all: Collected, look: (now: number) => Sna
   const tolerated = end.kind === 'complete' ? end.tolerated : [];
   const isVerified = end.kind === 'complete' && end.isVerified;
   const everywhere = isVerified && tolerated.length === 0 && counts.desired > 0;
-  const nodes = HAS_CAUSES.has(kind) && diagnosis ? nodesInTrouble(diagnosis, end) : tolerated;
+  const nodes = HAS_CAUSES.has(kind) && diagnosis ? failingNodes(diagnosis, end) : tolerated;
   const fault = 'fault' in end ? end.fault : undefined;
-  const ofOtherVersion = (diagnosis?.troubled ?? []).filter(({ trouble, pod }) => pod !== '' && OF_OTHER_VERSION.has(trouble.cause));
+  const ofOtherVersion = (diagnosis?.failing ?? []).filter(({ failure, pod }) => pod !== '' && OF_OTHER_VERSION.has(failure.cause));
   const isMisreported = rolloutOf(daemonSet).kind === 'complete' && HAS_CAUSES.has(kind) && ofOtherVersion.length > 0;
   return {
     kind,
@@ -184,9 +184,9 @@ async function conclude(world: World, all: Collected, look: (now: number) => Sna
 }
 
 /** The nodes that do not run the version. One in a crash loop may be ready at this moment. */
-function nodesInTrouble({ crashing, troubled }: Diagnosis, end: End): TroubledNode[] {
+function failingNodes({ crashing, failing }: Diagnosis, end: End): FailingNode[] {
   const stuck = end.kind === 'failed' ? end.stuck : [];
-  const others = stuck.some(({ node }) => node === '') ? troubled.filter(({ node }) => node !== '') : troubled;
+  const others = stuck.some(({ node }) => node === '') ? failing.filter(({ node }) => node !== '') : failing;
   return distinct([...stuck, ...crashing, ...others]);
 }
 
@@ -194,13 +194,13 @@ function nodesInTrouble({ crashing, troubled }: Diagnosis, end: End): TroubledNo
 async function causesOf(
   world: World,
   { daemonSet, pods, moment }: Collected,
-  nodes: readonly TroubledNode[],
+  nodes: readonly FailingNode[],
   end: End,
   { failureGrace, logLines }: Limits,
   signal: AbortSignal,
 ): Promise<CauseGroup[]> {
   if (nodes.length === 0) return [];
-  const stuck = end.kind === 'failed' ? end.stuck : stuckOf({ troubled: nodes }, { grace: failureGrace, tolerated: 0 }, moment().now);
+  const stuck = end.kind === 'failed' ? end.stuck : stuckOf({ failing: nodes }, { grace: failureGrace, tolerated: 0 }, moment().now);
   const groups = groupCauses(nodes, stuck);
   try {
     const { namespace } = daemonSet.latest.metadata;

@@ -1,25 +1,25 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { reportable } from '../../../src/daemonset/container-output.ts';
-import type { CauseGroup, TroubledNode } from '../../../src/daemonset/diagnosis.ts';
-import { CAUSES, type Trouble, troubleOf } from '../../../src/daemonset/pod-failure.ts';
+import type { CauseGroup, FailingNode } from '../../../src/daemonset/diagnosis.ts';
+import { CAUSES, type PodFailure, podFailureOf } from '../../../src/daemonset/pod-failure.ts';
 import { pod } from '../builders.ts';
 
-function group(trouble: Trouble, events: string[] = []): CauseGroup {
-  const node: TroubledNode = { node: 'node-1', pod: 'agent-x', trouble, since: 0, marks: [], isNew: false };
-  return { cause: trouble.cause, stuck: true, nodes: [node, node], example: node, evidence: { events, log: undefined, run: 'present' } };
+function group(failure: PodFailure, events: string[] = []): CauseGroup {
+  const node: FailingNode = { node: 'node-1', pod: 'agent-x', failure, since: 0, marks: [], isNew: false };
+  return { cause: failure.cause, stuck: true, nodes: [node, node], example: node, evidence: { events, log: undefined, run: 'present' } };
 }
 
-/** The message of a trouble, wherever the group has it. */
-function shown(trouble: Trouble, showOutput: boolean): string {
-  const { nodes, example } = reportable(group(trouble), showOutput);
-  const messages = new Set([...nodes, example].map((one) => one.trouble.message));
+/** The message of a failure, wherever the group has it. */
+function shown(failure: PodFailure, showOutput: boolean): string {
+  const { nodes, example } = reportable(group(failure), showOutput);
+  const messages = new Set([...nodes, example].map((one) => one.failure.message));
   expect(messages.size).toBe(1);
   return [...messages].join();
 }
 
-const terminated = (reason: string, message: string): Trouble =>
-  troubleOf(
+const terminated = (reason: string, message: string): PodFailure =>
+  podFailureOf(
     pod({
       containerStatuses: [
         {
@@ -30,34 +30,34 @@ const terminated = (reason: string, message: string): Trouble =>
         },
       ],
     }),
-  ) as Trouble;
+  ) as PodFailure;
 
-const waiting = (reason: string, message: string): Trouble =>
-  troubleOf(pod({ containerStatuses: [{ name: 'agent', state: { waiting: { reason, message } } }] })) as Trouble;
+const waiting = (reason: string, message: string): PodFailure =>
+  podFailureOf(pod({ containerStatuses: [{ name: 'agent', state: { waiting: { reason, message } } }] })) as PodFailure;
 
 const HOOK =
   'Exec lifecycle hook ([/agent exec hunter2]) for Container "agent" in Pod "agent-x" failed - error: command \'/agent exec hunter2\' exited with 7: , message: "hunter2\\n"';
 
 describe('with log-lines: 0', () => {
-  test.each<[string, Trouble, string]>([
+  test.each<[string, PodFailure, string]>([
     ['a termination message', terminated('Error', 'fatal: hunter2'), ''],
     ['that of a container out of memory', terminated('OOMKilled', 'hunter2'), ''],
     ['that of a container whose probe failed, if no event says why', { ...terminated('Error', 'hunter2'), cause: 'probe-failed' }, ''],
     ['that of a pod of the other version', { ...terminated('Error', 'hunter2'), cause: 'old-pod-unavailable' }, ''],
     ['what a hook printed, and its command', waiting('PostStartHookError', HOOK), 'A lifecycle hook failed (exited with 7)'],
-  ])('does not show %s', (_name, trouble, text) => {
-    expect(shown(trouble, false)).toBe(text);
+  ])('does not show %s', (_name, failure, text) => {
+    expect(shown(failure, false)).toBe(text);
   });
 
-  test.each<[string, Trouble]>([
+  test.each<[string, PodFailure]>([
     ['why an image cannot be pulled', waiting('ErrImagePull', 'not found')],
     ['why a container cannot be configured', waiting('CreateContainerConfigError', 'configmap "a" not found')],
     ['why a container cannot be started', { ...terminated('StartError', 'executable file not found'), reason: 'StartError' }],
     ['why a pod cannot be scheduled', { cause: 'unschedulable', reason: 'Unschedulable', message: 'Insufficient cpu' }],
     ['why the image of a pod of the other version is missing', { ...waiting('ErrImagePull', 'not found'), cause: 'old-pod-unavailable' }],
-  ])('still shows %s', (_name, trouble) => {
-    expect(trouble.message).not.toBe('');
-    expect(shown(trouble, false)).toBe(trouble.message);
+  ])('still shows %s', (_name, failure) => {
+    expect(failure.message).not.toBe('');
+    expect(shown(failure, false)).toBe(failure.message);
   });
 
   test.each([

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import {
   diagnose,
+  type FailingNode,
   groupCauses,
   nextVerdictAt,
   type PodEvent,
@@ -13,13 +14,12 @@ import {
   seePod,
   stuckOf,
   surplusNodes,
-  type TroubledNode,
   toleratedOf,
   withEvents,
 } from '../../../src/daemonset/diagnosis.ts';
+import { CAUSES, type Cause } from '../../../src/daemonset/pod-failure.ts';
 import { runsVersion } from '../../../src/daemonset/pod-version.ts';
 import { watchedPod } from '../../../src/daemonset/pods.ts';
-import { CAUSES, type Cause } from '../../../src/daemonset/pod-failure.ts';
 import type { Event, Pod } from '../../../src/daemonset/types.ts';
 import { daemonSet, pod, template } from '../builders.ts';
 
@@ -184,9 +184,9 @@ describe('what the events of a pod add', () => {
     ['nothing for a pod that is ready', readyAt(0), all, undefined, ''],
     ['nothing without a warning', creating, [], 'starting', ''],
   ])('%s', (_name, status, warnings, cause, message) => {
-    const { trouble } = withEvents(see([0, status]), warnings, 7);
-    expect(trouble?.cause).toBe(cause);
-    expect(trouble?.message ?? '').toBe(message);
+    const { failure } = withEvents(see([0, status]), warnings, 7);
+    expect(failure?.cause).toBe(cause);
+    expect(failure?.message ?? '').toBe(message);
   });
 
   test('a pod waits for a volume since the warning was first read', () => {
@@ -197,14 +197,14 @@ describe('what the events of a pod add', () => {
 
   test('a pod keeps waiting for a volume when its status is updated', () => {
     const known = withEvents(see([1, creating]), [mount], 5);
-    expect(seeAt(9, pod(creating), known)).toMatchObject({ since: 5, trouble: { cause: 'volume-mount' } });
+    expect(seeAt(9, pod(creating), known)).toMatchObject({ since: 5, failure: { cause: 'volume-mount' } });
   });
 
   test('a pod no longer waits for a volume once its volumes are mounted and its image is being pulled', () => {
     const pulling = { ...creating, conditions: [{ type: 'PodReadyToStartContainers', status: 'True' }] };
-    expect(withEvents(see([1, pulling]), [mount], 5)).toMatchObject({ since: undefined, trouble: { cause: 'starting' } });
+    expect(withEvents(see([1, pulling]), [mount], 5)).toMatchObject({ since: undefined, failure: { cause: 'starting' } });
     const waited = withEvents(see([1, creating]), [mount], 5);
-    expect(seeAt(9, pod(pulling), waited)).toMatchObject({ since: undefined, trouble: { cause: 'starting' } });
+    expect(seeAt(9, pod(pulling), waited)).toMatchObject({ since: undefined, failure: { cause: 'starting' } });
   });
 
   test.each<[string, PodEvent[], number]>([
@@ -212,9 +212,9 @@ describe('what the events of a pod add', () => {
     ['the last warning is older than the kubelet would be silent for', [{ ...mount, at: 5 }], 360_006],
   ])('a pod no longer waits for a volume once %s, although its status does not show it', (_name, events, now) => {
     const waited = withEvents(see([1, creating]), [mount], 5);
-    expect(withEvents(waited, events, now)).toMatchObject({ since: undefined, trouble: { cause: 'starting' } });
+    expect(withEvents(waited, events, now)).toMatchObject({ since: undefined, failure: { cause: 'starting' } });
     // Without any event, nothing is known.
-    expect(withEvents(waited, [], now)).toMatchObject({ since: 5, trouble: { cause: 'volume-mount' } });
+    expect(withEvents(waited, [], now)).toMatchObject({ since: 5, failure: { cause: 'volume-mount' } });
   });
 
   test('the answer of a registry is remembered between two attempts', () => {
@@ -222,7 +222,7 @@ describe('what the events of a pod add', () => {
       [1, waiting('ErrImagePull', '503 Service Unavailable')],
       [2, waiting('ImagePullBackOff', 'Back-off pulling image')],
     );
-    expect(answered.trouble).toMatchObject({ reason: 'ImagePullBackOff', message: '503 Service Unavailable' });
+    expect(answered.failure).toMatchObject({ reason: 'ImagePullBackOff', message: '503 Service Unavailable' });
   });
 
   test('events are sorted, the oldest first, whichever time field they have', () => {
@@ -301,8 +301,8 @@ describe('the pods of a node do not count although they exist', () => {
   test('and are left out of the diagnosis', () => {
     const all = [...three, on('d', unready)];
     const counted = { desired: 3, nodes: undefined };
-    expect(diagnose(situation(all, counted), 1).troubled).toHaveLength(1);
-    expect(diagnose(situation(all, { ...counted, surplus: new Set(['d']) }), 1)).toMatchObject({ right: 3, updated: 3, troubled: [] });
+    expect(diagnose(situation(all, counted), 1).failing).toHaveLength(1);
+    expect(diagnose(situation(all, { ...counted, surplus: new Set(['d']) }), 1)).toMatchObject({ right: 3, updated: 3, failing: [] });
   });
 });
 
@@ -342,29 +342,29 @@ describe('a node', () => {
     ['without a pod', [], {}, 'no-pod'],
     ['whose pod is rejected', [], { rejected: { message: 'no', since: 3 } }, 'pod-rejected'],
   ])('%s', (_name, pods, changes, cause) => {
-    const { right, troubled } = diagnose(situation(pods, changes), 10_000);
-    expect(troubled.map(({ trouble }) => trouble.cause)).toEqual(cause === undefined ? [] : [cause]);
+    const { right, failing } = diagnose(situation(pods, changes), 10_000);
+    expect(failing.map(({ failure }) => failure.cause)).toEqual(cause === undefined ? [] : [cause]);
     expect(right).toBe(cause === undefined ? 1 : 0);
   });
 
   test('whose pod just became ready is healthy, although the clock of the cluster is ahead', () => {
-    expect(diagnose(situation([see([10_000, readyAt(12_000)])]), 10_000)).toMatchObject({ right: 1, troubled: [] });
+    expect(diagnose(situation([see([10_000, readyAt(12_000)])]), 10_000)).toMatchObject({ right: 1, failing: [] });
   });
 
   test('that was deleted is ignored with its pod, and does not hide a node without a pod', () => {
     const pods = [see([0, readyAt(0)]), see([0, missing, { name: 'agent-y', node: 'node-2' }])];
-    expect(diagnose(situation(pods), 0)).toMatchObject({ right: 1, troubled: [] });
-    expect(diagnose(situation(pods, { desired: 2 }), 0).troubled.map(({ trouble }) => trouble.cause)).toEqual(['no-pod']);
+    expect(diagnose(situation(pods), 0)).toMatchObject({ right: 1, failing: [] });
+    expect(diagnose(situation(pods, { desired: 2 }), 0).failing.map(({ failure }) => failure.cause)).toEqual(['no-pod']);
   });
 
   test('has marks for what else is wrong with it', () => {
     const nodes = new Map([['node-1', node({ ready: false, marks: ['cordoned'], message: 'gone', created: 5 })]]);
-    expect(diagnose(situation([see([0, missing])], { nodes }), 0).troubled[0]).toMatchObject({
+    expect(diagnose(situation([see([0, missing])], { nodes }), 0).failing[0]).toMatchObject({
       node: 'node-1',
       pod: 'agent-x',
       marks: ['NotReady', 'cordoned', 'new'],
       isNew: true,
-      trouble: { message: 'gone' },
+      failure: { message: 'gone' },
     });
   });
 });
@@ -372,7 +372,7 @@ describe('a node', () => {
 describe('stuck', () => {
   const patience = { grace: 5_000, tolerated: 0 };
   const stuck = (pods: SeenPod[], changes: Partial<Situation> = {}, now = 5_000): string[] =>
-    stuckOf(diagnose(situation(pods, changes), now), patience, now).map(({ trouble }) => trouble.cause);
+    stuckOf(diagnose(situation(pods, changes), now), patience, now).map(({ failure }) => failure.cause);
 
   test.each<[string, SeenPod[], Partial<Situation>, Cause[]]>([
     ['a pod of the version that cannot start', [see([0, missing])], {}, ['image-pull']],
@@ -462,7 +462,7 @@ test.each<[Parameters<typeof toleratedOf>[0], number, number]>([
 });
 
 describe('causes', () => {
-  const troubledNode: fc.Arbitrary<TroubledNode> = fc
+  const failingNode: fc.Arbitrary<FailingNode> = fc
     .record({
       cause: fc.constantFrom(...CAUSES),
       container: fc.constantFrom('agent', 'sidecar'),
@@ -470,10 +470,10 @@ describe('causes', () => {
       restarts: fc.nat(9),
       node: fc.string(),
     })
-    .map(({ node: name, ...trouble }) => ({
+    .map(({ node: name, ...failure }) => ({
       node: name,
       pod: 'agent-x',
-      trouble: { ...trouble, reason: '', message: '' },
+      failure: { ...failure, reason: '', message: '' },
       since: 0,
       marks: [],
       isNew: false,
@@ -481,21 +481,21 @@ describe('causes', () => {
 
   test('list stuck groups first, each affected node exactly once, and as the example the pod with the most restarts', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(troubledNode, fc.boolean())), (all) => {
-        const troubled = all.map(([one]) => one);
+      fc.property(fc.array(fc.tuple(failingNode, fc.boolean())), (all) => {
+        const failing = all.map(([one]) => one);
         const stuck = all.filter(([, is]) => is).map(([one]) => one);
-        const groups = groupCauses(troubled, stuck);
+        const groups = groupCauses(failing, stuck);
         const flags = groups.map((group) => group.stuck);
         expect(flags).toEqual([...flags].sort((a, b) => Number(b) - Number(a)));
         const nodes = groups.flatMap((group) => group.nodes);
-        expect(nodes).toHaveLength(troubled.length);
-        expect(new Set(nodes)).toEqual(new Set(troubled));
+        expect(nodes).toHaveLength(failing.length);
+        expect(new Set(nodes)).toEqual(new Set(failing));
         for (const group of groups) {
           expect(group.nodes).toContain(group.example);
           expect(group.nodes.some((one) => stuck.includes(one))).toBe(group.stuck);
           for (const one of group.nodes) {
-            expect(one.trouble.cause).toBe(group.cause);
-            expect(one.trouble.restarts ?? 0).toBeLessThanOrEqual(group.example.trouble.restarts ?? 0);
+            expect(one.failure.cause).toBe(group.cause);
+            expect(one.failure.restarts ?? 0).toBeLessThanOrEqual(group.example.failure.restarts ?? 0);
           }
         }
       }),
@@ -503,38 +503,29 @@ describe('causes', () => {
   });
 
   test('name all nodes with the same failure as soon as one of them is stuck', () => {
-    const one = (node: string, restarts: number): TroubledNode => ({
+    const one = (node: string, restarts: number): FailingNode => ({
       node,
       pod: node,
-      trouble: { cause: 'crash-loop', reason: '', message: '', container: 'agent', restarts },
+      failure: { cause: 'crash-loop', reason: '', message: '', container: 'agent', restarts },
       since: 0,
       marks: [],
       isNew: false,
     });
-    const troubled = [one('node-1', 2), one('node-2', 3), one('node-3', 1)];
-    expect(groupCauses(troubled, troubled.slice(1, 2))).toEqual([
-      { cause: 'crash-loop', stuck: true, nodes: troubled, example: troubled[1] },
-    ]);
+    const failing = [one('node-1', 2), one('node-2', 3), one('node-3', 1)];
+    expect(groupCauses(failing, failing.slice(1, 2))).toEqual([{ cause: 'crash-loop', stuck: true, nodes: failing, example: failing[1] }]);
   });
 
   test('come in order of how much they explain, and of the same cause the one with more nodes first', () => {
-    const one = (cause: Cause, container = 'agent'): TroubledNode => ({
+    const one = (cause: Cause, container = 'agent'): FailingNode => ({
       node: cause,
       pod: cause,
-      trouble: { cause, reason: '', message: '', container },
+      failure: { cause, reason: '', message: '', container },
       since: undefined,
       marks: [],
       isNew: false,
     });
-    const troubled = [
-      one('not-replaced'),
-      one('starting'),
-      one('crash-loop', 'b'),
-      one('crash-loop'),
-      one('crash-loop'),
-      one('oom-killed'),
-    ];
-    const groups = groupCauses(troubled, []);
+    const failing = [one('not-replaced'), one('starting'), one('crash-loop', 'b'), one('crash-loop'), one('crash-loop'), one('oom-killed')];
+    const groups = groupCauses(failing, []);
     expect(groups.map(({ cause, nodes }) => [cause, nodes.length])).toEqual([
       ['oom-killed', 1],
       ['crash-loop', 2],

@@ -1,6 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { CAUSES, type Cause, isHopeless, mayBeHopeless, type Trouble, troubleOf } from '../../../src/daemonset/pod-failure.ts';
+import {
+  CAUSES,
+  type Cause,
+  isUnrecoverable,
+  mayBeUnrecoverable,
+  type PodFailure,
+  podFailureOf,
+} from '../../../src/daemonset/pod-failure.ts';
 import type { ContainerState, ContainerStatus, Pod } from '../../../src/daemonset/types.ts';
 import { pod } from '../builders.ts';
 
@@ -19,7 +26,7 @@ const of = (one: ContainerStatus, ...others: ContainerStatus[]): Pod => pod({ co
 const ready = { type: 'Ready', status: 'True' };
 
 describe('what is wrong with a pod', () => {
-  test.each<[string, Pod, Partial<Trouble> | undefined]>([
+  test.each<[string, Pod, Partial<PodFailure> | undefined]>([
     ['nothing if it is ready', pod({ conditions: [ready], containerStatuses: [container(runs(), { ready: true })] }), undefined],
     ['it has no container status yet', pod(), { cause: 'starting', reason: 'Pending', message: '' }],
     ['it is being created', of(container(waits('ContainerCreating'))), { cause: 'starting', reason: 'ContainerCreating' }],
@@ -46,7 +53,7 @@ describe('what is wrong with a pod', () => {
         'Container agent exceeded its local ephemeral storage limit "1Mi". ',
         'Usage of EmptyDir volume "data" exceeds the limit "1Mi". ',
       ] as const
-    ).map((message): [string, Pod, Partial<Trouble>] => [
+    ).map((message): [string, Pod, Partial<PodFailure>] => [
       `it exceeded a limit of its own: ${message}`,
       pod({ phase: 'Failed', reason: 'Evicted', message }),
       { cause: 'storage-limit', message: message.trim() },
@@ -131,12 +138,12 @@ describe('what is wrong with a pod', () => {
       of(container(runs(), { ready: true }), container(waits('ErrImagePull'), { name: 'b' }), container(ended(1), { name: 'c' })),
       { cause: 'image-pull', container: 'b' },
     ],
-  ])('%s', (_name, one, trouble) => {
-    if (trouble) expect(troubleOf(one)).toMatchObject(trouble);
-    else expect(troubleOf(one)).toBeUndefined();
+  ])('%s', (_name, one, failure) => {
+    if (failure) expect(podFailureOf(one)).toMatchObject(failure);
+    else expect(podFailureOf(one)).toBeUndefined();
   });
 
-  test.each<[string, ContainerStatus, Partial<Trouble>]>([
+  test.each<[string, ContainerStatus, Partial<PodFailure>]>([
     [
       'that completed leaves the pod starting',
       container(ended(0, 'Completed'), { ready: true }),
@@ -150,17 +157,17 @@ describe('what is wrong with a pod', () => {
       container(runs(1), { lastState: ended(1), restartCount: 1 }),
       { cause: 'crash-loop', init: true },
     ],
-  ])('an init container %s', (_name, setup, trouble) => {
+  ])('an init container %s', (_name, setup, failure) => {
     const main = container(waits('PodInitializing'));
-    expect(troubleOf(pod({ initContainerStatuses: [{ ...setup, name: 'setup' }], containerStatuses: [main] }))).toMatchObject(trouble);
+    expect(podFailureOf(pod({ initContainerStatuses: [{ ...setup, name: 'setup' }], containerStatuses: [main] }))).toMatchObject(failure);
   });
 
   test.each(['failed to sync configmap cache: timed out waiting for the condition', 'failed to sync secret cache: timed out'])(
     'a ConfigMap or Secret that the kubelet has not cached yet is not a failure: %s',
     (message) => {
-      const trouble = troubleOf(of(container(waits('CreateContainerConfigError', message)))) as Trouble;
-      expect(trouble).toMatchObject({ cause: 'starting', message });
-      expect(isHopeless(trouble, 0, 1e9, 0)).toBe(false);
+      const failure = podFailureOf(of(container(waits('CreateContainerConfigError', message)))) as PodFailure;
+      expect(failure).toMatchObject({ cause: 'starting', message });
+      expect(isUnrecoverable(failure, 0, 1e9, 0)).toBe(false);
     },
   );
 
@@ -188,19 +195,19 @@ describe('what is wrong with a pod', () => {
     fc.assert(
       fc.property(any, any, fc.boolean(), (initContainerStatuses, containerStatuses, isReady) => {
         const conditions = [{ type: 'Ready', status: isReady ? 'True' : 'False' }];
-        const trouble = troubleOf(pod({ conditions, initContainerStatuses, containerStatuses }));
-        expect(trouble === undefined).toBe(isReady);
-        if (trouble) expect(CAUSES).toContain(trouble.cause);
+        const failure = podFailureOf(pod({ conditions, initContainerStatuses, containerStatuses }));
+        expect(failure === undefined).toBe(isReady);
+        if (failure) expect(CAUSES).toContain(failure.cause);
       }),
     );
   });
 });
 
 describe('an unrecoverable failure', () => {
-  const crash: Trouble = { cause: 'crash-loop', reason: 'CrashLoopBackOff', message: '', restarts: 2, crashes: 3 };
+  const crash: PodFailure = { cause: 'crash-loop', reason: 'CrashLoopBackOff', message: '', restarts: 2, crashes: 3 };
   const grace = 30_000;
 
-  test.each<[string, Trouble, number, boolean]>([
+  test.each<[string, PodFailure, number, boolean]>([
     ['is a third crash', crash, grace, true],
     ['is not a crash within the grace period', crash, grace - 1, false],
     ['is not a second crash', { ...crash, crashes: 2 }, 1e9, false],
@@ -217,7 +224,7 @@ describe('an unrecoverable failure', () => {
     ['is a container that was never created', { ...crash, cause: 'start-error', restarts: 0 }, grace, true],
     ['is a missing image, without any restart', { ...crash, cause: 'image-pull', restarts: 0 }, grace, true],
     ...['503 Service Unavailable', '429 Too Many Requests', 'dial tcp: lookup registry.example: no such host', 'i/o timeout'].flatMap(
-      (message): [string, Trouble, number, boolean][] => [
+      (message): [string, PodFailure, number, boolean][] => [
         [`is not a registry that is away for a minute: ${message}`, { ...crash, cause: 'image-pull', message, restarts: 0 }, 60_000, false],
         [`is a registry that is away for longer: ${message}`, { ...crash, cause: 'image-pull', message, restarts: 0 }, 90_000, true],
       ],
@@ -227,16 +234,16 @@ describe('an unrecoverable failure', () => {
     ['is a registry that refuses access', { ...crash, cause: 'image-pull', message: 'denied', restarts: 0 }, grace, true],
     ['is a container that crashed and has just restarted', { ...crash, runsSince: 60_000 - 1_000 }, 60_000, true],
     ['is not a container that has run for the grace period', { ...crash, runsSince: 60_000 - grace }, 60_000, false],
-  ])('%s', (_name, trouble, now, expected) => {
-    expect(isHopeless(trouble, 0, now, grace)).toBe(expected);
+  ])('%s', (_name, failure, now, expected) => {
+    expect(isUnrecoverable(failure, 0, now, grace)).toBe(expected);
   });
 
   test('is not a container that has run for ten seconds, even with a shorter grace period', () => {
-    expect(isHopeless({ ...crash, runsSince: 100_000 }, 0, 109_999, 0)).toBe(true);
-    expect(isHopeless({ ...crash, runsSince: 100_000 }, 0, 110_000, 0)).toBe(false);
+    expect(isUnrecoverable({ ...crash, runsSince: 100_000 }, 0, 109_999, 0)).toBe(true);
+    expect(isUnrecoverable({ ...crash, runsSince: 100_000 }, 0, 110_000, 0)).toBe(false);
   });
 
-  const trouble = fc.record({
+  const failure = fc.record({
     cause: fc.constantFrom(...CAUSES),
     reason: fc.string(),
     message: fc.string(),
@@ -244,7 +251,7 @@ describe('an unrecoverable failure', () => {
     crashes: fc.nat(9),
   });
 
-  test.each<[string, Partial<Trouble>, number]>([
+  test.each<[string, Partial<PodFailure>, number]>([
     ['a missing image', { cause: 'image-pull', message: 'manifest unknown' }, 30_000],
     ['a pull that is denied', { cause: 'image-pull', message: 'unauthorized' }, 30_000],
     ['an invalid image name', { cause: 'invalid-image' }, 30_000],
@@ -258,15 +265,15 @@ describe('an unrecoverable failure', () => {
     ['a lack of capacity', { cause: 'unschedulable' }, 90_000],
   ])('justifies a rollback after a time that depends on what may cure it: %s', (_name, more, after) => {
     const of = { ...crash, ...more };
-    expect(isHopeless(of, 0, after - 1, grace, 'for-rollback')).toBe(false);
-    expect(isHopeless(of, 0, after, grace, 'for-rollback')).toBe(true);
-    expect(isHopeless(of, 0, after, 60_000, 'for-rollback')).toBe(after >= 60_000 && after !== 90_000);
+    expect(isUnrecoverable(of, 0, after - 1, grace, 'for-rollback')).toBe(false);
+    expect(isUnrecoverable(of, 0, after, grace, 'for-rollback')).toBe(true);
+    expect(isUnrecoverable(of, 0, after, 60_000, 'for-rollback')).toBe(after >= 60_000 && after !== 90_000);
   });
 
   test('is not reported before the grace period ends', () => {
     fc.assert(
-      fc.property(trouble, fc.integer({ min: 1, max: 1e6 }), fc.nat(1e6), (one, patience, elapsed) => {
-        if (isHopeless(one, 1_000, 1_000 + elapsed, patience)) expect(elapsed).toBeGreaterThanOrEqual(patience);
+      fc.property(failure, fc.integer({ min: 1, max: 1e6 }), fc.nat(1e6), (one, patience, elapsed) => {
+        if (isUnrecoverable(one, 1_000, 1_000 + elapsed, patience)) expect(elapsed).toBeGreaterThanOrEqual(patience);
       }),
     );
   });
@@ -274,10 +281,10 @@ describe('an unrecoverable failure', () => {
   test('is never one that may resolve by waiting', () => {
     const curable: Cause[] = ['starting', 'not-ready', 'not-stable', 'min-ready-seconds', 'evicted', 'terminating', 'old-pod-unavailable'];
     const others: Cause[] = ['not-replaced', 'no-pod', 'node-not-ready'];
-    expect(CAUSES.filter((cause) => !mayBeHopeless({ cause }))).toEqual([...curable, ...others]);
+    expect(CAUSES.filter((cause) => !mayBeUnrecoverable({ cause }))).toEqual([...curable, ...others]);
     fc.assert(
-      fc.property(trouble, fc.nat(), (one, elapsed) => {
-        if (!mayBeHopeless(one)) expect(isHopeless(one, 0, elapsed, 0)).toBe(false);
+      fc.property(failure, fc.nat(), (one, elapsed) => {
+        if (!mayBeUnrecoverable(one)) expect(isUnrecoverable(one, 0, elapsed, 0)).toBe(false);
       }),
     );
   });
@@ -287,6 +294,6 @@ test.each(['constructor', '__proto__', 'toString', 'hasOwnProperty'])(
   'the waiting reason %s is not looked up in the prototype of an object',
   (reason) => {
     const waiting = pod({ containerStatuses: [{ name: 'agent', state: { waiting: { reason } } }] });
-    expect(troubleOf(waiting)).toMatchObject({ cause: 'starting', reason });
+    expect(podFailureOf(waiting)).toMatchObject({ cause: 'starting', reason });
   },
 );

@@ -45,18 +45,18 @@ test.each<[string, number[], number, number, string | undefined]>([
   ['a first one that has run for long enough', [10], 0, 1, undefined],
   ['one that replaces another that was full after 20 s, for twice as long', [20, 39], 1, 0, 'storage-limit'],
   ['and not for longer', [20, 40], 0, 1, undefined],
-])('a pod that exceeds its limits is not yet right: %s', (_name, lives, troubled, right, cause) => {
+])('a pod that exceeds its limits is not yet right: %s', (_name, lives, failing, right, cause) => {
   const { pods, now } = evictions(lives);
   const situation = { nodes: undefined, rejected: undefined, undeletable: '', desired: 1, minReady: 0, stableFor: 10_000, start: 0 };
   const { present, ended } = pods;
   const diagnosis = diagnose({ ...situation, pods: present, ended, brokenBefore: new Set(), othersCrashedAt: undefined }, now * 1_000);
-  expect([diagnosis.troubled.length, diagnosis.right]).toEqual([troubled, right]);
-  expect(diagnosis.troubled[0]?.trouble.cause).toBe(cause);
+  expect([diagnosis.failing.length, diagnosis.right]).toEqual([failing, right]);
+  expect(diagnosis.failing[0]?.failure.cause).toBe(cause);
 });
 
 test('evictions are counted on each node', () => {
   const { pods } = evictions([5, 5, 5, 1]);
-  expect(pods.ended.get('node-1')).toMatchObject({ since: 6_000, trouble: { cause: 'storage-limit', crashes: 3, ranMs: 5_000 } });
+  expect(pods.ended.get('node-1')).toMatchObject({ since: 6_000, failure: { cause: 'storage-limit', crashes: 3, ranMs: 5_000 } });
 });
 
 test('pods of other versions are remembered as they were first seen, also after they were replaced', () => {

@@ -166,9 +166,9 @@ test('at the time for which the loop is woken, the pod is stable', () => {
     fc.property(fc.double({ min: 0, max: 60_000, noNaN: true }), fc.double({ min: 1, max: 60_000, noNaN: true }), (now, stableFor) => {
       const seen = seePod(undefined, watchedPod(running(0), { metadata: {}, spec: {} }), of, { now, isClusterTime: false, begun: 0 });
       const at = situationOf({ ...(seen as SeenPod), wanted: true }, stableFor);
-      const { right, troubled } = diagnose(at, now);
+      const { right, failing } = diagnose(at, now);
       expect(right).toBe(0);
-      expect(diagnose(at, troubled[0]?.stableAt ?? 0).right).toBe(1);
+      expect(diagnose(at, failing[0]?.stableAt ?? 0).right).toBe(1);
     }),
   );
 });

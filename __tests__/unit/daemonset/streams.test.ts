@@ -2,9 +2,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { type CauseGroup, diagnose, groupCauses, seeEvents, seeNode, stuckOf } from '../../../src/daemonset/diagnosis.ts';
+import { type Cause, graceOf } from '../../../src/daemonset/pod-failure.ts';
 import { watchedPod } from '../../../src/daemonset/pods.ts';
 import { SeenPods } from '../../../src/daemonset/seen-pods.ts';
-import { type Cause, graceOf } from '../../../src/daemonset/pod-failure.ts';
 import type { DaemonSet, Event, Node, Pod } from '../../../src/daemonset/types.ts';
 import { causeText } from '../../../src/report/messages/causes.ts';
 
@@ -85,7 +85,7 @@ function replay(stream: Stream, grace: number, minReady = 0): Moment[] {
         now,
       );
       const stuck = stuckOf(diagnosis, { grace, tolerated: 0 }, now);
-      return { at, stuck: stuck.length, groups: groupCauses(diagnosis.troubled, stuck) };
+      return { at, stuck: stuck.length, groups: groupCauses(diagnosis.failing, stuck) };
     });
 }
 

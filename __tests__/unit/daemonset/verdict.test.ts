@@ -2,9 +2,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { announcedMs } from '../../../src/daemonset/announced-time.ts';
-import type { Diagnosis, TroubledNode } from '../../../src/daemonset/diagnosis.ts';
-import { begin, record } from '../../../src/daemonset/progress.ts';
+import type { Diagnosis, FailingNode } from '../../../src/daemonset/diagnosis.ts';
 import { CAUSES, type Cause } from '../../../src/daemonset/pod-failure.ts';
+import { begin, record } from '../../../src/daemonset/progress.ts';
 import type { DaemonSet, JsonObject } from '../../../src/daemonset/types.ts';
 import { countsOf, type Limits, type PodKnowledge, type Snapshot, verdict } from '../../../src/daemonset/verdict.ts';
 import { daemonSet, template } from '../builders.ts';
@@ -23,13 +23,13 @@ const rolledOut = daemonSet(v2);
 const halfway = daemonSet(v2, { status: { updatedNumberScheduled: 1, numberAvailable: 2 } });
 const unavailable = daemonSet(v2, { status: { numberAvailable: 2 } });
 
-function node(cause: Cause, changes: Partial<TroubledNode> = {}): TroubledNode {
-  const trouble = { cause, reason: '', message: '', restarts: 3, crashes: 3 };
-  return { node: `node-${cause}`, pod: `agent-${cause}`, trouble, since: 0, marks: [], isNew: false, ...changes };
+function node(cause: Cause, changes: Partial<FailingNode> = {}): FailingNode {
+  const failure = { cause, reason: '', message: '', restarts: 3, crashes: 3 };
+  return { node: `node-${cause}`, pod: `agent-${cause}`, failure, since: 0, marks: [], isNew: false, ...changes };
 }
 
-function diagnosis(right: number, ...troubled: TroubledNode[]): Diagnosis {
-  return { right, updated: right + troubled.length, available: right, troubled, crashing: [], othersCrashedAt: undefined };
+function diagnosis(right: number, ...failing: FailingNode[]): Diagnosis {
+  return { right, updated: right + failing.length, available: right, failing, crashing: [], othersCrashedAt: undefined };
 }
 
 function snapshot(of: DaemonSet, changes: Partial<Snapshot> = {}, begunAt = 0): Snapshot {
@@ -84,7 +84,7 @@ describe('the object', () => {
 });
 
 describe('complete', () => {
-  const unstable = (stableAt: number | undefined): TroubledNode =>
+  const unstable = (stableAt: number | undefined): FailingNode =>
     node('not-stable', { since: undefined, ...(stableAt !== undefined && { stableAt }) });
 
   test.each<[string, Snapshot, number, string]>([
@@ -141,7 +141,7 @@ describe('tolerated nodes', () => {
   const two = { tolerateUnavailable: { nodes: 2 } };
   const at = (one: Snapshot, now = 30_000, changes: Partial<Limits> = two): string => kindOf(one, now, { failFast: false, ...changes });
 
-  test.each<[string, TroubledNode[], string]>([
+  test.each<[string, FailingNode[], string]>([
     ['with a pod that crashes', [node('crash-loop')], 'complete'],
     ['that are not ready', [node('node-not-ready')], 'complete'],
     ['with a pod that is not ready', [node('not-ready')], 'complete'],
@@ -155,8 +155,8 @@ describe('tolerated nodes', () => {
     ['but not one whose pod has crashed and runs again', [node('not-stable')], 'waiting'],
     ['that joined during the wait do not count', [node('starting', { isNew: true }), node('crash-loop'), node('oom-killed')], 'complete'],
     ['that joined during the wait, and run another version', [node('not-replaced', { isNew: true })], 'waiting'],
-  ])('%s', (_name, troubled, expected) => {
-    expect(at(snapshot(unavailable, { diagnosis: diagnosis(2, ...troubled) }))).toBe(expected);
+  ])('%s', (_name, failing, expected) => {
+    expect(at(snapshot(unavailable, { diagnosis: diagnosis(2, ...failing) }))).toBe(expected);
   });
 
   test('never leave none that are right, even if all others have joined during the wait', () => {
@@ -213,16 +213,16 @@ describe('failed and stalled', () => {
 });
 
 describe('what ends the wait while other nodes are on their way', () => {
-  const crash = (changes: Partial<TroubledNode> = {}, crashes = 3): TroubledNode => {
+  const crash = (changes: Partial<FailingNode> = {}, crashes = 3): FailingNode => {
     const one = node('crash-loop', changes);
-    return { ...one, trouble: { ...one.trouble, crashes } };
+    return { ...one, failure: { ...one.failure, crashes } };
   };
-  const three = (crashes: number, changes: Partial<TroubledNode> = {}): TroubledNode[] =>
+  const three = (crashes: number, changes: Partial<FailingNode> = {}): FailingNode[] =>
     ['a', 'b', 'c'].map((name) => crash({ node: name, pod: name, ...changes }, crashes));
-  const of = (right: number, troubled: TroubledNode[], changes: Partial<Diagnosis> = {}): Snapshot => {
+  const of = (right: number, failing: FailingNode[], changes: Partial<Diagnosis> = {}): Snapshot => {
     const status = { desiredNumberScheduled: 100, updatedNumberScheduled: 10, numberAvailable: 90 };
-    const crashing = troubled.filter(({ trouble }) => (trouble.crashes ?? 0) >= 2 && trouble.cause === 'crash-loop');
-    return snapshot(daemonSet(v2, { status }), { diagnosis: { ...diagnosis(right, ...troubled), crashing, ...changes } });
+    const crashing = failing.filter(({ failure }) => (failure.crashes ?? 0) >= 2 && failure.cause === 'crash-loop');
+    return snapshot(daemonSet(v2, { status }), { diagnosis: { ...diagnosis(right, ...failing), crashing, ...changes } });
   };
   const underway = node('starting');
   const chronic = crash({ wasBroken: true });
@@ -443,16 +443,16 @@ describe('always', () => {
     of: anyDaemonSet,
     pods: anyPods,
     right: fc.nat(3),
-    troubled: fc.array(anyNode, { maxLength: 3 }),
+    failing: fc.array(anyNode, { maxLength: 3 }),
     now: fc.nat(1_000_000),
     tolerated: fc.nat(2),
     failFast: fc.boolean(),
     nodesReadAt: fc.constantFrom(Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0),
   });
   type Any = typeof any extends fc.Arbitrary<infer T> ? T : never;
-  const judge = ({ of, pods, right, troubled, now, tolerated, failFast, nodesReadAt }: Any): ReturnType<typeof verdict> =>
+  const judge = ({ of, pods, right, failing, now, tolerated, failFast, nodesReadAt }: Any): ReturnType<typeof verdict> =>
     verdict(
-      snapshot(of, { pods, diagnosis: pods.kind === 'unread' ? undefined : diagnosis(right, ...troubled), nodesReadAt }),
+      snapshot(of, { pods, diagnosis: pods.kind === 'unread' ? undefined : diagnosis(right, ...failing), nodesReadAt }),
       { ...limits, tolerateUnavailable: { nodes: tolerated }, failFast },
       now,
     );
@@ -464,9 +464,9 @@ describe('always', () => {
         if (answer.kind !== 'complete' || one.of.status?.desiredNumberScheduled === 0 || !answer.isVerified) return;
         expect(one.right).toBeGreaterThan(0);
         const bad = new Set<Cause>(['not-replaced', 'old-pod-unavailable', 'not-stable', 'starting', 'no-pod', 'terminating']);
-        expect(one.troubled.filter(({ isNew, trouble }) => !isNew && bad.has(trouble.cause))).toEqual([]);
-        expect(one.troubled.filter(({ trouble }) => trouble.cause === 'not-replaced')).toEqual([]);
-        expect(one.troubled.filter(({ isNew }) => !isNew).length).toBeLessThanOrEqual(one.tolerated);
+        expect(one.failing.filter(({ isNew, failure }) => !isNew && bad.has(failure.cause))).toEqual([]);
+        expect(one.failing.filter(({ failure }) => failure.cause === 'not-replaced')).toEqual([]);
+        expect(one.failing.filter(({ isNew }) => !isNew).length).toBeLessThanOrEqual(one.tolerated);
       }),
     );
   });
@@ -486,9 +486,9 @@ describe('always', () => {
       fc.property(any, fc.nat(2), (one, index) => {
         if (judge(one).kind !== 'complete') return;
         expect(judge({ ...one, right: one.right + 1 }).kind).toBe('complete');
-        const fewer = one.troubled.filter((_, at) => at !== index);
+        const fewer = one.failing.filter((_, at) => at !== index);
         const isDone = rolledOutOf(one.of);
-        if (fewer.length > 0 || isDone) expect(judge({ ...one, troubled: fewer }).kind).toBe('complete');
+        if (fewer.length > 0 || isDone) expect(judge({ ...one, failing: fewer }).kind).toBe('complete');
       }),
     );
   });

@@ -1,25 +1,25 @@
 /** What shows that a version is broken: tables for each rule, and properties for what must never justify a rollback. */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Diagnosis, TroubledNode } from '../../../src/daemonset/diagnosis.ts';
-import { CAUSES, type Cause, type Trouble } from '../../../src/daemonset/pod-failure.ts';
+import type { Diagnosis, FailingNode } from '../../../src/daemonset/diagnosis.ts';
+import { CAUSES, type Cause, type PodFailure } from '../../../src/daemonset/pod-failure.ts';
 import { crashLoop, type Fault, faultOf } from '../../../src/daemonset/version-failure.ts';
 
 const MINUTE = 60_000;
 const patience = { grace: 30_000, tolerated: 0, certainty: 'for-rollback' } as const;
 
 let count = 0;
-function node(cause: Cause, changes: Partial<TroubledNode> & { crashes?: number; message?: string } = {}): TroubledNode {
+function node(cause: Cause, changes: Partial<FailingNode> & { crashes?: number; message?: string } = {}): FailingNode {
   count += 1;
   const { crashes = 3, message = '', ...others } = changes;
-  const trouble: Trouble = { cause, reason: '', message, crashes };
-  return { node: `node-${count}`, pod: `agent-${count}`, trouble, since: 0, marks: [], isNew: false, created: 0, ...others };
+  const failure: PodFailure = { cause, reason: '', message, crashes };
+  return { node: `node-${count}`, pod: `agent-${count}`, failure, since: 0, marks: [], isNew: false, created: 0, ...others };
 }
-const some = (number: number, ...of: Parameters<typeof node>): TroubledNode[] => Array.from({ length: number }, () => node(...of));
+const some = (number: number, ...of: Parameters<typeof node>): FailingNode[] => Array.from({ length: number }, () => node(...of));
 
-function diagnosis(right: number, troubled: TroubledNode[], changes: Partial<Diagnosis> = {}): Diagnosis {
-  const crashing = troubled.filter(({ trouble }) => trouble.cause === 'crash-loop' && (trouble.crashes ?? 0) >= 2);
-  return { right, updated: right + troubled.length, available: right, troubled, crashing, othersCrashedAt: undefined, ...changes };
+function diagnosis(right: number, failing: FailingNode[], changes: Partial<Diagnosis> = {}): Diagnosis {
+  const crashing = failing.filter(({ failure }) => failure.cause === 'crash-loop' && (failure.crashes ?? 0) >= 2);
+  return { right, updated: right + failing.length, available: right, failing, crashing, othersCrashedAt: undefined, ...changes };
 }
 const kindOf = (
   of: Diagnosis,
@@ -69,7 +69,7 @@ describe('a rollback is justified', () => {
   });
 
   test('not by two crashes of containers that run again, although failure-grace has passed', () => {
-    const again = some(10, 'crash-loop', { crashes: 2 }).map((one) => ({ ...one, trouble: { ...one.trouble, runsSince: 25_000 } }));
+    const again = some(10, 'crash-loop', { crashes: 2 }).map((one) => ({ ...one, failure: { ...one.failure, runsSince: 25_000 } }));
     expect(kindOf(diagnosis(0, again), 30_000)).toBe('other');
   });
 
@@ -102,14 +102,14 @@ describe('a rollback is justified', () => {
   });
 
   const init = { cause: 'starting', reason: '', message: '', container: 'setup' } as const;
-  test.each<[string, TroubledNode[], Fault['kind']]>([
+  test.each<[string, FailingNode[], Fault['kind']]>([
     ['pods that run and never become ready', some(3, 'not-ready'), 'version'],
-    ['init containers that never complete', [1, 2].map(() => ({ ...node('starting'), trouble: init })), 'version'],
+    ['init containers that never complete', [1, 2].map(() => ({ ...node('starting'), failure: init })), 'version'],
     ['but not pods that are still being created', some(3, 'starting'), 'other'],
     ['but not pods that were created since', some(3, 'not-ready', { created: 6 * MINUTE }), 'other'],
-  ])('by a stalled rollout with %s', (_name, troubled, kind) => {
-    expect(kindOf(diagnosis(0, troubled), 10 * MINUTE, {}, 5 * MINUTE)).toBe(kind);
-    expect(kindOf(diagnosis(0, troubled), 10 * MINUTE)).toBe('other');
+  ])('by a stalled rollout with %s', (_name, failing, kind) => {
+    expect(kindOf(diagnosis(0, failing), 10 * MINUTE, {}, 5 * MINUTE)).toBe(kind);
+    expect(kindOf(diagnosis(0, failing), 10 * MINUTE)).toBe('other');
   });
 });
 
@@ -127,24 +127,24 @@ describe('always', () => {
     .map(({ cause, ...changes }) => node(cause, changes));
   const any = fc.record({
     right: fc.nat(5),
-    troubled: fc.array(anyNode, { maxLength: 6 }),
+    failing: fc.array(anyNode, { maxLength: 6 }),
     othersCrashedAt: fc.option(fc.nat(200_000), { nil: undefined }),
     now: fc.integer({ min: 200_000, max: 400_000 }),
     tolerated: fc.nat(3),
     stalledForMs: fc.option(fc.nat(200_000), { nil: undefined }),
   });
   type Any = typeof any extends fc.Arbitrary<infer T> ? T : never;
-  const judge = ({ right, troubled, othersCrashedAt, now, tolerated, stalledForMs }: Any): Fault['kind'] =>
-    kindOf(diagnosis(right, troubled, { othersCrashedAt }), now, { tolerated }, stalledForMs);
+  const judge = ({ right, failing, othersCrashedAt, now, tolerated, stalledForMs }: Any): Fault['kind'] =>
+    kindOf(diagnosis(right, failing, { othersCrashedAt }), now, { tolerated }, stalledForMs);
 
   test('only nodes that were right before, and are not tolerated, justify a rollback', () => {
     fc.assert(
       fc.property(any, (one) => {
         if (judge(one) !== 'version') return;
-        const decisive = one.troubled.filter(({ isNew, wasBroken }) => !isNew && !wasBroken);
+        const decisive = one.failing.filter(({ isNew, wasBroken }) => !isNew && !wasBroken);
         expect(decisive.length).toBeGreaterThan(one.tolerated);
         const innocent = new Set<Cause>(['terminating', 'not-replaced', 'old-pod-unavailable', 'node-not-ready', 'evicted', 'no-pod']);
-        expect(decisive.some(({ trouble }) => !innocent.has(trouble.cause))).toBe(true);
+        expect(decisive.some(({ failure }) => !innocent.has(failure.cause))).toBe(true);
       }),
     );
   });

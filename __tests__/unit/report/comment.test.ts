@@ -86,7 +86,7 @@ describe('the comment', () => {
       cause: 'crash-loop' as const,
       stuck: true,
       nodes: [],
-      example: { node: 'hush', pod: 'hush', marks: [], trouble: { cause: 'crash-loop' as const, reason: 'Error', message: 'hush' } },
+      example: { node: 'hush', pod: 'hush', marks: [], failure: { cause: 'crash-loop' as const, reason: 'Error', message: 'hush' } },
       evidence: { events: ['hush'], log: ['hush'], previous: true },
     };
     for (const command of ['rollback', 'status'] as const) {

@@ -2,10 +2,10 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { micromark } from 'micromark';
 import { gfm, gfmHtml } from 'micromark-extension-gfm';
-import type { CauseGroup, TroubledNode } from '../../../src/daemonset/diagnosis.ts';
+import type { CauseGroup, FailingNode } from '../../../src/daemonset/diagnosis.ts';
+import type { Cause, PodFailure } from '../../../src/daemonset/pod-failure.ts';
 import type { Sample } from '../../../src/daemonset/progress.ts';
 import type { Result } from '../../../src/daemonset/result.ts';
-import type { Cause, Trouble } from '../../../src/daemonset/pod-failure.ts';
 import { causes, chart, evidence, nodes } from '../../../src/report/findings.ts';
 import { outputsOf } from '../../../src/report/outputs.ts';
 import type { Report } from '../../../src/report/report.ts';
@@ -14,17 +14,17 @@ import { factsWith } from '../builders.ts';
 
 function group(
   many: number,
-  trouble: Partial<Trouble> = {},
+  failure: Partial<PodFailure> = {},
   changes: Partial<CauseGroup> & { name?: string; marks?: string[] } = {},
 ): CauseGroup {
   const { name = '', marks = [], ...rest } = changes;
-  const cause: Cause = trouble.cause ?? 'crash-loop';
-  const troubled = Array.from(
+  const cause: Cause = failure.cause ?? 'crash-loop';
+  const failing = Array.from(
     { length: many },
-    (_, index): TroubledNode => ({
+    (_, index): FailingNode => ({
       node: `node-${index}${name}`,
       pod: `agent-${index}${name}`,
-      trouble: {
+      failure: {
         cause,
         reason: 'CrashLoopBackOff',
         message: 'last words',
@@ -32,14 +32,14 @@ function group(
         image: 'agent:v2',
         exitCode: 1,
         restarts: 3,
-        ...trouble,
+        ...failure,
       },
       since: 0,
       marks,
       isNew: false,
     }),
   );
-  return { cause, stuck: true, nodes: troubled, example: troubled[0] as TroubledNode, ...rest };
+  return { cause, stuck: true, nodes: failing, example: failing[0] as FailingNode, ...rest };
 }
 
 const failed: Result = {
@@ -131,9 +131,9 @@ describe('the findings in the summary', () => {
   test('keep text from the cluster in its place', () => {
     fc.assert(
       fc.property(hostile, fc.boolean(), fc.integer({ min: 1, max: 60 }), (any, previous, many) => {
-        const trouble = { reason: any, message: any, container: any, image: any };
+        const failure = { reason: any, message: any, container: any, image: any };
         const read = { events: [any, any], log: any.split('\n'), run: previous ? ('previous' as const) : ('present' as const) };
-        const summary = summaryOf(report({ causes: [group(many, trouble, { name: any, marks: [any], evidence: read })] }));
+        const summary = summaryOf(report({ causes: [group(many, failure, { name: any, marks: [any], evidence: read })] }));
         expect(Buffer.byteLength(summary)).toBeLessThan(1024 * 1024);
         const html = render(summary);
         expect([count(html, /<details/g), count(html, /<\/details>/g)]).toEqual([3, 3]);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { renderMarkdown, visibleText } from '../../../preview/page.ts';
-import type { CauseGroup, TroubledNode } from '../../../src/daemonset/diagnosis.ts';
+import type { CauseGroup, FailingNode } from '../../../src/daemonset/diagnosis.ts';
 import type { Result } from '../../../src/daemonset/result.ts';
 import type { Revision } from '../../../src/daemonset/revision.ts';
 import { commentOf } from '../../../src/report/comment.ts';
@@ -46,10 +46,10 @@ function resultWith(text: string): Result {
     template: { ...template('agent'), metadata: { labels: { app: text } } },
     digest: String(number),
   });
-  const node: TroubledNode = {
+  const node: FailingNode = {
     node: `node-${text}`,
     pod: `agent-${text}`,
-    trouble: { cause: 'image-pull', reason: text, message: `said ${text}`, container: text, image: `registry.example/${text}` },
+    failure: { cause: 'image-pull', reason: text, message: `said ${text}`, container: text, image: `registry.example/${text}` },
     since: 0,
     marks: [text],
     isNew: false,

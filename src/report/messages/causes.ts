@@ -1,5 +1,5 @@
-import type { CauseGroup, Evidence, TroubledNode } from '../../daemonset/diagnosis.ts';
-import { pullFailureOf, SERVER_ERROR, type Trouble } from '../../daemonset/pod-failure.ts';
+import type { CauseGroup, Evidence, FailingNode } from '../../daemonset/diagnosis.ts';
+import { type PodFailure, pullFailureOf, SERVER_ERROR } from '../../daemonset/pod-failure.ts';
 import { formatDuration } from '../../duration.ts';
 import { shellQuote } from './shell.ts';
 
@@ -14,11 +14,11 @@ const LONG_RUN_MS = 10_000;
 export function causeText({ nodes, example }: CauseGroup): string {
   const many = nodes.length;
   const [pods, have, are, s] = many === 1 ? ['1 pod', 'has', 'is', 's'] : [`${many} pods`, 'have', 'are', ''];
-  const { trouble } = example;
-  const { cause, reason, message, image = '', exitCode, restarts = 0 } = trouble;
+  const { failure } = example;
+  const { cause, reason, message, image = '', exitCode, restarts = 0 } = failure;
   const said = message === '' ? '' : `: ${shortened(message)}`;
-  const role = trouble.sidecar ? 'sidecar container' : trouble.init ? 'init container' : 'container';
-  const container = `${role} "${trouble.container ?? ''}"`;
+  const role = failure.sidecar ? 'sidecar container' : failure.init ? 'init container' : 'container';
+  const container = `${role} "${failure.container ?? ''}"`;
   const times = `${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`;
   const code = exitCode === undefined ? '' : `exit code ${exitCode}, `;
   return `${sentence()}${named(nodes)}`;
@@ -26,7 +26,7 @@ export function causeText({ nodes, example }: CauseGroup): string {
   function sentence(): string {
     switch (cause) {
       case 'image-pull':
-        return `${pods} cannot pull the image ${image}: ${pullProblem(trouble)}`;
+        return `${pods} cannot pull the image ${image}: ${pullProblem(failure)}`;
       case 'invalid-image':
         return `${pods} ${have} an invalid image name: ${image}`;
       case 'config-error':
@@ -52,14 +52,14 @@ export function causeText({ nodes, example }: CauseGroup): string {
       case 'pod-rejected':
         return `${pods} cannot be created${said}`;
       case 'starting':
-        return trouble.container === undefined
+        return failure.container === undefined
           ? `${pods} ${are} still starting (${reason})${said}`
-          : `${pods} ${are} still starting: ${container} has not ${trouble.sidecar ? 'started' : 'completed'}`;
+          : `${pods} ${are} still starting: ${container} has not ${failure.sidecar ? 'started' : 'completed'}`;
       case 'not-ready':
         return `${pods} run${s} but ${are} not ready${said}`;
       case 'not-stable':
         return restarts > 0
-          ? `${pods} run${s} again after a crash, but not yet for long enough: ${container} (${times}${ranText(trouble)})`
+          ? `${pods} run${s} again after a crash, but not yet for long enough: ${container} (${times}${ranText(failure)})`
           : `${pods} run${s}, but not yet for long enough`;
       case 'min-ready-seconds':
         return `${pods} ${are} ready, but not yet for minReadySeconds`;
@@ -80,7 +80,7 @@ export function causeText({ nodes, example }: CauseGroup): string {
 }
 
 /** Why an image cannot be pulled, in a few words, as far as the message shows. */
-function pullProblem({ reason, message }: Trouble): string {
+function pullProblem({ reason, message }: PodFailure): string {
   if (reason === 'ErrImageNeverPull') return 'it is not on the node and imagePullPolicy is Never';
   const secrets = /Unable to retrieve some image pull secrets \(([^)]*)\)/.exec(message)?.[1];
   if (secrets !== undefined) return `access denied; the image pull secret ${secrets} could not be read`;
@@ -101,7 +101,7 @@ function pullProblem({ reason, message }: Trouble): string {
 }
 
 /** How long a container ran before its last crash. */
-function ranText({ ranMs }: Trouble): string {
+function ranText({ ranMs }: PodFailure): string {
   return ranMs === undefined ? '' : `; its last run ended after ${formatDuration(ranMs)}`;
 }
 
@@ -116,7 +116,7 @@ function shortened(full: string): string {
   return message.length <= LONGEST_MESSAGE ? message : `${message.slice(0, start - 1)}…${message.slice(start - LONGEST_MESSAGE)}`;
 }
 
-function named(nodes: readonly TroubledNode[]): string {
+function named(nodes: readonly FailingNode[]): string {
   const names = nodes.map(({ node }) => node).filter(Boolean);
   if (names.length === 0) return '';
   const more = names.length > MOST_NODES ? ', …' : '';
@@ -124,7 +124,7 @@ function named(nodes: readonly TroubledNode[]): string {
 }
 
 /** A node in a progress line: `node-7 (CrashLoopBackOff, 3 restarts)`. */
-export function nodeInBrief({ node, trouble: { reason, cause, restarts = 0, exitCode }, marks }: TroubledNode): string {
+export function nodeInBrief({ node, failure: { reason, cause, restarts = 0, exitCode }, marks }: FailingNode): string {
   // Only for a moment before each restart is the reason `CrashLoopBackOff`.
   const why = exitCode !== undefined && /^(Error|Completed)$/.test(reason) ? `exit code ${exitCode}` : reason;
   const parts = [why || cause, ...(restarts > 0 ? [`${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`] : [])];
@@ -138,11 +138,11 @@ export function runText({ run }: Evidence): string {
 
 /** The next command to type to learn more; undefined if there is nothing more to learn. */
 export function nextCommand({ cause, example }: CauseGroup, inNamespace: string): string | undefined {
-  const { trouble } = example;
+  const { failure } = example;
   const [namespace, pod, node] = [inNamespace, example.pod, example.node].map(shellQuote);
-  const container = trouble.container === undefined ? '' : ` --container ${shellQuote(trouble.container)}`;
+  const container = failure.container === undefined ? '' : ` --container ${shellQuote(failure.container)}`;
   // The kubelet keeps the log of a run that ended until the next one has ended. Between two runs, that is the present one for kubectl.
-  const runsAgain = trouble.runsSince !== undefined && (trouble.ranMs ?? 0) >= LONG_RUN_MS;
+  const runsAgain = failure.runsSince !== undefined && (failure.ranMs ?? 0) >= LONG_RUN_MS;
   switch (cause) {
     case 'crash-loop':
     case 'oom-killed':
@@ -150,7 +150,7 @@ export function nextCommand({ cause, example }: CauseGroup, inNamespace: string)
       return `kubectl logs --namespace ${namespace} ${pod}${container}${runsAgain ? ' --previous' : ''}`;
     case 'not-ready':
     case 'starting':
-      if (trouble.container === undefined) break;
+      if (failure.container === undefined) break;
       return `kubectl logs --namespace ${namespace} ${pod}${container}`;
     case 'node-not-ready':
       return `kubectl describe node ${node}`;
@@ -161,11 +161,11 @@ export function nextCommand({ cause, example }: CauseGroup, inNamespace: string)
     case 'no-pod':
       return `kubectl get events --namespace ${namespace} --field-selector type=Warning`;
     case 'not-replaced':
-      return trouble.message === '' ? undefined : `kubectl get events --namespace ${namespace} --field-selector type=Warning`;
+      return failure.message === '' ? undefined : `kubectl get events --namespace ${namespace} --field-selector type=Warning`;
     case 'min-ready-seconds':
       return undefined;
     case 'not-stable':
-      if ((trouble.restarts ?? 0) === 0) return undefined;
+      if ((failure.restarts ?? 0) === 0) return undefined;
       return `kubectl logs --namespace ${namespace} ${pod}${container} --previous`;
     default:
       break;

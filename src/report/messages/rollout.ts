@@ -60,7 +60,7 @@ export function missingText(missing: Missing, stableFor: number, now: number): s
     }
     case 'stability': {
       const left = missing.until === undefined ? '' : ` (about ${formatDuration(missing.until - now)} left)`;
-      const crashed = missing.nodes.filter(({ trouble }) => (trouble.restarts ?? 0) > 0);
+      const crashed = missing.nodes.filter(({ failure }) => (failure.restarts ?? 0) > 0);
       const after = crashed.length > 0 ? `, longer after a crash: ${crashed.slice(0, MOST_NAMES).map(nodeInBrief).join(', ')}` : '';
       return `${complete}. Waiting until every container has run for ${formatDuration(stableFor)} without a crash${after}${left}`;
     }

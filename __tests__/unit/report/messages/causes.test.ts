@@ -1,27 +1,27 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { CauseGroup, TroubledNode } from '../../../../src/daemonset/diagnosis.ts';
-import { CAUSES, type Cause, type Trouble } from '../../../../src/daemonset/pod-failure.ts';
+import type { CauseGroup, FailingNode } from '../../../../src/daemonset/diagnosis.ts';
+import { CAUSES, type Cause, type PodFailure } from '../../../../src/daemonset/pod-failure.ts';
 import { causeText, nextCommand, nodeInBrief } from '../../../../src/report/messages/causes.ts';
 
-const on = (node: string, trouble: Partial<Trouble> & { cause: Cause }, marks: string[] = []): TroubledNode => ({
+const on = (node: string, failure: Partial<PodFailure> & { cause: Cause }, marks: string[] = []): FailingNode => ({
   node,
   pod: `agent-${node}`,
-  trouble: { reason: '', message: '', ...trouble },
+  failure: { reason: '', message: '', ...failure },
   since: undefined,
   marks,
   isNew: false,
 });
 
-function group(trouble: Partial<Trouble> & { cause: Cause }, ...names: string[]): CauseGroup {
-  const nodes = names.map((name) => on(name, trouble));
-  return { cause: trouble.cause, stuck: false, nodes, example: nodes[0] as TroubledNode };
+function group(failure: Partial<PodFailure> & { cause: Cause }, ...names: string[]): CauseGroup {
+  const nodes = names.map((name) => on(name, failure));
+  return { cause: failure.cause, stuck: false, nodes, example: nodes[0] as FailingNode };
 }
 
 const agent = { container: 'agent', image: 'agent:v2' };
 
 describe('the sentence about a cause', () => {
-  test.each<[Partial<Trouble> & { cause: Cause }, string, string]>([
+  test.each<[Partial<PodFailure> & { cause: Cause }, string, string]>([
     [
       { cause: 'crash-loop', ...agent, exitCode: 1, restarts: 1 },
       '1 pod crashes: container "agent" exits after every start (exit code 1, 1 restart) (a)',
@@ -94,8 +94,8 @@ describe('the sentence about a cause', () => {
       '1 pod of the other version is being deleted but does not terminate (a)',
       '2 pods of the other version are being deleted but do not terminate (a, b)',
     ],
-  ])('%j', (trouble, one, two) => {
-    expect([causeText(group(trouble, 'a')), causeText(group(trouble, 'a', 'b'))]).toEqual([one, two]);
+  ])('%j', (failure, one, two) => {
+    expect([causeText(group(failure, 'a')), causeText(group(failure, 'a', 'b'))]).toEqual([one, two]);
   });
 
   test.each<[string, string, string]>([
@@ -128,7 +128,7 @@ describe('the sentence about a cause', () => {
     );
   });
 
-  const trouble = fc.record(
+  const failure = fc.record(
     {
       cause: fc.constantFrom(...CAUSES),
       reason: fc.constant('Reason'),
@@ -144,7 +144,7 @@ describe('the sentence about a cause', () => {
 
   test('is complete without optional fields, is short, and names at most five nodes', () => {
     fc.assert(
-      fc.property(trouble, fc.integer({ min: 1, max: 2_000 }), (one, many) => {
+      fc.property(failure, fc.integer({ min: 1, max: 2_000 }), (one, many) => {
         const sentence = causeText(group(one, ...Array.from({ length: many }, (_, index) => `node-${index}`)));
         expect(sentence).not.toMatch(/undefined|NaN|\[object| {2}|: :/);
         expect(sentence).toMatch(new RegExp(`^${many} ${many === 1 ? '(pod|node)' : '(pods|nodes)'} `));
@@ -161,7 +161,7 @@ describe('the sentence about a cause', () => {
   });
 });
 
-test.each<[TroubledNode, string]>([
+test.each<[FailingNode, string]>([
   [on('node-7', { cause: 'crash-loop', reason: 'CrashLoopBackOff', restarts: 3 }), 'node-7 (CrashLoopBackOff, 3 restarts)'],
   [on('node-7', { cause: 'crash-loop', reason: 'Error', exitCode: 2, restarts: 1 }), 'node-7 (exit code 2, 1 restart)'],
   [on('node-7', { cause: 'oom-killed', reason: 'OOMKilled', exitCode: 137, restarts: 1 }), 'node-7 (OOMKilled, 1 restart)'],

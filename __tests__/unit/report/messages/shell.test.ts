@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { CauseGroup, TroubledNode } from '../../../../src/daemonset/diagnosis.ts';
-import type { Facts, Result } from '../../../../src/daemonset/result.ts';
+import type { CauseGroup, FailingNode } from '../../../../src/daemonset/diagnosis.ts';
 import { CAUSES } from '../../../../src/daemonset/pod-failure.ts';
+import type { Facts, Result } from '../../../../src/daemonset/result.ts';
 import { nextCommand } from '../../../../src/report/messages/causes.ts';
 import { messageOf } from '../../../../src/report/messages/conclusion.ts';
 import { leftText } from '../../../../src/report/messages/next-deploy.ts';
@@ -78,8 +78,8 @@ describe('the command in a message', () => {
     ).map((owner): [string, string] => [owner.kind, ownerText(owner)]),
     ['left by helm', leftText({ by: { kind: 'helm', release: hostile, namespace: hostile }, parts: [] })],
     ...CAUSES.flatMap((cause): [string, string][] => {
-      const trouble = { cause, reason: '', message: '', container: hostile };
-      const example: TroubledNode = { node: hostile, pod: hostile, trouble, since: 0, marks: [], isNew: false };
+      const failure = { cause, reason: '', message: '', container: hostile };
+      const example: FailingNode = { node: hostile, pod: hostile, failure, since: 0, marks: [], isNew: false };
       const group: CauseGroup = { cause, stuck: true, nodes: [example], example };
       const command = nextCommand(group, hostile);
       return command === undefined ? [] : [[cause, command]];
