@@ -1,7 +1,7 @@
 import './fail-closed.ts';
 import { basename } from 'node:path';
 import { Writer } from './report/write.ts';
-import { Interruption } from './rollout/context.ts';
+import { AbortReason } from './rollout/context.ts';
 import { run } from './run.ts';
 
 /** How long connections that are still open may keep the process, once everything is reported. Milliseconds. */
@@ -9,7 +9,7 @@ const LINGER = 1_000;
 
 const cancel = new AbortController();
 // The runner cancels a job with SIGINT, and 7.5 s later with SIGTERM.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => cancel.abort(new Interruption('cancelled')));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => cancel.abort(new AbortReason('cancelled')));
 
 // The post step of a guard is the same program. It cannot set outputs.
 const isPost = basename(process.argv[1] ?? '') === 'post.js';

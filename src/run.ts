@@ -21,7 +21,7 @@ import { notify } from './notify.ts';
 import { ledgerText } from './report/messages/guard.ts';
 import type { Report } from './report/report.ts';
 import type { Writer } from './report/write.ts';
-import { type Clock, Interruption, type PartialResult, type Term, type World } from './rollout/context.ts';
+import { AbortReason, type Clock, type Context, type Deadline, type PartialResult } from './rollout/context.ts';
 import { failureOf } from './rollout/failure.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -90,10 +90,10 @@ function givenUp(stuck: Stuck, { partial, report, cancel }: Step): Result[] {
         return failureOf(stuck.error, written);
       case 'idle':
         return cancel.aborted
-          ? failureOf(new Interruption('cancelled'), written)
+          ? failureOf(new AbortReason('cancelled'), written)
           : failureOf(new Error('the step waits for nothing'), written);
       default:
-        return failureOf(new Interruption(stuck.by), written);
+        return failureOf(new AbortReason(stuck.by), written);
     }
   };
   if (partial.length === 0) return [{ ...report.results[0], ...conclude(false) }];
@@ -102,16 +102,16 @@ function givenUp(stuck: Stuck, { partial, report, cancel }: Step): Result[] {
 
 function main(request: Request, step: Step): Promise<Result[]> {
   const { environment, writer } = step;
-  return connected(request, purposeOf(request), step, (world, renew) => {
+  return connected(request, purposeOf(request), step, (context, renew) => {
     switch (request.command) {
       case 'rollback':
-        return rollback(request, world);
+        return rollback(request, context);
       case 'status':
-        return status(request, world, renew);
+        return status(request, context, renew);
       case 'history':
-        return history(request, world);
+        return history(request, context);
       case 'guard':
-        return guard(request, world, (records) => {
+        return guard(request, context, (records) => {
           const folder = temporaryFolder(environment);
           const by = recordedBy(environment);
           const kept = keep(records, folder, by, clusterOf(step));
@@ -148,16 +148,16 @@ async function post(request: Request, step: Step): Promise<Result[]> {
   const what = cancelled ? `was cancelled, which leaves at most ${formatDuration(timeout)}` : 'failed';
   const why = `the job ${what}: restore what was recorded, if this job changed it`;
   // Another step can have selected another context since.
-  const context = request.context ?? recalled.in.context;
+  const contextName = request.context ?? recalled.in.context;
   try {
-    const restore = async (world: World): Promise<Result[]> => {
-      const { server, context } = clusterOf(step);
-      return server === recalled.in.server && context === recalled.in.context
-        ? restoreRecorded(request, records, world)
+    const restore = async (context: Context): Promise<Result[]> => {
+      const now = clusterOf(step);
+      return now.server === recalled.in.server && now.context === recalled.in.context
+        ? restoreRecorded(request, records, context)
         : records.map((recorded) => ({ ...nothingYet(), ...ofRecord(recorded), ...recordLost('other-cluster') }));
     };
     // The guard reached this API server before the deploy.
-    return await connected({ ...request, context, daemonSets: named, timeout }, why, step, restore, true);
+    return await connected({ ...request, context: contextName, daemonSets: named, timeout }, why, step, restore, true);
   } catch (error) {
     return records.map((recorded) => ({ ...nothingYet(), ...ofRecord(recorded), ...failureOf(error, false) }));
   }
@@ -172,14 +172,14 @@ async function connected(
   request: Request,
   purpose: string,
   { environment, cancel, writer, report, lastResort, partial }: Step,
-  work: (world: World, renew: () => Term) => Promise<Result[]>,
+  work: (context: Context, renew: () => Deadline) => Promise<Result[]>,
   isKnown = false,
 ): Promise<Result[]> {
   const timers: NodeJS.Timeout[] = [];
-  const renew = (): Term => {
+  const renew = (): Deadline => {
     const deadline = new AbortController();
     lastResort.deadlineIn(request.timeout);
-    timers.push(setTimeout(() => deadline.abort(new Interruption('timeout')), request.timeout).unref());
+    timers.push(setTimeout(() => deadline.abort(new AbortReason('timeout')), request.timeout).unref());
     return { signal: AbortSignal.any([cancel, deadline.signal]), deadline: clock.now() + request.timeout };
   };
   // The time runs while the kubeconfig is read, and its secrets are masked before anything else in it is used.

@@ -5,14 +5,14 @@ import { rolloutOf } from '../daemonset/rollout.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
 import { recordedText } from '../report/messages/guard.ts';
 import { notObserved } from '../rollout/conclude.ts';
-import type { World } from '../rollout/context.ts';
+import type { Context } from '../rollout/context.ts';
 import { find, isMissing } from '../rollout/find.ts';
 import { warnWithoutHistory } from '../rollout/history.ts';
 import { decide, finish, type Order } from '../rollout/rollback.ts';
 import { recordSeen } from '../rollout/seen.ts';
 import { settle } from '../rollout/settle.ts';
 import { requireStableFor } from '../rollout/stable-for.ts';
-import { type Job, jobsFor, resultOf } from '../rollout/tasks.ts';
+import { resultOf, type Task, tasksFor } from '../rollout/tasks.ts';
 
 export interface GuardRequest extends Omit<Order, 'choose' | 'otherwise' | 'by'>, GuardTerms {
   command: 'guard';
@@ -28,10 +28,10 @@ export interface GuardRequest extends Omit<Order, 'choose' | 'otherwise' | 'by'>
  *
  * @param save keeps what was recorded for the post step. @throws ClusterError as `locate` does.
  */
-export async function guard(request: GuardRequest, world: World, save: (records: Recorded[]) => void): Promise<Result[]> {
-  const jobs = await jobsFor(world, request.daemonSets);
+export async function guard(request: GuardRequest, context: Context, save: (records: Recorded[]) => void): Promise<Result[]> {
+  const tasks = await tasksFor(context, request.daemonSets);
   const records: Recorded[] = [];
-  const results = await Promise.all(jobs.map((job) => resultOf(job, record(request, job, records))));
+  const results = await Promise.all(tasks.map((task) => resultOf(task, record(request, task, records))));
   if (records.length === 0) return results;
   try {
     save(records);
@@ -42,11 +42,11 @@ export async function guard(request: GuardRequest, world: World, save: (records:
   }
 }
 
-async function record({ wait, limits }: GuardRequest, { found, known, world }: Job, records: Recorded[]): Promise<Conclusion> {
-  const { cluster, log, signal } = world;
+async function record({ wait, limits }: GuardRequest, { found, known, context }: Task, records: Recorded[]): Promise<Conclusion> {
+  const { cluster, log, signal } = context;
   const seen =
     found.daemonSet ??
-    (await find(world, found.name).catch((error: unknown) => {
+    (await find(context, found.name).catch((error: unknown) => {
       if (isMissing(error)) return error;
       throw error;
     }));
@@ -54,7 +54,7 @@ async function record({ wait, limits }: GuardRequest, { found, known, world }: J
     records.push({ kind: 'absent', daemonSet: found.name });
     return { outcome: 'absent', reason: 'absent', facts: { kind: 'absent', message: seen.message } };
   }
-  const daemonSet = await settle(world, seen);
+  const daemonSet = await settle(context, seen);
   if (!daemonSet) return notObserved();
   const history = historyOf(daemonSet, await cluster.listControllerRevisions(daemonSet, signal));
   const { current, revisions } = history;
@@ -65,11 +65,11 @@ async function record({ wait, limits }: GuardRequest, { found, known, world }: J
   known.newRevision = current.number;
   known.controllerRevision = current.name;
   known.counts = counts;
-  known.history = { before: revisions, currentBefore: current.name, asOf: world.clock.now() };
-  if (wait) await requireStableFor(world, daemonSet, limits);
+  known.history = { before: revisions, currentBefore: current.name, asOf: context.clock.now() };
+  if (wait) await requireStableFor(context, daemonSet, limits);
   records.push(recordOf(daemonSet, history, current));
-  recordSeen(world, daemonSet, { by: 'guard', complete: false });
-  warnWithoutHistory(world, known, daemonSet);
+  recordSeen(context, daemonSet, { by: 'guard', complete: false });
+  warnWithoutHistory(context, known, daemonSet);
   if (kind !== 'complete' && kind !== 'on-delete') {
     log.warning(
       `The current version is not rolled out completely: ${counts.updated} of ${counts.desired} nodes have it, ${counts.available} are available. If the job fails, that version is restored all the same.`,
@@ -80,13 +80,13 @@ async function record({ wait, limits }: GuardRequest, { found, known, world }: J
 }
 
 /** After the job has failed: restores what was recorded, if this job changed it. Each DaemonSet by itself. */
-export async function restoreRecorded(request: GuardRequest, records: readonly Recorded[], world: World): Promise<Result[]> {
-  const jobs = await jobsFor(world, { kind: 'named', daemonSets: records.map(({ daemonSet }) => daemonSet) });
+export async function restoreRecorded(request: GuardRequest, records: readonly Recorded[], context: Context): Promise<Result[]> {
+  const tasks = await tasksFor(context, { kind: 'named', daemonSets: records.map(({ daemonSet }) => daemonSet) });
   return Promise.all(
-    jobs.map((job, index) => {
+    tasks.map((task, index) => {
       const recorded = records[index] as Recorded;
-      Object.assign(job.known, ofRecord(recorded));
-      return resultOf(job, restoreOne(request, recorded, job));
+      Object.assign(task.known, ofRecord(recorded));
+      return resultOf(task, restoreOne(request, recorded, task));
     }),
   );
 }
@@ -96,8 +96,8 @@ export function ofRecord(recorded: Recorded): Pick<Result, 'daemonSet' | 'record
   return { daemonSet: recorded.daemonSet, ...(recorded.kind === 'recorded' && { recorded: recorded.revision }) };
 }
 
-async function restoreOne(request: GuardRequest, recorded: Recorded, job: Job): Promise<Conclusion> {
-  if (recorded.kind === 'absent') return lookForNew(job);
+async function restoreOne(request: GuardRequest, recorded: Recorded, task: Task): Promise<Conclusion> {
+  if (recorded.kind === 'absent') return lookForNew(task);
   const order: Order = {
     ...request,
     by: 'guard',
@@ -105,15 +105,15 @@ async function restoreOne(request: GuardRequest, recorded: Recorded, job: Job): 
     otherwise: (at) => ({ kind: 'unchanged', at }),
   };
   try {
-    return await finish(order, job, await decide(order, job));
+    return await finish(order, task, await decide(order, task));
   } catch (error) {
-    if (job.known.changed || !isMissing(error)) throw error;
+    if (task.known.changed || !isMissing(error)) throw error;
     return { outcome: 'deleted', reason: 'deleted', facts: { kind: 'deleted-since', recorded: recorded.revision } };
   }
 }
 
 /** A DaemonSet that did not exist before is not deleted: it may be the only one that does the work. */
-async function lookForNew({ found: { name }, world: { cluster, signal } }: Job): Promise<Conclusion> {
+async function lookForNew({ found: { name }, context: { cluster, signal } }: Task): Promise<Conclusion> {
   const exists = await cluster.getDaemonSet(name, signal).then(
     () => true,
     (error: unknown) => {

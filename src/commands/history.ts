@@ -7,11 +7,11 @@ import type { AskedDaemonSets } from '../daemonset/types.ts';
 import { changeLines, differences, historyLines, templateLines } from '../report/lines.ts';
 import { revisionText } from '../report/messages/revisions.ts';
 import { notObserved } from '../rollout/conclude.ts';
-import type { World } from '../rollout/context.ts';
+import type { Context } from '../rollout/context.ts';
 import { find } from '../rollout/find.ts';
 import { readHistory, readPodCounts } from '../rollout/history.ts';
 import { settle } from '../rollout/settle.ts';
-import { type Job, jobsFor, resultOf } from '../rollout/tasks.ts';
+import { resultOf, type Task, tasksFor } from '../rollout/tasks.ts';
 
 export interface HistoryRequest {
   command: 'history';
@@ -22,21 +22,21 @@ export interface HistoryRequest {
 }
 
 /** find → settle → list, for all DaemonSets at the same time. Nothing is written. @throws ClusterError as `locate` does. */
-export async function history(request: HistoryRequest, world: World): Promise<Result[]> {
-  const jobs = await jobsFor(world, request.daemonSets);
-  return Promise.all(jobs.map((job) => resultOf(job, list(request, job))));
+export async function history(request: HistoryRequest, context: Context): Promise<Result[]> {
+  const tasks = await tasksFor(context, request.daemonSets);
+  return Promise.all(tasks.map((task) => resultOf(task, list(request, task))));
 }
 
-async function list({ revision: asked, showValues }: HistoryRequest, { found, known, world }: Job): Promise<Conclusion> {
-  const daemonSet = await settle(world, found.daemonSet ?? (await find(world, found.name)));
+async function list({ revision: asked, showValues }: HistoryRequest, { found, known, context }: Task): Promise<Conclusion> {
+  const daemonSet = await settle(context, found.daemonSet ?? (await find(context, found.name)));
   if (!daemonSet) return notObserved();
-  const history = (await readHistory(world, daemonSet, { needed: true })) ?? { revisions: [], current: undefined };
+  const history = (await readHistory(context, daemonSet, { needed: true })) ?? { revisions: [], current: undefined };
   const { revisions, current } = history;
-  const pods = await readPodCounts(world, daemonSet, history);
+  const pods = await readPodCounts(context, daemonSet, history);
   known.counts = rolloutOf(daemonSet).counts;
   known.history = {
     before: revisions,
-    asOf: world.clock.now(),
+    asOf: context.clock.now(),
     ...(current && { currentBefore: current.name }),
     ...(pods && { pods }),
   };
@@ -44,7 +44,7 @@ async function list({ revision: asked, showValues }: HistoryRequest, { found, kn
     known.old = current;
     known.controllerRevision = current.name;
   } else known.notes.push({ kind: 'current-not-in-history' });
-  for (const line of historyLines(known.history, found.name, showValues)) world.log.info(line);
+  for (const line of historyLines(known.history, found.name, showValues)) context.log.info(line);
 
   if (asked) {
     const target = chooseTarget(history, asked);
@@ -52,8 +52,8 @@ async function list({ revision: asked, showValues }: HistoryRequest, { found, kn
     for (const revision of target.candidates) {
       const changes = diffTemplates(daemonSet.spec.template, revision.template);
       known.shown = { revision, changes };
-      world.log.group(`Template of ${revisionText(revision)}`, templateLines(revision, showValues));
-      world.log.group(
+      context.log.group(`Template of ${revisionText(revision)}`, templateLines(revision, showValues));
+      context.log.group(
         `From the current template to revision ${revision.number}: ${differences(changes)}`,
         changeLines(changes, showValues),
       );

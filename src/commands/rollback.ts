@@ -1,9 +1,9 @@
 import { type Result, refuse } from '../daemonset/result.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
-import type { World } from '../rollout/context.ts';
+import type { Context } from '../rollout/context.ts';
 import { failureOf } from '../rollout/failure.ts';
 import { countAsDone, type Decision, decide, finish, orderFor, type Wish } from '../rollout/rollback.ts';
-import { jobsFor, resultOf } from '../rollout/tasks.ts';
+import { resultOf, tasksFor } from '../rollout/tasks.ts';
 
 export interface RollbackRequest extends Omit<Wish, 'by' | 'isDeployedByRun'> {
   command: 'rollback';
@@ -16,24 +16,24 @@ export interface RollbackRequest extends Omit<Wish, 'by' | 'isDeployedByRun'> {
  *
  * @throws ClusterError as `locate` does; everything else is a result.
  */
-export async function rollback(request: RollbackRequest, world: World): Promise<Result[]> {
+export async function rollback(request: RollbackRequest, context: Context): Promise<Result[]> {
   const order = orderFor({ ...request, by: 'rollback', isDeployedByRun: request.expectedRevision !== undefined });
-  const jobs = await jobsFor(world, request.daemonSets);
+  const tasks = await tasksFor(context, request.daemonSets);
   const decided = await Promise.all(
-    jobs.map(async (job) => ({ job, decision: await decide(order, job).catch((error: unknown): Decision => failureOf(error, false)) })),
+    tasks.map(async (task) => ({ task, decision: await decide(order, task).catch((error: unknown): Decision => failureOf(error, false)) })),
   );
-  const blockers = decided.flatMap(({ job, decision }) =>
-    'outcome' in decision ? [{ name: job.found.name, reason: decision.reason }] : [],
+  const blockers = decided.flatMap(({ task, decision }) =>
+    'outcome' in decision ? [{ name: task.found.name, reason: decision.reason }] : [],
   );
-  const refuseAll = blockers.length > 0 && !request.dryRun && !world.signal.aborted;
+  const refuseAll = blockers.length > 0 && !request.dryRun && !context.signal.aborted;
   const isNew = decided.some(({ decision }) => 'plan' in decision && decision.plan.kind !== 'already-rolled-back');
   if (isNew && !refuseAll) for (const each of decided) each.decision = countAsDone(each.decision);
   return Promise.all(
-    decided.map(({ job, decision }) => {
+    decided.map(({ task, decision }) => {
       const refused = refuseAll && !('outcome' in decision);
       return resultOf(
-        job,
-        finish(order, job, refused ? refuse('another-refused', { kind: 'another-refused', others: blockers }) : decision),
+        task,
+        finish(order, task, refused ? refuse('another-refused', { kind: 'another-refused', others: blockers }) : decision),
       );
     }),
   );

@@ -13,7 +13,7 @@ import { messageOf } from '../report/messages/conclusion.ts';
 import { revisionText } from '../report/messages/revisions.ts';
 import { decisionText, noNodeMatchesText } from '../report/messages/rollout.ts';
 import { conclusionOf, notObserved } from '../rollout/conclude.ts';
-import type { Term, World } from '../rollout/context.ts';
+import type { Context, Deadline } from '../rollout/context.ts';
 import { find } from '../rollout/find.ts';
 import { readHistory, warnWithoutHistory } from '../rollout/history.ts';
 import { markGood } from '../rollout/known-good.ts';
@@ -22,7 +22,7 @@ import { decide, finish, orderFor } from '../rollout/rollback.ts';
 import { recordSeen } from '../rollout/seen.ts';
 import { settle } from '../rollout/settle.ts';
 import { requireStableFor } from '../rollout/stable-for.ts';
-import { type Job, jobsFor, learnFrom, resultOf } from '../rollout/tasks.ts';
+import { learnFrom, resultOf, type Task, tasksFor } from '../rollout/tasks.ts';
 import { wait as waitFor } from '../rollout/wait.ts';
 
 export interface StatusRequest {
@@ -48,21 +48,21 @@ export interface StatusRequest {
  *
  * @param renew gives the rollback a timeout of its own. @throws ClusterError as `locate` does.
  */
-export async function status(request: StatusRequest, world: World, renew: () => Term): Promise<Result[]> {
-  const jobs = await jobsFor(world, request.daemonSets);
-  return Promise.all(jobs.map((job) => gateAndRollBack(request, job, renew)));
+export async function status(request: StatusRequest, context: Context, renew: () => Deadline): Promise<Result[]> {
+  const tasks = await tasksFor(context, request.daemonSets);
+  return Promise.all(tasks.map((task) => gateAndRollBack(request, task, renew)));
 }
 
 /** Outcomes after which a gate may roll back. */
 const BAD: ReadonlySet<Outcome> = new Set(['failed', 'stalled', 'timed-out']);
 
-async function gateAndRollBack(request: StatusRequest, job: Job, renew: () => Term): Promise<Result> {
-  const result = await resultOf(job, gate(request, job));
+async function gateAndRollBack(request: StatusRequest, task: Task, renew: () => Deadline): Promise<Result> {
+  const result = await resultOf(task, gate(request, task));
   const { rollback, limits, showValues } = request;
   if (!rollback || !BAD.has(result.outcome) || !result.old) return result;
   const decision = shouldRollBack(result, rollback);
   const why = decisionText(decision);
-  job.world.log.info(decision.rollBack ? `${messageOf(result)} ${why} The rollback has a timeout of its own.` : why);
+  task.context.log.info(decision.rollBack ? `${messageOf(result)} ${why} The rollback has a timeout of its own.` : why);
   if (!decision.rollBack) return { ...result, rollback: { decision, gate: result } };
   const { toRevision, changeCause } = rollback;
   // Only the version that failed is left: a newer change takes precedence.
@@ -79,14 +79,14 @@ async function gateAndRollBack(request: StatusRequest, job: Job, renew: () => Te
     showValues,
     limits,
   });
-  const next: Job = {
+  const next: Task = {
     found: { name: result.daemonSet },
     known: { daemonSet: result.daemonSet, changed: false, notes: [] },
-    world: { ...job.world, ...renew() },
+    context: { ...task.context, ...renew() },
   };
   // Should the rollback be given up, its state is what counts.
-  job.known = next.known;
-  delete job.result;
+  task.known = next.known;
+  delete task.result;
   const back = await resultOf(
     next,
     decide(order, next).then((decision) => finish(order, next, decision)),
@@ -104,51 +104,51 @@ function withRollback(back: Result, gate: Result): Result {
   return { ...back, outcome, reason, facts, ...(causes && { causes }), ...(samples && { samples }) };
 }
 
-async function gate({ expectedRevision, wait, limits, rollback }: StatusRequest, { found, known, world }: Job): Promise<Conclusion> {
-  const daemonSet = await settle(world, found.daemonSet ?? (await find(world, found.name)));
+async function gate({ expectedRevision, wait, limits, rollback }: StatusRequest, { found, known, context }: Task): Promise<Conclusion> {
+  const daemonSet = await settle(context, found.daemonSet ?? (await find(context, found.name)));
   if (!daemonSet) return notObserved();
   known.counts = rolloutOf(daemonSet).counts;
-  const history = await readHistory(world, daemonSet, { needed: expectedRevision !== undefined || rollback !== undefined });
-  if (history) known.history = { before: history.revisions, asOf: world.clock.now() };
+  const history = await readHistory(context, daemonSet, { needed: expectedRevision !== undefined || rollback !== undefined });
+  if (history) known.history = { before: history.revisions, asOf: context.clock.now() };
   const current = history?.current;
   if (current) {
-    known.history = { ...known.history, before: history.revisions, currentBefore: current.name, asOf: world.clock.now() };
+    known.history = { ...known.history, before: history.revisions, currentBefore: current.name, asOf: context.clock.now() };
     known.old = current;
     known.target = current;
     known.newRevision = current.number;
     known.controllerRevision = current.name;
-    world.log.info(`Waiting for ${revisionText(current)}: ${current.images.join(', ')}`);
+    context.log.info(`Waiting for ${revisionText(current)}: ${current.images.join(', ')}`);
   }
   const mismatch = expectedRevision && history && unexpected(history, expectedRevision);
   if (mismatch) return mismatch.refusal;
   const record = standingRecord(daemonSet, history);
-  if (record && record.by !== 'rollback' && isOurs(record, world.run) && !expectedRevision) {
+  if (record && record.by !== 'rollback' && isOurs(record, context.run) && !expectedRevision) {
     known.changed = true;
     const { time, by, left } = record;
     return refuse('already-rolled-back', { kind: 'rolled-back-by-run', time, by, left, current });
   }
-  if (rollback) warnWithoutHistory(world, known, daemonSet);
+  if (rollback) warnWithoutHistory(context, known, daemonSet);
 
-  const lost = history && (await findLostNodes(world, daemonSet, history));
+  const lost = history && (await findLostNodes(context, daemonSet, history));
   if (lost && isTooMany(lost, known.counts.desired, limits)) return noNodes(lost, daemonSet);
-  await requireStableFor(world, daemonSet, limits);
+  await requireStableFor(context, daemonSet, limits);
   const revisions = history && current ? twinsOf(history, current) : undefined;
-  const waited = await waitFor(world, daemonSet, {
+  const waited = await waitFor(context, daemonSet, {
     template: daemonSet.spec.template,
     ...(revisions && { revisions }),
     limits: { ...limits, failsFor: rollback ? 'a-rollback' : 'a-node' },
     once: !wait,
   });
-  learnFrom(waited, known, world);
+  learnFrom(waited, known, context);
   const unfinished = conclusionOf(waited, 'deployed');
-  if (waited.kind !== 'superseded') recordSeen(world, waited.daemonSet, { by: 'gate', complete: waited.kind === 'complete' });
+  if (waited.kind !== 'superseded') recordSeen(context, waited.daemonSet, { by: 'gate', complete: waited.kind === 'complete' });
   if (unfinished) return unfinished;
   const now = waited.history?.current ?? current;
   if (wait && now && waited.images) {
-    const note = await markGood(world, found.name.namespace, now, waited.images, (current ?? now).good);
+    const note = await markGood(context, found.name.namespace, now, waited.images, (current ?? now).good);
     if (note) known.notes.push(note);
   }
-  if (waited.counts.desired === 0) world.log.warning(noNodeMatchesText(waited.daemonSet));
+  if (waited.counts.desired === 0) context.log.warning(noNodeMatchesText(waited.daemonSet));
   return { outcome: 'complete', reason: 'complete', facts: { kind: 'rolled-out' } };
 }
 

@@ -22,8 +22,8 @@ export interface Log {
 }
 
 /** A time limit. */
-export interface Term {
-  /** Aborted with an `Interruption` if the job is cancelled or the time is up. */
+export interface Deadline {
+  /** Aborted with an `AbortReason` if the job is cancelled or the time is up. */
   signal: AbortSignal;
   /** When the time is up, in milliseconds since the epoch. */
   deadline: number;
@@ -39,7 +39,7 @@ export interface PartialResult {
 }
 
 /** Everything outside of the process that a step needs. */
-export interface World extends Term {
+export interface Context extends Deadline {
   cluster: Cluster;
   clock: Clock;
   log: Log;
@@ -51,11 +51,11 @@ export interface World extends Term {
 }
 
 /** Why the work was stopped. */
-export class Interruption extends Error {
+export class AbortReason extends Error {
   readonly kind: 'cancelled' | 'timeout';
   constructor(kind: 'cancelled' | 'timeout') {
     super(kind === 'cancelled' ? 'The job was cancelled.' : 'The time is up.');
-    this.name = 'Interruption';
+    this.name = 'AbortReason';
     this.kind = kind;
   }
 }
@@ -75,16 +75,16 @@ export function delayed(signal: AbortSignal, ms: number): AbortSignal {
 }
 
 /** A signal for what follows a wait or a write: aborted after that time, and soon after the timeout or a cancellation. */
-export function afterwards({ signal }: Term, ms: number): AbortSignal {
+export function afterwards({ signal }: Deadline, ms: number): AbortSignal {
   return AbortSignal.any([AbortSignal.timeout(ms), delayed(signal, AFTER_TIMEOUT)]);
 }
 
-/** The same world, but each line of its log names this DaemonSet. */
-export function about({ namespace, name }: DaemonSetName, world: World): World {
+/** The same context, but each line of its log names this DaemonSet. */
+export function about({ namespace, name }: DaemonSetName, context: Context): Context {
   const of = (line: string): string => `${namespace}/${name}: ${line}`;
-  const { log } = world;
+  const { log } = context;
   return {
-    ...world,
+    ...context,
     log: {
       info: (line) => log.info(of(line)),
       group: (title, lines) => log.group(of(title), lines),

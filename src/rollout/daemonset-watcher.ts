@@ -1,9 +1,9 @@
 import type { DaemonSet } from '../daemonset/types.ts';
-import type { World } from './context.ts';
+import type { Context } from './context.ts';
 
 /** Collects the states of a DaemonSet during a wait. */
 export class DaemonSetWatcher {
-  readonly #world: World;
+  readonly #context: Context;
   readonly #onNews: () => void;
   readonly #stopping = new AbortController();
   #watching: Promise<void> | undefined;
@@ -12,8 +12,8 @@ export class DaemonSetWatcher {
   /** What ended the watch. */
   failure: { error: unknown } | undefined;
 
-  constructor(world: World, from: DaemonSet, onNews: () => void) {
-    this.#world = world;
+  constructor(context: Context, from: DaemonSet, onNews: () => void) {
+    this.#context = context;
     this.latest = from;
     this.#onNews = onNews;
   }
@@ -24,9 +24,9 @@ export class DaemonSetWatcher {
   }
 
   async #follow(): Promise<void> {
-    const signal = AbortSignal.any([this.#world.signal, this.#stopping.signal]);
+    const signal = AbortSignal.any([this.#context.signal, this.#stopping.signal]);
     try {
-      for await (const event of this.#world.cluster.watchDaemonSet(this.latest, signal)) {
+      for await (const event of this.#context.cluster.watchDaemonSet(this.latest, signal)) {
         if (event.kind === 'deleted') this.isDeleted = true;
         else this.latest = event.daemonSet;
         this.#onNews();

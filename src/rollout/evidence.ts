@@ -10,7 +10,7 @@ import {
   withEvents,
 } from '../daemonset/diagnosis.ts';
 import { isCrash } from '../daemonset/pod-failure.ts';
-import type { World } from './context.ts';
+import type { Context } from './context.ts';
 import type { OptionalReads } from './optional-reads.ts';
 
 /** Causes whose events and logs are read. */
@@ -21,7 +21,7 @@ const MOST_EVENTS = 10;
 const LOG_IS_LOST = /^unable to retrieve container logs for /;
 
 export interface EvidenceOptions {
-  world: World;
+  context: Context;
   namespace: string;
   reads: OptionalReads;
   /** The last known state of a pod. */
@@ -47,10 +47,10 @@ async function readAbout({ example }: CauseGroup, options: EvidenceOptions): Pro
   return { evidence, cause: failure.cause, example: { ...example, failure } };
 }
 
-async function eventsOf(pod: string, { world, namespace, reads, signal }: EvidenceOptions): Promise<PodEvent[]> {
+async function eventsOf(pod: string, { context, namespace, reads, signal }: EvidenceOptions): Promise<PodEvent[]> {
   if (reads.isDenied('events')) return [];
   try {
-    return seeEvents(await world.cluster.listEvents(namespace, { 'involvedObject.name': pod }, signal));
+    return seeEvents(await context.cluster.listEvents(namespace, { 'involvedObject.name': pod }, signal));
   } catch (error) {
     reads.failed('events', error);
     return [];
@@ -63,7 +63,7 @@ async function eventsOf(pod: string, { world, namespace, reads, signal }: Eviden
  */
 async function logOf(
   { pod, failure }: CauseGroup['example'],
-  { world, namespace, reads, logLines: lines, signal }: EvidenceOptions,
+  { context, namespace, reads, logLines: lines, signal }: EvidenceOptions,
 ): Promise<Pick<Evidence, 'log' | 'run'>> {
   const { container, restarts = 0, cause, runsSince } = failure;
   const ran = restarts > 0 || cause === 'not-ready' || cause === 'starting' || isCrash(failure);
@@ -76,7 +76,7 @@ async function logOf(
   for (const choice of restarts > 0 ? choices : [present]) {
     try {
       const options = { previous: choice.previous, lines };
-      const text = await world.cluster.containerLog({ namespace, name: pod }, container, options, signal);
+      const text = await context.cluster.containerLog({ namespace, name: pod }, container, options, signal);
       if (LOG_IS_LOST.test(text)) continue;
       return { log: text.split('\n').filter((line, index, all) => line !== '' || index < all.length - 1), run: choice.run };
     } catch (error) {

@@ -1,11 +1,11 @@
 import { ClusterError } from '../cluster/cluster.ts';
 import type { Reason } from '../daemonset/outcome.ts';
 import type { Conclusion } from '../daemonset/result.ts';
-import { Interruption } from './context.ts';
+import { AbortReason } from './context.ts';
 
 /** The outcome when the signal was aborted for this reason. */
 export function interrupted(reason: unknown): Pick<Conclusion, 'outcome' | 'reason'> {
-  return reason instanceof Interruption && reason.kind === 'timeout'
+  return reason instanceof AbortReason && reason.kind === 'timeout'
     ? { outcome: 'timed-out', reason: 'timeout' }
     : { outcome: 'cancelled', reason: 'cancelled' };
 }
@@ -16,7 +16,7 @@ export function interrupted(reason: unknown): Pick<Conclusion, 'outcome' | 'reas
  * @param written whether the rollback was written before.
  */
 export function failureOf(error: unknown, written: boolean): Conclusion {
-  if (error instanceof Interruption) return { ...interrupted(error), facts: { kind: 'interrupted', by: error.kind, written } };
+  if (error instanceof AbortReason) return { ...interrupted(error), facts: { kind: 'interrupted', by: error.kind, written } };
   if (error instanceof ClusterError)
     return { outcome: 'error', reason: reasonOf(error), facts: { kind: 'cluster-error', message: error.message, written } };
   const detail = error instanceof Error ? error.message : String(error);

@@ -5,11 +5,11 @@ import { type History, historyOf } from '../daemonset/revision.ts';
 import { keepsNoHistory } from '../daemonset/rollout.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
 import { noteText } from '../report/messages/notes.ts';
-import type { Known, World } from './context.ts';
+import type { Context, Known } from './context.ts';
 
 /** The history of a settled DaemonSet. If it is not needed and this account is not allowed to read it: undefined, with a warning. */
 export async function readHistory(
-  { cluster, log, signal }: World,
+  { cluster, log, signal }: Context,
   daemonSet: DaemonSet,
   { needed }: { needed: boolean },
 ): Promise<History | undefined> {
@@ -23,7 +23,7 @@ export async function readHistory(
 }
 
 /** Warns of a DaemonSet that keeps no old revisions. */
-export function warnWithoutHistory({ log }: World, { notes }: Known, daemonSet: DaemonSet): void {
+export function warnWithoutHistory({ log }: Context, { notes }: Known, daemonSet: DaemonSet): void {
   if (!keepsNoHistory(daemonSet)) return;
   const note: Note = { kind: 'no-history' };
   log.warning(noteText(note));
@@ -32,7 +32,7 @@ export function warnWithoutHistory({ log }: World, { notes }: Known, daemonSet: 
 
 /** How many pods run each revision. If this account is not allowed to list pods: undefined, with a warning. */
 export async function readPodCounts(
-  { cluster, log, signal }: World,
+  { cluster, log, signal }: Context,
   daemonSet: DaemonSet,
   { revisions }: History,
 ): Promise<PodCounts | undefined> {

@@ -5,7 +5,7 @@ import { marksToWithdraw } from '../daemonset/known-good.ts';
 import type { Note } from '../daemonset/result.ts';
 import type { History, Revision } from '../daemonset/revision.ts';
 import { noteText } from '../report/messages/notes.ts';
-import { afterwards, type World } from './context.ts';
+import { afterwards, type Context } from './context.ts';
 
 /** How long writing a good mark may take, in milliseconds. */
 const LIMIT = 5_000;
@@ -20,7 +20,7 @@ const RENEWED_AFTER = 24 * 3_600_000;
  * @returns what to report if nodes run other bytes than before, or not the same ones. Then no mark is set.
  */
 export async function markGood(
-  world: World,
+  context: Context,
   namespace: string,
   { name, uid }: Revision,
   seen: SeenDigests,
@@ -29,17 +29,17 @@ export async function markGood(
   const images = otherBytes(seen, before?.images);
   if (images.length > 0) {
     const note: Note = { kind: 'other-bytes', images };
-    world.log.warning(noteText(note));
+    context.log.warning(noteText(note));
     return note;
   }
-  const { cluster, clock, log, run } = world;
+  const { cluster, clock, log, run } = context;
   const now = cluster.serverTime(clock.now()) ?? clock.now();
   const isFresh = before !== undefined && now - Date.parse(before.time) < RENEWED_AFTER;
   if (isFresh && (before.images || seen.size === 0)) return undefined;
   try {
     const mark = isFresh ? before : { time: new Date(now).toISOString(), ...(run && { run: run.url }) };
     const text = goodText(name, mark, seen.size > 0 ? toMark(seen) : (before?.images ?? {}));
-    await cluster.annotateControllerRevision({ namespace, name, uid }, { [GOOD]: text }, afterwards(world, LIMIT));
+    await cluster.annotateControllerRevision({ namespace, name, uid }, { [GOOD]: text }, afterwards(context, LIMIT));
     log.info(`Set the good mark on ControllerRevision ${name}, because every node runs it.`);
   } catch (error) {
     const why = isFailure(error, 'conflict', 'not-found') ? 'The ControllerRevision no longer exists.' : (error as Error).message;
@@ -50,15 +50,15 @@ export async function markGood(
 
 /** Removes the good marks of the version that was left. A mark that cannot be removed is a warning. */
 export async function withdrawGood(
-  world: World,
+  context: Context,
   namespace: string,
   history: History,
   { left, restored }: { left: Revision; restored: Revision },
 ): Promise<void> {
-  const { cluster, log } = world;
+  const { cluster, log } = context;
   const withdraw = async ({ name, uid }: Revision): Promise<void> => {
     try {
-      await cluster.annotateControllerRevision({ namespace, name, uid }, { [GOOD]: null }, afterwards(world, LIMIT));
+      await cluster.annotateControllerRevision({ namespace, name, uid }, { [GOOD]: null }, afterwards(context, LIMIT));
       log.info(`Removed the good mark from ControllerRevision ${name}, which was left.`);
     } catch (error) {
       if (isFailure(error, 'conflict', 'not-found')) return;

@@ -3,7 +3,7 @@ import { hasSamePlacement, lostNodes } from '../daemonset/placement.ts';
 import { type History, isSameVersion, type Revision } from '../daemonset/revision.ts';
 import { standingRecord } from '../daemonset/rollback-record.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
-import type { World } from './context.ts';
+import type { Context } from './context.ts';
 
 /** What the placement of a deployed version no longer matches. */
 export interface LostNodes {
@@ -18,7 +18,7 @@ export interface LostNodes {
  * Undefined if nothing was lost, or if the deployed version is one that a rollback restored.
  */
 export async function findLostNodes(
-  { cluster, log, signal }: World,
+  { cluster, log, signal }: Context,
   daemonSet: DaemonSet,
   history: History,
 ): Promise<LostNodes | undefined> {

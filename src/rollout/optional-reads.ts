@@ -1,5 +1,5 @@
 import { isFailure } from '../cluster/cluster.ts';
-import type { World } from './context.ts';
+import type { Context } from './context.ts';
 
 /** What helps to explain a rollout. */
 export type Source = 'pods' | 'nodes' | 'events' | 'logs';
@@ -16,7 +16,7 @@ const LIMIT = 5_000;
 
 /** Reads that a rollout can do without. What this account is not allowed to read is a warning, once, and is not tried again. */
 export class OptionalReads {
-  readonly #world: World;
+  readonly #context: Context;
   readonly #onRead: () => void;
   readonly #stopping = new AbortController();
   readonly #denied = new Set<Source>();
@@ -25,14 +25,14 @@ export class OptionalReads {
   readonly #readAt = new Map<Source, number>();
 
   /** @param onRead called when a read in the background has ended. */
-  constructor(world: World, onRead: () => void) {
-    this.#world = world;
+  constructor(context: Context, onRead: () => void) {
+    this.#context = context;
     this.#onRead = onRead;
   }
 
   /** Aborted if the wait has ended. */
   get signal(): AbortSignal {
-    return AbortSignal.any([this.#world.signal, this.#stopping.signal]);
+    return AbortSignal.any([this.#context.signal, this.#stopping.signal]);
   }
 
   stop(): void {
@@ -56,14 +56,14 @@ export class OptionalReads {
       .catch((error: unknown) => this.failed(source, error))
       .finally(() => {
         this.#reading.delete(source);
-        this.#readAt.set(source, this.#world.clock.now());
+        this.#readAt.set(source, this.#context.clock.now());
         this.#onRead();
       });
   }
 
   /** A read failed. If it is not allowed, that is a warning. Another failure is a detail for the debug log; an aborted read is neither. */
   failed(source: Source, error: unknown): void {
-    const { clock, log } = this.#world;
+    const { clock, log } = this.#context;
     this.#readAt.set(source, clock.now());
     if (isFailure(error, 'forbidden')) {
       this.#denied.add(source);

@@ -1,7 +1,7 @@
 import { isFailure, type PatchOperation } from '../cluster/cluster.ts';
 import { type EntryChange, type OwnershipReturn, ownershipReturn } from '../daemonset/managed-fields.ts';
 import { type DaemonSet, FIELD_MANAGER, type JsonObject } from '../daemonset/types.ts';
-import { afterwards, type World } from './context.ts';
+import { afterwards, type Context } from './context.ts';
 
 /** How many times to read the DaemonSet again and return what has changed in the meantime. */
 const TRIES = 5;
@@ -15,9 +15,9 @@ const LIMIT = 10_000;
  * @param before the DaemonSet before the rollback. If it is the same, only the applier of the template gets fields.
  * @returns the latest state of the DaemonSet, unchanged if it could not be done: that is a warning.
  */
-export async function returnOwnership(world: World, written: DaemonSet, before: DaemonSet): Promise<DaemonSet> {
-  const { cluster, log } = world;
-  const signal = afterwards(world, LIMIT);
+export async function returnOwnership(context: Context, written: DaemonSet, before: DaemonSet): Promise<DaemonSet> {
+  const { cluster, log } = context;
+  const signal = afterwards(context, LIMIT);
   let latest = written;
   let why = '';
   for (let attempt = 0; attempt < TRIES; attempt++) {

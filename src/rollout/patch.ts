@@ -7,7 +7,7 @@ import { CHANGE_CAUSE } from '../daemonset/revision.ts';
 import { LAST_ROLLBACK, type RollbackRecord } from '../daemonset/rollback-record.ts';
 import { sameTemplate } from '../daemonset/template.ts';
 import type { DaemonSet, PodTemplate } from '../daemonset/types.ts';
-import { afterwards, delayed, type World } from './context.ts';
+import { afterwards, type Context, delayed } from './context.ts';
 
 /** How many times to find out whether an unanswered patch was written. */
 const TRIES = 5;
@@ -54,20 +54,20 @@ function annotation(key: string): string {
  * was read.
  */
 export async function preview(
-  world: World,
+  context: Context,
   daemonSet: DaemonSet,
   target: Candidate,
   record: RollbackRecord,
   { readOnly }: { readOnly: boolean },
 ): Promise<Preview | undefined> {
-  const { log } = world;
+  const { log } = context;
   const wanted = annotationChanges(daemonSet, target, record);
   const { changes, leftOut } = wanted;
   try {
-    return { ...(await dryRun(world, daemonSet, target, changes)), leftOut };
+    return { ...(await dryRun(context, daemonSet, target, changes)), leftOut };
   } catch (error) {
     if (isFailure(error, 'conflict')) return undefined;
-    if (isFailure(error, 'admission-denied', 'invalid-template')) return previewWithFewer(world, daemonSet, target, wanted, error);
+    if (isFailure(error, 'admission-denied', 'invalid-template')) return previewWithFewer(context, daemonSet, target, wanted, error);
     const unable = isFailure(error, 'dry-run-unsupported') || (readOnly && isFailure(error, 'forbidden'));
     if (!unable) throw error;
     log.warning(`The API server could not check the change first, so the templates are compared here instead. ${error.message}`);
@@ -76,7 +76,7 @@ export async function preview(
 }
 
 async function dryRun(
-  { cluster, signal }: World,
+  { cluster, signal }: Context,
   daemonSet: DaemonSet,
   target: Candidate,
   annotations: AnnotationChanges,
@@ -93,7 +93,7 @@ async function dryRun(
  * @throws the first rejection if the rest is rejected, too.
  */
 async function previewWithFewer(
-  world: World,
+  context: Context,
   daemonSet: DaemonSet,
   target: Candidate,
   { changes, leftOut }: ReturnType<typeof annotationChanges>,
@@ -103,7 +103,7 @@ async function previewWithFewer(
     const keys = leaveOut.filter((key) => key in changes);
     const rejected: LeftOut = { keys, why: { kind: 'rejected', message: rejection.message } };
     try {
-      return { ...(await dryRun(world, daemonSet, target, withoutKeys(changes, keys))), leftOut: [...leftOut, rejected] };
+      return { ...(await dryRun(context, daemonSet, target, withoutKeys(changes, keys))), leftOut: [...leftOut, rejected] };
     } catch (error) {
       if (isFailure(error, 'admission-denied', 'invalid-template')) return undefined;
       throw error;
@@ -137,13 +137,13 @@ export type Patched =
  * @throws ClusterError if the API server refused the write, which then certainly did not happen.
  */
 export async function restore(
-  world: World,
+  context: Context,
   daemonSet: DaemonSet,
   target: Candidate,
   record: RollbackRecord,
   { template: expected, annotations }: Pick<Preview, 'template' | 'annotations'>,
 ): Promise<Patched> {
-  const { cluster, clock, log } = world;
+  const { cluster, clock, log } = context;
   const patch = restorePatch(daemonSet, target, annotations);
   const changes = (now: DaemonSet): number => (templateGenerationOf(now) ?? Number.NaN) - (record.templateGeneration ?? Number.NaN);
   const recorded = annotations[LAST_ROLLBACK];
@@ -151,9 +151,9 @@ export async function restore(
     recorded === undefined
       ? changes(now) === 1 && sameTemplate(now.spec.template, expected)
       : now.metadata.annotations?.[LAST_ROLLBACK] === recorded;
-  world.signal.throwIfAborted();
+  context.signal.throwIfAborted();
   // A cancellation must not cut off the answer: it would be unknown whether the fleet is changing.
-  const signal = delayed(world.signal, GRACE_AFTER_CANCEL);
+  const signal = delayed(context.signal, GRACE_AFTER_CANCEL);
   let why = 'no answer in time';
   for (let attempt = 0; attempt < TRIES && !signal.aborted; attempt++) {
     let conflict = false;
@@ -184,11 +184,11 @@ export async function restore(
 }
 
 /** Gives the DaemonSet the annotations that it had before a write that did not change the template. A failure is a warning. */
-export async function undoAnnotations(world: World, before: DaemonSet, annotations: AnnotationChanges): Promise<void> {
+export async function undoAnnotations(context: Context, before: DaemonSet, annotations: AnnotationChanges): Promise<void> {
   const keys = Object.keys(annotations);
   if (keys.length === 0) return;
-  const { cluster, log } = world;
-  const signal = afterwards(world, ANNOTATION_LIMIT);
+  const { cluster, log } = context;
+  const signal = afterwards(context, ANNOTATION_LIMIT);
   try {
     const now = await cluster.getDaemonSet(before.metadata, signal);
     const present = now.metadata.annotations ?? {};

@@ -22,7 +22,7 @@ import { SeenPods } from '../daemonset/seen-pods.ts';
 import { type Moment, stableForMs } from '../daemonset/stability.ts';
 import type { DaemonSet, Event, PodTemplate } from '../daemonset/types.ts';
 import type { Limits, PodKnowledge, Snapshot } from '../daemonset/verdict.ts';
-import type { World } from './context.ts';
+import type { Context } from './context.ts';
 import { OptionalReads } from './optional-reads.ts';
 import { isExplicit } from './stable-for.ts';
 
@@ -67,7 +67,7 @@ export interface PodWatcherOptions {
 /** Collects what the pods, nodes and events of a DaemonSet show during a wait, and judges nothing. Nothing is read before it is needed. */
 export class PodWatcher {
   readonly reads: OptionalReads;
-  readonly #world: World;
+  readonly #context: Context;
   readonly #options: PodWatcherOptions;
   readonly #pods: SeenPods;
   readonly #begun: number;
@@ -90,12 +90,12 @@ export class PodWatcher {
   #proceed = Promise.withResolvers<void>();
   #warningsAge = WARNINGS_AGE;
 
-  constructor(world: World, options: PodWatcherOptions) {
-    this.#world = world;
+  constructor(context: Context, options: PodWatcherOptions) {
+    this.#context = context;
     this.#options = options;
     this.#pods = new SeenPods(options.daemonSet, options.wanted);
     this.#begun = options.moment().now;
-    this.reads = new OptionalReads(world, options.onNews);
+    this.reads = new OptionalReads(context, options.onNews);
   }
 
   get knowledge(): PodKnowledge {
@@ -113,7 +113,7 @@ export class PodWatcher {
 
   /** Starts to watch the pods, unless they are watched already. */
   start(): void {
-    if (this.#watch || this.reads.isDenied('pods') || this.#world.clock.now() - this.reads.readAt('pods') < RESTART_AFTER) return;
+    if (this.#watch || this.reads.isDenied('pods') || this.#context.clock.now() - this.reads.readAt('pods') < RESTART_AFTER) return;
     this.#watch = { ended: this.#watchPods() };
   }
 
@@ -140,10 +140,10 @@ export class PodWatcher {
         isPending = false;
         onNews();
       };
-      void this.#world.clock.sleep(BATCH, signal).then(announce, () => {});
+      void this.#context.clock.sleep(BATCH, signal).then(announce, () => {});
     };
     try {
-      for await (const change of this.#world.cluster.watchPods(daemonSet, (pod) => watchedPod(pod, template), signal)) {
+      for await (const change of this.#context.cluster.watchPods(daemonSet, (pod) => watchedPod(pod, template), signal)) {
         this.#see(change);
         if (change.kind !== 'all') later();
         else {
@@ -162,7 +162,7 @@ export class PodWatcher {
       this.#knowledge = { kind: isForbidden ? 'forbidden' : 'unreadable', why };
       this.reads.failed('pods', isForbidden ? error : new Error(why));
       onNews();
-      void this.#world.clock.sleep(RESTART_AFTER, signal).then(onNews, () => {});
+      void this.#context.clock.sleep(RESTART_AFTER, signal).then(onNews, () => {});
     } finally {
       this.#watch = undefined;
     }
@@ -192,7 +192,7 @@ export class PodWatcher {
     const nodes = this.#readNodes(signal).catch((error: unknown) => this.reads.failed('nodes', error));
     if (this.#knowledge.kind === 'unread' && !this.reads.isDenied('pods')) {
       try {
-        for await (const change of this.#world.cluster.watchPods(daemonSet, (pod) => watchedPod(pod, template), signal)) {
+        for await (const change of this.#context.cluster.watchPods(daemonSet, (pod) => watchedPod(pod, template), signal)) {
           this.#see(change);
           break;
         }
@@ -219,7 +219,7 @@ export class PodWatcher {
 
   /** A time on the clock of the process, on the clock of the wait. */
   #onOurClock(time: number): number {
-    return time + this.#options.moment().now - this.#world.clock.now();
+    return time + this.#options.moment().now - this.#context.clock.now();
   }
 
   #diagnosis(daemonSet: DaemonSet, { desired, isComplete, now }: Look): Diagnosis | undefined {
@@ -300,7 +300,7 @@ export class PodWatcher {
 
   async #readNodes(signal: AbortSignal): Promise<void> {
     if (this.reads.isDenied('nodes')) return;
-    const seen = (await this.#world.cluster.listNodes(signal)).map(
+    const seen = (await this.#context.cluster.listNodes(signal)).map(
       (node) => [node.metadata.name, seeNode(node, this.#options.template)] as const,
     );
     const { isClusterTime } = this.#options.moment();
@@ -328,7 +328,7 @@ export class PodWatcher {
   }
 
   async #readWarnings(signal: AbortSignal): Promise<void> {
-    const { cluster } = this.#world;
+    const { cluster } = this.#context;
     const { namespace, uid } = this.#options.daemonSet.metadata;
     const { now } = this.#options.moment();
     const read = (fields: Record<string, string>): Promise<Event[]> => cluster.listEvents(namespace, fields, signal);

@@ -3,7 +3,7 @@ import type { Rollout } from '../daemonset/rollout.ts';
 import type { Counts } from '../daemonset/types.ts';
 import { formatDuration } from '../duration.ts';
 import { causeText, nextCommand, nodeInBrief, runText } from '../report/messages/causes.ts';
-import type { Log, World } from './context.ts';
+import type { Context, Log } from './context.ts';
 
 /** While nothing changes, the last line is logged again after this long, in milliseconds. */
 export const HEARTBEAT = 60_000;
@@ -24,7 +24,7 @@ function failuresInBrief(diagnosis: Diagnosis | undefined): string {
 
 /** Logs the progress of a rollout: the words of `kubectl rollout status` at each step of the ladder, and a line for each change in between. */
 export class ProgressLog {
-  readonly #world: World;
+  readonly #context: Context;
   #rung = '';
   #logged: Counts | undefined;
   #failures = '';
@@ -32,12 +32,12 @@ export class ProgressLog {
   #at = 0;
   #due: number | undefined;
 
-  constructor(world: World) {
-    this.#world = world;
+  constructor(context: Context) {
+    this.#context = context;
   }
 
   say(line: string): void {
-    const { clock, log } = this.#world;
+    const { clock, log } = this.#context;
     if (line !== this.#line || clock.now() - this.#at >= HEARTBEAT) {
       log.info(line);
       this.#at = clock.now();
@@ -53,7 +53,7 @@ export class ProgressLog {
   /** @param left how long the rest will take, in milliseconds; undefined if that is unknown. */
   progress({ kind, message, counts }: Rollout, diagnosis: Diagnosis | undefined, left: number | undefined): void {
     const failures = failuresInBrief(diagnosis);
-    const now = this.#world.clock.now();
+    const now = this.#context.clock.now();
     const before = this.#logged;
     const moved =
       !before || before.updated !== counts.updated || before.available !== counts.available || before.desired !== counts.desired;

@@ -17,7 +17,7 @@ import { noteText } from '../report/messages/notes.ts';
 import { revisionText } from '../report/messages/revisions.ts';
 import { noNodeMatchesText } from '../report/messages/rollout.ts';
 import { conclusionOf, notObserved } from './conclude.ts';
-import type { Known, World } from './context.ts';
+import type { Context, Known } from './context.ts';
 import { interrupted } from './failure.ts';
 import { find } from './find.ts';
 import { readPodCounts } from './history.ts';
@@ -26,13 +26,13 @@ import { returnOwnership } from './ownership.ts';
 import { preview, restore, undoAnnotations } from './patch.ts';
 import { settle } from './settle.ts';
 import { requireStableFor } from './stable-for.ts';
-import { type Job, learnFrom } from './tasks.ts';
+import { learnFrom, type Task } from './tasks.ts';
 import { type Waited, type WaitOptions, wait } from './wait.ts';
 
 /** What to restore, and how. */
 export interface Order {
   /** What to try, from a settled DaemonSet and its history. */
-  choose(daemonSet: DaemonSet, history: History, world: World): Promise<Intent> | Intent;
+  choose(daemonSet: DaemonSet, history: History, context: Context): Promise<Intent> | Intent;
   /** The plan if nothing that could be tried would change anything. */
   otherwise(at: Revision): Plan;
   /** For the rollback record. */
@@ -59,9 +59,9 @@ export function orderFor({ toRevision, expectedRevision: expected, isDeployedByR
   return {
     ...how,
     otherwise: (at) => planWithout(toRevision, at),
-    choose: async (daemonSet, history, world) => {
-      const pods = needsPods(daemonSet, history, toRevision) ? await readPodCounts(world, daemonSet, history) : undefined;
-      return intend(daemonSet, history, { toRevision, run: world.run, expected, isDeployedByRun, pods });
+    choose: async (daemonSet, history, context) => {
+      const pods = needsPods(daemonSet, history, toRevision) ? await readPodCounts(context, daemonSet, history) : undefined;
+      return intend(daemonSet, history, { toRevision, run: context.run, expected, isDeployedByRun, pods });
     },
   };
 }
@@ -69,7 +69,7 @@ export function orderFor({ toRevision, expectedRevision: expected, isDeployedByR
 /** The settled DaemonSet that a decision is based on. */
 interface Look {
   order: Order;
-  world: World;
+  context: Context;
   known: Known;
   daemonSet: DaemonSet;
   history: History;
@@ -91,14 +91,14 @@ interface Moved {
  *
  * @param before the last decision, if there was one.
  */
-export async function decide(order: Order, { found, known, world }: Job, before?: Moved): Promise<Decision> {
-  const { log, signal } = world;
+export async function decide(order: Order, { found, known, context }: Task, before?: Moved): Promise<Decision> {
+  const { log, signal } = context;
   let last = before?.from;
   let aim = before?.to;
   for (;;) {
     signal.throwIfAborted();
     const listed = last ? undefined : found.daemonSet;
-    const daemonSet = await settle(world, listed ?? (await find(world, found.name)));
+    const daemonSet = await settle(context, listed ?? (await find(context, found.name)));
     if (!daemonSet) return notObserved();
     if (last?.metadata.uid === daemonSet.metadata.uid && last.metadata.generation === daemonSet.metadata.generation) {
       throw new ClusterError(
@@ -107,16 +107,16 @@ export async function decide(order: Order, { found, known, world }: Job, before?
       );
     }
     last = daemonSet;
-    const history = historyOf(daemonSet, await world.cluster.listControllerRevisions(daemonSet, signal));
+    const history = historyOf(daemonSet, await context.cluster.listControllerRevisions(daemonSet, signal));
     known.history = {
       before: history.revisions,
-      asOf: world.clock.now(),
+      asOf: context.clock.now(),
       ...(history.current && { currentBefore: history.current.name }),
     };
     if (history.current) known.old = history.current;
     known.counts = rolloutOf(daemonSet).counts;
 
-    const look: Look = { order, world, known, daemonSet, history };
+    const look: Look = { order, context, known, daemonSet, history };
     const plan = await makePlan(look, aim);
     if (plan.kind === 'moved') {
       aim = plan.to;
@@ -132,7 +132,7 @@ export async function decide(order: Order, { found, known, world }: Job, before?
       known.notes.push(...plan.notes, ...(plan.target.why ? [plan.target.why] : []));
       known.target = plan.target;
       known.changes = plan.changes;
-      if (order.wait) await requireStableFor(world, daemonSet, order.limits);
+      if (order.wait) await requireStableFor(context, daemonSet, order.limits);
     }
     return { look, plan };
   }
@@ -140,22 +140,22 @@ export async function decide(order: Order, { found, known, world }: Job, before?
 
 /** @param aim what would have been restored before the DaemonSet was changed. If someone has deployed exactly that, no older version is. */
 async function makePlan(
-  { order, world, daemonSet, history }: Look,
+  { order, context, daemonSet, history }: Look,
   aim: Revision | undefined,
 ): Promise<Plan | { kind: 'moved'; to: Revision }> {
-  const intent = await order.choose(daemonSet, history, world);
+  const intent = await order.choose(daemonSet, history, context);
   if (intent.kind !== 'candidates') return intent;
   if (aim && isSameVersion(aim, intent.from)) return { kind: 'unchanged', at: intent.from };
   for (const revision of intent.candidates) {
     if (alreadyThere(daemonSet, revision)) continue;
     const candidate: Candidate = { ...revision, changeCause: order.changeCause ?? revision.changeCause };
-    const writing = { by: order.by, run: world.run, time: new Date(world.clock.now()) };
+    const writing = { by: order.by, run: context.run, time: new Date(context.clock.now()) };
     const record = recordFor(daemonSet, history, { from: intent.from, target: candidate }, writing);
-    const seen = await preview(world, daemonSet, candidate, record, { readOnly: order.dryRun });
+    const seen = await preview(context, daemonSet, candidate, record, { readOnly: order.dryRun });
     if (!seen) return { kind: 'moved', to: candidate };
     const plan = planFor(daemonSet, intent, candidate, record, seen);
     if (plan) return plan;
-    world.log.info(`Restoring ${revisionText(candidate)} would change nothing.`);
+    context.log.info(`Restoring ${revisionText(candidate)} would change nothing.`);
   }
   return order.otherwise(intent.from);
 }
@@ -172,7 +172,7 @@ export function countAsDone(decision: Decision): Decision {
 }
 
 /** Carries out a decision. If someone else changed the DaemonSet first, decides again. */
-export async function finish(order: Order, job: Job, first: Decision): Promise<Conclusion> {
+export async function finish(order: Order, task: Task, first: Decision): Promise<Conclusion> {
   for (let decision = first; ; ) {
     if ('outcome' in decision) return decision;
     const { look, plan } = decision;
@@ -183,15 +183,15 @@ export async function finish(order: Order, job: Job, first: Decision): Promise<C
     if (order.dryRun) return dryRun(plan);
     const conclusion = await carryOut(look, plan);
     if (conclusion !== 'moved') return conclusion;
-    job.world.log.info('The DaemonSet changed in the meantime. Reading it and deciding again.');
-    decision = await decide(order, job, { from: look.daemonSet, to: plan.target });
+    task.context.log.info('The DaemonSet changed in the meantime. Reading it and deciding again.');
+    decision = await decide(order, task, { from: look.daemonSet, to: plan.target });
   }
 }
 
 /** Notes that are warnings. */
 const LOUD: ReadonlySet<Note['kind']> = new Set<Note['kind']>(['older-code', 'no-history', 'annotations-left-out', 'left-by-next-deploy']);
 
-function announce({ order, world: { log }, known, daemonSet, history }: Look, { from, target, changes }: Restore): void {
+function announce({ order, context: { log }, known, daemonSet, history }: Look, { from, target, changes }: Restore): void {
   const what = order.dryRun ? 'Would roll back' : 'Rolling back';
   log.info(`${what} from ${revisionText(from)} to ${revisionText(target)}: ${target.images.join(', ')}`);
   for (const note of known.notes) {
@@ -208,13 +208,13 @@ function dryRun({ preview: { validated } }: Restore): Conclusion {
 }
 
 async function carryOut(
-  { order, world, known, daemonSet, history }: Look,
+  { order, context, known, daemonSet, history }: Look,
   { from, target, record, preview: seen }: Restore,
 ): Promise<Conclusion | 'moved'> {
-  const { log } = world;
+  const { log } = context;
   // Until the API server has refused it, the rollback may be written.
   known.changed = true;
-  const patched = await restore(world, daemonSet, target, record, seen).catch((error: unknown) => {
+  const patched = await restore(context, daemonSet, target, record, seen).catch((error: unknown) => {
     known.changed = false;
     throw error;
   });
@@ -224,11 +224,11 @@ async function carryOut(
   }
   if (patched.kind === 'unknown') {
     const facts = { kind: 'write-unknown', why: patched.why } as const;
-    return world.signal.aborted ? { ...interrupted(world.signal.reason), facts } : { outcome: 'error', reason: 'unreachable', facts };
+    return context.signal.aborted ? { ...interrupted(context.signal.reason), facts } : { outcome: 'error', reason: 'unreachable', facts };
   }
   if (patched.kind === 'undone') {
     known.changed = false;
-    await undoAnnotations(world, daemonSet, seen.annotations);
+    await undoAnnotations(context, daemonSet, seen.annotations);
     return { outcome: 'error', reason: 'admission-denied', facts: { kind: 'write-undone' } };
   }
   const identical = identicalTemplate(target.template, patched.template);
@@ -238,13 +238,13 @@ async function carryOut(
   );
   if (record.templateGeneration !== undefined) {
     const templateGeneration = record.templateGeneration + 1;
-    world.ledger.append(record.uid, { kind: 'wrote', by: order.by, templateGeneration, version: versionDigest(patched.template) });
+    context.ledger.append(record.uid, { kind: 'wrote', by: order.by, templateGeneration, version: versionDigest(patched.template) });
   }
-  await withdrawGood(world, known.daemonSet.namespace, history, { left: from, restored: target });
+  await withdrawGood(context, known.daemonSet.namespace, history, { left: from, restored: target });
   // A webhook that answers differently each time would change the template again.
   const isSettled = versionDigest(patched.template) === versionDigest(seen.template);
   const returns = isServerSideApplied(daemonSet) && isSettled;
-  const current = returns ? await returnOwnership(world, patched.daemonSet, daemonSet) : patched.daemonSet;
+  const current = returns ? await returnOwnership(context, patched.daemonSet, daemonSet) : patched.daemonSet;
 
   // The controller renumbers the ControllerRevision with the same bytes. Only then is its name known without another read.
   const renewed = identical && !hasTwin(history, target);
@@ -254,14 +254,14 @@ async function carryOut(
     recordHistoryAfter(known, history, target, known.newRevision);
   }
   if (!order.wait) return NOT_WAITED;
-  const { unfinished, waited } = await follow(world, known, current, 'restored', {
+  const { unfinished, waited } = await follow(context, known, current, 'restored', {
     template: patched.template,
     ...(identical && { revisions: twinsOf(history, target) }),
     limits: order.limits,
   });
   const isGone = unfinished?.outcome === 'deleted';
-  const restored = renewed ? target : isGone ? undefined : await readHistoryAfter(world, known, current, target, waited.history);
-  if (restored) await remember(world, known, waited, restored, target.good);
+  const restored = renewed ? target : isGone ? undefined : await readHistoryAfter(context, known, current, target, waited.history);
+  if (restored) await remember(context, known, waited, restored, target.good);
   return unfinished ?? { outcome: 'rolled-back', reason: 'complete', facts: { kind: 'restored' } };
 }
 
@@ -269,19 +269,19 @@ const NOT_WAITED: Conclusion = { outcome: 'pending', reason: 'not-waited', facts
 
 /** Nothing has to be written. With `wait`, every node must run the revision all the same. */
 async function stayAt(look: Look, at: Revision): Promise<Conclusion> {
-  const { order, world, known, daemonSet } = look;
+  const { order, context, known, daemonSet } = look;
   known.target = at;
   known.newRevision = at.number;
   known.controllerRevision = at.name;
   known.changes = [];
-  world.log.info(`daemonset.apps/${daemonSet.metadata.name} skipped rollback (current template already matches revision ${at.number})`);
+  context.log.info(`daemonset.apps/${daemonSet.metadata.name} skipped rollback (current template already matches revision ${at.number})`);
   const unfinished = order.wait && !order.dryRun ? await followCurrent(look, at, 'deployed') : undefined;
   return unfinished ?? { outcome: 'unchanged', reason: 'complete', facts: { kind: 'already-current' } };
 }
 
 /** An earlier attempt of this run wrote the rollback. This attempt ends as that one would have ended. */
 async function resume(look: Look, at: Revision, { left: leftThen, restored, time }: RollbackRecord): Promise<Conclusion> {
-  const { order, world, known, daemonSet, history } = look;
+  const { order, context, known, daemonSet, history } = look;
   const left = history.revisions.find(({ name }) => name === leftThen.name);
   if (left) known.old = { ...left, number: leftThen.revision };
   else delete known.old;
@@ -289,12 +289,12 @@ async function resume(look: Look, at: Revision, { left: leftThen, restored, time
   known.newRevision = at.number;
   known.controllerRevision = at.name;
   known.renewed = at.name === restored.name;
-  world.log.info(`This run rolled back already (at ${time}). Nothing is written again.`);
+  context.log.info(`This run rolled back already (at ${time}). Nothing is written again.`);
   known.notes.push({ kind: 'resumed', time });
   if (order.dryRun) return { outcome: 'dry-run', reason: 'resumed', facts: { kind: 'dry-run-of-resumed', time } };
-  if (left) await withdrawGood(world, known.daemonSet.namespace, history, { left, restored: at });
+  if (left) await withdrawGood(context, known.daemonSet.namespace, history, { left, restored: at });
   // The first attempt may have ended before it did this.
-  if (isServerSideApplied(daemonSet)) await returnOwnership(world, daemonSet, daemonSet);
+  if (isServerSideApplied(daemonSet)) await returnOwnership(context, daemonSet, daemonSet);
   if (!order.wait) return NOT_WAITED;
   const unfinished = await followCurrent(look, at, 'restored');
   return unfinished ?? { outcome: 'rolled-back', reason: 'resumed', facts: { kind: 'restored' } };
@@ -302,37 +302,43 @@ async function resume(look: Look, at: Revision, { left: leftThen, restored, time
 
 /** Waits for the template that was read, after nothing was written. */
 async function followCurrent(
-  { order, world, known, daemonSet, history }: Look,
+  { order, context, known, daemonSet, history }: Look,
   at: Revision,
   version: Version,
 ): Promise<Conclusion | undefined> {
-  const { unfinished, waited } = await follow(world, known, daemonSet, version, {
+  const { unfinished, waited } = await follow(context, known, daemonSet, version, {
     template: daemonSet.spec.template,
     revisions: twinsOf(history, at),
     limits: order.limits,
   });
-  await remember(world, known, waited, waited.history?.current ?? at, at.good);
+  await remember(context, known, waited, waited.history?.current ?? at, at.good);
   return unfinished;
 }
 
 /** Waits for the rollout. `unfinished` is undefined if it succeeded. */
 async function follow(
-  world: World,
+  context: Context,
   known: Known,
   daemonSet: DaemonSet,
   version: Version,
   options: WaitOptions,
 ): Promise<{ unfinished: Conclusion | undefined; waited: Waited }> {
-  const waited = await wait(world, daemonSet, { ...options, limits: { ...options.limits, failsFor: 'all-nodes' } });
-  learnFrom(waited, known, world);
-  if (waited.kind === 'complete' && waited.counts.desired === 0) world.log.warning(noNodeMatchesText(waited.daemonSet));
+  const waited = await wait(context, daemonSet, { ...options, limits: { ...options.limits, failsFor: 'all-nodes' } });
+  learnFrom(waited, known, context);
+  if (waited.kind === 'complete' && waited.counts.desired === 0) context.log.warning(noNodeMatchesText(waited.daemonSet));
   return { unfinished: conclusionOf(waited, version), waited };
 }
 
 /** Marks a version that was seen on every node as good. */
-async function remember(world: World, known: Known, { images }: Waited, revision: Revision, before: GoodMark | undefined): Promise<void> {
+async function remember(
+  context: Context,
+  known: Known,
+  { images }: Waited,
+  revision: Revision,
+  before: GoodMark | undefined,
+): Promise<void> {
   if (!images) return;
-  const note = await markGood(world, known.daemonSet.namespace, revision, images, before);
+  const note = await markGood(context, known.daemonSet.namespace, revision, images, before);
   if (note) known.notes.push(note);
 }
 
@@ -353,7 +359,7 @@ function recordHistoryAfter(known: Known, { revisions }: History, restored: Revi
 
 /** Which ControllerRevision the controller created, or chose among twins. Undefined if that cannot be read. */
 async function readHistoryAfter(
-  { cluster, signal, log }: World,
+  { cluster, signal, log }: Context,
   known: Known,
   daemonSet: DaemonSet,
   target: Revision,

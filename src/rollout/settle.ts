@@ -1,6 +1,6 @@
 import { isObserved } from '../daemonset/rollout.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
-import type { World } from './context.ts';
+import type { Context } from './context.ts';
 import { find } from './find.ts';
 
 /** How long the controller may take to observe a change, in milliseconds. */
@@ -12,8 +12,8 @@ const LIMIT = 30_000;
  *
  * @throws ClusterError `not-found` if the DaemonSet is deleted.
  */
-export async function settle(world: World, daemonSet: DaemonSet): Promise<DaemonSet | undefined> {
-  const { cluster, log, signal, clock } = world;
+export async function settle(context: Context, daemonSet: DaemonSet): Promise<DaemonSet | undefined> {
+  const { cluster, log, signal, clock } = context;
   if (isObserved(daemonSet)) return daemonSet;
   log.info('Waiting for daemon set spec update to be observed...');
   const limit = new AbortController();
@@ -24,7 +24,7 @@ export async function settle(world: World, daemonSet: DaemonSet): Promise<Daemon
   );
   try {
     for await (const event of cluster.watchDaemonSet(daemonSet, both)) {
-      if (event.kind === 'deleted') return await settle(world, await find(world, daemonSet.metadata));
+      if (event.kind === 'deleted') return await settle(context, await find(context, daemonSet.metadata));
       if (isObserved(event.daemonSet)) return event.daemonSet;
     }
   } catch (error) {

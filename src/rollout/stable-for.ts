@@ -2,7 +2,7 @@ import { ClusterError, isFailure } from '../cluster/cluster.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
 import type { Limits } from '../daemonset/verdict.ts';
 import { stableForDeniedText } from '../report/messages/rollout.ts';
-import type { World } from './context.ts';
+import type { Context } from './context.ts';
 
 /** Whether the pods must be checked: a time was asked for. `auto` does without the right to list pods. */
 export function isExplicit({ stableFor }: Limits): boolean {
@@ -14,7 +14,7 @@ export function isExplicit({ stableFor }: Limits): boolean {
  *
  * @throws ClusterError `forbidden` that names the missing rule.
  */
-export async function requireStableFor({ cluster, signal }: World, daemonSet: DaemonSet, limits: Limits): Promise<void> {
+export async function requireStableFor({ cluster, signal }: Context, daemonSet: DaemonSet, limits: Limits): Promise<void> {
   if (!isExplicit(limits)) return;
   try {
     await cluster.tryListPods(daemonSet, signal);

@@ -1,41 +1,41 @@
 import type { Conclusion, Result } from '../daemonset/result.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
 import { toleratedNote } from './conclude.ts';
-import { about, type Known, type PartialResult, type World } from './context.ts';
+import { about, type Context, type Known, type PartialResult } from './context.ts';
 import { failureOf } from './failure.ts';
 import { type Found, locate } from './find.ts';
 import { logCauses } from './progress-log.ts';
 import type { Waited } from './wait.ts';
 
 /** The work on one DaemonSet. */
-export interface Job extends PartialResult {
+export interface Task extends PartialResult {
   found: Found;
   /** If there are several DaemonSets, each line of its log names this one. */
-  world: World;
+  context: Context;
 }
 
 /** A job for each DaemonSet that the step is about. @throws ClusterError as `locate` does. */
-export async function jobsFor(world: World, asked: AskedDaemonSets): Promise<Job[]> {
-  const all = await locate(world, asked);
-  const jobs = all.map((found) => ({
+export async function tasksFor(context: Context, asked: AskedDaemonSets): Promise<Task[]> {
+  const all = await locate(context, asked);
+  const tasks = all.map((found) => ({
     found,
     known: { daemonSet: found.name, changed: false, notes: [] },
-    world: all.length > 1 ? about(found.name, world) : world,
+    context: all.length > 1 ? about(found.name, context) : context,
   }));
-  world.partial.push(...jobs);
-  return jobs;
+  context.partial.push(...tasks);
+  return tasks;
 }
 
 /** The result of a job. Nothing is thrown: whatever happens to one DaemonSet, the others are reported too. */
-export async function resultOf(job: Job, work: Promise<Conclusion>): Promise<Result> {
-  const { known } = job;
+export async function resultOf(task: Task, work: Promise<Conclusion>): Promise<Result> {
+  const { known } = task;
   const conclusion = await work.catch((error: unknown) => failureOf(error, known.changed));
-  job.result = { ...known, ...conclusion };
-  return job.result;
+  task.result = { ...known, ...conclusion };
+  return task.result;
 }
 
 /** Adds what a wait has found out, however it ended. */
-export function learnFrom(waited: Waited, known: Known, { log }: World): void {
+export function learnFrom(waited: Waited, known: Known, { log }: Context): void {
   const { counts, samples, causes, fault, isVerified, toReplace } = waited;
   logCauses(log, causes, known.daemonSet.namespace);
   known.counts = counts;

@@ -4,14 +4,14 @@ import { TEMPLATE_GENERATION } from '../daemonset/pods.ts';
 import { type History, historyOf, type Revision, twinsOf } from '../daemonset/revision.ts';
 import { isObserved } from '../daemonset/rollout.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
-import type { World } from './context.ts';
+import type { Context } from './context.ts';
 
 /** When the history is read again after it did not contain the template, in milliseconds. */
 const READ_AGAIN_AFTER = 1_000;
 
 /** Knows which pods are of the version that is waited for: by its template generation, and by the hashes of its ControllerRevisions. */
 export class VersionReader {
-  readonly #world: World;
+  readonly #context: Context;
   readonly #onNews: () => void;
   #daemonSet: DaemonSet;
   #hashes: ReadonlySet<string> | undefined;
@@ -22,8 +22,8 @@ export class VersionReader {
   history: History | undefined;
 
   /** @param revisions the ControllerRevisions with the template; undefined if they have to be read. */
-  constructor(world: World, daemonSet: DaemonSet, revisions: readonly Revision[] | undefined, onNews: () => void) {
-    this.#world = world;
+  constructor(context: Context, daemonSet: DaemonSet, revisions: readonly Revision[] | undefined, onNews: () => void) {
+    this.#context = context;
     this.#daemonSet = daemonSet;
     // A ControllerRevision that was pruned is created again, with a name that the controller chooses.
     this.#hashes = revisions && revisions.length > 0 ? hashesOf(revisions) : undefined;
@@ -41,7 +41,7 @@ export class VersionReader {
 
   /** Takes a new state of the DaemonSet. Whether `wanted` has changed since the last call: a restart of the pods gives them another hash. */
   update(daemonSet: DaemonSet): boolean {
-    const { log } = this.#world;
+    const { log } = this.#context;
     const before = this.#daemonSet;
     this.#daemonSet = daemonSet;
     if (generationOf(before) !== generationOf(daemonSet)) {
@@ -72,7 +72,7 @@ export class VersionReader {
   }
 
   async #read(daemonSet: DaemonSet): Promise<void> {
-    const { cluster, clock, log, signal } = this.#world;
+    const { cluster, clock, log, signal } = this.#context;
     try {
       const history = historyOf(daemonSet, await cluster.listControllerRevisions(daemonSet, signal));
       if (generationOf(daemonSet) !== generationOf(this.#daemonSet)) return;

@@ -5,7 +5,7 @@ import { stableForMs } from '../daemonset/stability.ts';
 import type { Limits, Missing, Snapshot, Verdict } from '../daemonset/verdict.ts';
 import { formatDuration } from '../duration.ts';
 import { missingText } from '../report/messages/rollout.ts';
-import type { World } from './context.ts';
+import type { Context } from './context.ts';
 import { HEARTBEAT, ProgressLog } from './progress-log.ts';
 
 /** The pace of a rollout is known after this long, in milliseconds. */
@@ -17,7 +17,7 @@ const SAME_TIME = 2_000;
 
 /** Logs a wait: its progress, what is missing at the end, and warnings about time. */
 export class WaitLog {
-  readonly #world: World;
+  readonly #context: Context;
   readonly #limits: Limits;
   readonly #lines: ProgressLog;
   #begun: number | undefined;
@@ -28,15 +28,15 @@ export class WaitLog {
   #line = '';
   #until = 0;
 
-  constructor(world: World, limits: Limits) {
-    this.#world = world;
+  constructor(context: Context, limits: Limits) {
+    this.#context = context;
     this.#limits = limits;
-    this.#lines = new ProgressLog(world);
+    this.#lines = new ProgressLog(context);
   }
 
   /** In how many milliseconds a line is due. */
   nextIn(): number {
-    const inMs = this.#lines.nextAt() - this.#world.clock.now();
+    const inMs = this.#lines.nextAt() - this.#context.clock.now();
     return inMs > 0 ? inMs : HEARTBEAT;
   }
 
@@ -77,14 +77,14 @@ export class WaitLog {
     const announced = announcedMs(snapshot);
     if (progressDeadline === 0 || announced < WORTH_A_LINE || announced === this.#announced) return;
     this.#announced = announced;
-    this.#world.log.info(
+    this.#context.log.info(
       `The rollout counts as stalled after ${formatDuration(progressDeadline + announced)} without progress: progress-deadline, and ${formatDuration(announced)} that the templates announce (startup and readiness probes, terminationGracePeriodSeconds, minReadySeconds).`,
     );
   }
 
   /** Warns as soon as it is known that the timeout is too short. */
   #warnOfTime(needed: number, why: string): void {
-    const { clock, deadline, log } = this.#world;
+    const { clock, deadline, log } = this.#context;
     const left = deadline - clock.now();
     if (this.#warnedOfTime || needed <= left) return;
     this.#warnedOfTime = true;

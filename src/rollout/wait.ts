@@ -9,7 +9,7 @@ import type { Counts, DaemonSet, PodTemplate } from '../daemonset/types.ts';
 import { countsOf, type Limits, OF_OTHER_VERSION, type Snapshot, type Verdict, verdict } from '../daemonset/verdict.ts';
 import { distinct, type Fault } from '../daemonset/version-failure.ts';
 import { clusterTime } from './cluster-time.ts';
-import { afterwards, Interruption, type World } from './context.ts';
+import { AbortReason, afterwards, type Context } from './context.ts';
 import { DaemonSetWatcher } from './daemonset-watcher.ts';
 import { withEvidence } from './evidence.ts';
 import { PodWatcher } from './pod-watcher.ts';
@@ -72,17 +72,17 @@ interface Collected {
  * Waits until every node runs a template of a DaemonSet, or until that can no longer happen. The loop is level-triggered: it takes the
  * present state, asks for a verdict, reads what that still needs, and sleeps until something changes or the next time that matters.
  */
-export async function wait(world: World, start: DaemonSet, options: WaitOptions): Promise<Waited> {
+export async function wait(context: Context, start: DaemonSet, options: WaitOptions): Promise<Waited> {
   const { limits, template } = options;
   const wakeup = new Wakeup();
   const onNews = (): void => wakeup.news();
-  const moment = clusterTime(world);
-  const version = new VersionReader(world, start, options.revisions, onNews);
+  const moment = clusterTime(context);
+  const version = new VersionReader(context, start, options.revisions, onNews);
   const all: Collected = {
-    daemonSet: new DaemonSetWatcher(world, start, onNews),
+    daemonSet: new DaemonSetWatcher(context, start, onNews),
     version,
-    pods: new PodWatcher(world, { daemonSet: start, template, wanted: version.wanted, limits, moment, onNews }),
-    log: new WaitLog(world, limits),
+    pods: new PodWatcher(context, { daemonSet: start, template, wanted: version.wanted, limits, moment, onNews }),
+    log: new WaitLog(context, limits),
     progress: begin(rolloutOf(start).counts, moment().now),
     moment,
   };
@@ -131,16 +131,16 @@ export async function wait(world: World, start: DaemonSet, options: WaitOptions)
       if (!options.once && !mayBeSettled) daemonSet.start();
       pods.proceed();
       const inMs = Math.min(answer.wakeAt - moment().now, all.log.nextIn(), mayBeSettled ? FIRST_LIST : HEARTBEAT);
-      await wakeup.wait(inMs, world.clock, world.signal);
+      await wakeup.wait(inMs, context.clock, context.signal);
     }
   };
 
   try {
     const end = await untilEnd().catch((error: unknown) => {
-      if (error instanceof Interruption) return { kind: error.kind } as const;
+      if (error instanceof AbortReason) return { kind: error.kind } as const;
       throw error;
     });
-    return await conclude(world, all, look, end, options);
+    return await conclude(context, all, look, end, options);
   } finally {
     await Promise.all([daemonSet.stop(), pods.stop()]);
   }
@@ -151,12 +151,18 @@ type End = Exclude<Verdict, { kind: 'waiting' }> | { kind: 'deleted' | 'not-wait
 /** Ends for which the causes are read. */
 const HAS_CAUSES: ReadonlySet<End['kind']> = new Set(['failed', 'stalled', 'timeout', 'not-waited']);
 
-async function conclude(world: World, all: Collected, look: (now: number) => Snapshot, end: End, { limits }: WaitOptions): Promise<Waited> {
+async function conclude(
+  context: Context,
+  all: Collected,
+  look: (now: number) => Snapshot,
+  end: End,
+  { limits }: WaitOptions,
+): Promise<Waited> {
   const { pods, version } = all;
   const { kind } = end;
   // A rollback that may follow does not wait for explanations.
   const isShort = kind === 'timeout' || limits.failsFor === 'a-rollback';
-  const limit = afterwards(world, isShort ? LAST_LOOK : LONG_LOOK);
+  const limit = afterwards(context, isShort ? LAST_LOOK : LONG_LOOK);
   if (kind === 'timeout' && version.isKnown) await pods.look(limit);
   const snapshot = look(all.moment().now);
   const { daemonSet, diagnosis } = snapshot;
@@ -173,7 +179,7 @@ async function conclude(world: World, all: Collected, look: (now: number) => Sna
     daemonSet,
     counts,
     samples: [...all.progress.samples, { ...rolloutOf(daemonSet).counts, at: all.moment().now }],
-    causes: await causesOf(world, all, nodes, end, limits, limit),
+    causes: await causesOf(context, all, nodes, end, limits, limit),
     isVerified,
     ...(fault && { fault }),
     ...(everywhere && { images: pods.digests() }),
@@ -192,7 +198,7 @@ function failingNodes({ crashing, failing }: Diagnosis, end: End): FailingNode[]
 
 /** The causes of these nodes, with what is read about the first few. */
 async function causesOf(
-  world: World,
+  context: Context,
   { daemonSet, pods, moment }: Collected,
   nodes: readonly FailingNode[],
   end: End,
@@ -205,9 +211,9 @@ async function causesOf(
   try {
     const { namespace } = daemonSet.latest.metadata;
     const podNamed = (name: string): SeenPod | undefined => pods.podNamed(name);
-    return await withEvidence(groups, { world, namespace, reads: pods.reads, podNamed, logLines, signal });
+    return await withEvidence(groups, { context, namespace, reads: pods.reads, podNamed, logLines, signal });
   } catch (error) {
-    world.log.debug(`Could not read the causes: ${(error as Error).message}`);
+    context.log.debug(`Could not read the causes: ${(error as Error).message}`);
     return groups;
   }
 }
