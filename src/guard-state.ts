@@ -56,13 +56,13 @@ export function recordedBy(environment: Readonly<Record<string, string | undefin
 }
 
 /** Writes records to a new file in a folder that exists as long as the job. */
-export function keep(records: readonly Recorded[], folder: string, by: RecordedBy, cluster: RecordedIn): Kept {
+export function saveRecords(records: readonly Recorded[], folder: string, by: RecordedBy, cluster: RecordedIn): Kept {
   const path = join(folder, `rollback-daemonset-${randomUUID()}.json`);
   const content = stringify({ by, in: cluster, records } satisfies Content as unknown as Json);
   writeFileSync(path, content, { mode: 0o600, flag: 'wx' });
   const kept = { path, sha256: sha256(content) };
   // It is found out now, and not once the job has failed.
-  if (recall(kept, folder, by).kind === 'records') return kept;
+  if (loadRecords(kept, folder, by).kind === 'records') return kept;
   rmSync(path, { force: true });
   throw new Error('the folder does not keep the owner, the mode or the content of a file');
 }
@@ -71,7 +71,7 @@ export function keep(records: readonly Recorded[], folder: string, by: RecordedB
  * The records of this job. The state of a step comes from its environment, which other steps can set: so only a file that this action can have
  * written is read, and its content says for which job that was.
  */
-export function recall(kept: Kept | undefined, folder: string, by: RecordedBy): Recall {
+export function loadRecords(kept: Kept | undefined, folder: string, by: RecordedBy): Recall {
   if (!kept) return lost('not-ours');
   if (kept.path !== join(folder, basename(kept.path)) || !NAME.test(basename(kept.path))) return lost('not-ours');
   const read = readOwnFile(kept.path);
@@ -84,8 +84,8 @@ export function recall(kept: Kept | undefined, folder: string, by: RecordedBy): 
 }
 
 /** Removes the file once it is no longer needed, if it is a record of this job. */
-export function forget(kept: Kept, folder: string, by: RecordedBy): void {
-  if (recall(kept, folder, by).kind === 'records') rmSync(kept.path, { force: true });
+export function removeRecords(kept: Kept, folder: string, by: RecordedBy): void {
+  if (loadRecords(kept, folder, by).kind === 'records') rmSync(kept.path, { force: true });
 }
 
 /** Where the records are, from the step's state; undefined if the state is not ours. */

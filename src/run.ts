@@ -12,7 +12,7 @@ import { isSuccess, worstOf } from './daemonset/outcome.ts';
 import type { Conclusion, Facts, RecordProblem, Result } from './daemonset/result.ts';
 import { formatDuration } from './duration.ts';
 import { currentRun, documentation, isPrivateRepository } from './github/run.ts';
-import { forget, keep, keptFrom, recall, recordedBy } from './guard-state.ts';
+import { keptFrom, loadRecords, recordedBy, removeRecords, saveRecords } from './guard-state.ts';
 import { InputError, type Request, readInputs } from './inputs.ts';
 import { isStuck, LastResort, type Stuck } from './last-resort.ts';
 import { ledgerIn } from './ledger.ts';
@@ -114,11 +114,11 @@ function main(request: Request, step: Step): Promise<Result[]> {
         return guard(request, context, (records) => {
           const folder = temporaryFolder(environment);
           const by = recordedBy(environment);
-          const kept = keep(records, folder, by, clusterOf(step));
+          const kept = saveRecords(records, folder, by, clusterOf(step));
           try {
             writer.save('guard', kept);
           } catch (error) {
-            forget(kept, folder, by);
+            removeRecords(kept, folder, by);
             throw error;
           }
         });
@@ -136,8 +136,8 @@ async function post(request: Request, step: Step): Promise<Result[]> {
   const kept = keptFrom(step.environment['STATE_guard']);
   const folder = temporaryFolder(step.environment);
   const by = recordedBy(step.environment);
-  const recalled = recall(kept, folder, by);
-  if (kept) forget(kept, folder, by);
+  const recalled = loadRecords(kept, folder, by);
+  if (kept) removeRecords(kept, folder, by);
   if (recalled.kind === 'lost') return [{ ...nothingYet(), ...recordLost(recalled.why) }];
   const { records } = recalled;
   if (request.deployed === false) return records.map((recorded) => ({ ...nothingYet(), ...ofRecord(recorded), ...NOT_DEPLOYED }));

@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Recorded } from '../../src/daemonset/guard.ts';
-import { forget, type Kept, keep, keptFrom, recall, recordedBy } from '../../src/guard-state.ts';
+import { type Kept, keptFrom, loadRecords, recordedBy, removeRecords, saveRecords } from '../../src/guard-state.ts';
 
 const records: Recorded[] = [{ kind: 'absent', daemonSet: { namespace: 'logging', name: 'agent' } }];
 const cluster = { server: 'https://c.example', context: 'prod' };
@@ -40,23 +40,23 @@ afterEach(() => {
 });
 
 test('saves records in a file that only its owner can read, until they are removed', () => {
-  const kept = keep(records, folder, by, cluster);
-  expect(recall(kept, folder, by)).toEqual({ kind: 'records', records, in: cluster });
+  const kept = saveRecords(records, folder, by, cluster);
+  expect(loadRecords(kept, folder, by)).toEqual({ kind: 'records', records, in: cluster });
   if (process.platform !== 'win32') expect(statSync(kept.path).mode & 0o777).toBe(0o600);
   expect(keptFrom(JSON.stringify(kept))).toEqual(kept);
-  forget(kept, folder, by);
+  removeRecords(kept, folder, by);
   expect(readdirSync(folder)).toEqual([]);
-  expect(recall(kept, folder, by)).toEqual({ kind: 'lost', why: 'gone' });
-  forget(kept, folder, by);
+  expect(loadRecords(kept, folder, by)).toEqual({ kind: 'lost', why: 'gone' });
+  removeRecords(kept, folder, by);
 });
 
 test('two guards of a job do not share a file', () => {
-  expect(keep(records, folder, by, cluster).path).not.toBe(keep(records, folder, by, cluster).path);
+  expect(saveRecords(records, folder, by, cluster).path).not.toBe(saveRecords(records, folder, by, cluster).path);
 });
 
 test('works outside of GitHub Actions, where there is no job to compare', () => {
   const none = recordedBy({});
-  expect(recall(keep(records, folder, none, cluster), folder, none)).toMatchObject({ kind: 'records' });
+  expect(loadRecords(saveRecords(records, folder, none, cluster), folder, none)).toMatchObject({ kind: 'records' });
 });
 
 describe('ignores, and does not delete,', () => {
@@ -70,20 +70,20 @@ describe('ignores, and does not delete,', () => {
     return { path, sha256: sha256(forged) };
   }
   function expectIgnored(kept: Kept, why: string): void {
-    expect(recall(kept, folder, by)).toEqual({ kind: 'lost', why });
-    forget(kept, folder, by);
+    expect(loadRecords(kept, folder, by)).toEqual({ kind: 'lost', why });
+    removeRecords(kept, folder, by);
     expect(existsSync(kept.path)).toBe(true);
   }
 
   test('records that were changed', () => {
-    const kept = keep(records, folder, by, cluster);
+    const kept = saveRecords(records, folder, by, cluster);
     writeFileSync(kept.path, '[]');
     expectIgnored(kept, 'changed');
   });
 
   test.each(Object.keys(environment))('records with another %s', (name) => {
     const other = recordedBy({ ...environment, [name]: 'other' });
-    expectIgnored(keep(records, folder, other, cluster), 'other-job');
+    expectIgnored(saveRecords(records, folder, other, cluster), 'other-job');
   });
 
   test('a file in another folder, or in a folder below', () => {
@@ -97,7 +97,7 @@ describe('ignores, and does not delete,', () => {
     }
     const kept = forge(join(folder, NAME));
     expectIgnored({ ...kept, path: `${folder}/./${NAME}` }, 'not-ours');
-    expect(recall(kept, folder, by)).toMatchObject({ kind: 'records' });
+    expect(loadRecords(kept, folder, by)).toMatchObject({ kind: 'records' });
   });
 
   test.each(['.bashrc', 'kubeconfig', 'rollback-daemonset-x.json', `x${NAME}`, `${NAME}x`])('a file with another name: %s', (name) => {
@@ -120,7 +120,7 @@ describe('ignores, and does not delete,', () => {
   posix('only the name of a file that has another name too', () => {
     const target = forge(join(folder, 'target'));
     linkSync(target.path, join(folder, NAME));
-    forget({ ...target, path: join(folder, NAME) }, folder, by);
+    removeRecords({ ...target, path: join(folder, NAME) }, folder, by);
     expect(readFileSync(target.path, 'utf8')).toBe(forged);
   });
 
@@ -133,5 +133,5 @@ describe('ignores, and does not delete,', () => {
 
 test.each([undefined, '', 'null', '{}', '{"path":1,"sha256":"x"}', 'x'])('ignores the state %j', (state) => {
   expect(keptFrom(state)).toBeUndefined();
-  expect(recall(undefined, folder, by)).toEqual({ kind: 'lost', why: 'not-ours' });
+  expect(loadRecords(undefined, folder, by)).toEqual({ kind: 'lost', why: 'not-ours' });
 });

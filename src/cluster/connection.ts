@@ -6,7 +6,7 @@ import { ClusterError } from './cluster.ts';
 import { type ExecConfig, ExecPlugins } from './exec-plugin.ts';
 import type { PluginPolicy } from './exec-policy.ts';
 import { impersonationOf } from './impersonation.ts';
-import { dataContent, type Entry, fileContent, flag, isRecord, text, wrong } from './kubeconfig-fields.ts';
+import { booleanField, dataContent, type Entry, fileContent, invalid, isRecord, stringField } from './kubeconfig-fields.ts';
 import { credentialsIn, secretsOf } from './kubeconfig-secrets.ts';
 import { isProxy, proxyFor } from './proxy.ts';
 import { quoteName } from './quote.ts';
@@ -62,16 +62,16 @@ class VerifyingKubeConfig extends KubeConfig {
 export function connect({ cluster, user, context, namespace, policy, environment, secrets }: ContextParts): Connection {
   secrets.add(secretsOf(user));
   if (user['auth-provider'])
-    throw wrong(
+    throw invalid(
       user,
       'auth-provider is set, which Kubernetes removed. Generate a kubeconfig with an exec plugin (gke-gcloud-auth-plugin, kubelogin, kubectl oidc-login), or use a service account token.',
     );
   const server = serverOf(cluster);
   const authority = authorityOf(cluster);
   checkUser(user);
-  const insecure = flag(cluster, 'insecure-skip-tls-verify');
+  const insecure = booleanField(cluster, 'insecure-skip-tls-verify');
   const plain = server.startsWith('http:');
-  const proxyUrl = text(cluster, 'proxy-url') ?? proxyFor(server, environment);
+  const proxyUrl = stringField(cluster, 'proxy-url') ?? proxyFor(server, environment);
   secrets.add(credentialsIn(proxyUrl ?? ''));
   if (proxyUrl !== undefined && !isProxy(proxyUrl))
     throw new ClusterError(
@@ -86,10 +86,10 @@ export function connect({ cluster, user, context, namespace, policy, environment
   const plugins = new ExecPlugins(execOf(credentials), clusterForPlugins(cluster, server, authority), policy, environment, secrets);
   const kubeConfig = new VerifyingKubeConfig();
   kubeConfig.addAuthenticator(plugins);
-  const tokenFile = text(credentials, 'tokenFile');
+  const tokenFile = stringField(credentials, 'tokenFile');
   if (tokenFile !== undefined) kubeConfig.addAuthenticator(new TokenFile(tokenFile, secrets));
   const provider = tokenFile !== undefined ? TokenFile.PROVIDER : plugins.used ? ExecPlugins.PROVIDER : undefined;
-  const username = text(credentials, 'username');
+  const username = stringField(credentials, 'username');
   kubeConfig.loadFromOptions({
     clusters: [
       {
@@ -97,22 +97,22 @@ export function connect({ cluster, user, context, namespace, policy, environment
         server: server.replace(/\/+$/, ''),
         // The library allows plain http only with this setting; the warning covers it.
         skipTLSVerify: insecure || plain,
-        caData: text(cluster, 'certificate-authority-data'),
-        caFile: text(cluster, 'certificate-authority'),
-        tlsServerName: text(cluster, 'tls-server-name'),
+        caData: stringField(cluster, 'certificate-authority-data'),
+        caFile: stringField(cluster, 'certificate-authority'),
+        tlsServerName: stringField(cluster, 'tls-server-name'),
       },
     ],
     users: [
       {
         // The library ignores the certificate authority if there is no user.
         name: user.name,
-        certData: text(credentials, 'client-certificate-data'),
-        certFile: text(credentials, 'client-certificate'),
-        keyData: text(credentials, 'client-key-data'),
-        keyFile: text(credentials, 'client-key'),
-        ...(username !== undefined && { username, password: text(credentials, 'password') ?? '' }),
+        certData: stringField(credentials, 'client-certificate-data'),
+        certFile: stringField(credentials, 'client-certificate'),
+        keyData: stringField(credentials, 'client-key-data'),
+        keyFile: stringField(credentials, 'client-key'),
+        ...(username !== undefined && { username, password: stringField(credentials, 'password') ?? '' }),
         // A token file takes precedence over a token (client-go: NewBearerAuthWithRefreshRoundTripper).
-        ...(provider ? { authProvider: { name: provider, config: {} } } : { token: text(credentials, 'token') }),
+        ...(provider ? { authProvider: { name: provider, config: {} } } : { token: stringField(credentials, 'token') }),
       },
     ],
     contexts: [{ name: context, cluster: cluster.name, user: user.name }],
@@ -150,12 +150,12 @@ function warningsAbout(server: string, insecure: boolean, environment: ContextPa
 
 /** The URL of a cluster's server. */
 function serverOf(cluster: Entry): string {
-  const server = text(cluster, 'server');
+  const server = stringField(cluster, 'server');
   if (!server || !URL.canParse(server) || !/^https?:\/\//i.test(server) || /\s/.test(server))
-    throw wrong(cluster, 'there is no valid server URL. Set server to https://HOST:PORT.');
+    throw invalid(cluster, 'there is no valid server URL. Set server to https://HOST:PORT.');
   const { username, password, search, hash } = new URL(server);
-  if (username !== '' || password !== '') throw wrong(cluster, 'the server URL contains credentials. Move them to the user entry.');
-  if (search !== '' || hash !== '' || /[?#]/.test(server)) throw wrong(cluster, 'the server URL has a query or a fragment. Remove it.');
+  if (username !== '' || password !== '') throw invalid(cluster, 'the server URL contains credentials. Move them to the user entry.');
+  if (search !== '' || hash !== '' || /[?#]/.test(server)) throw invalid(cluster, 'the server URL has a query or a fragment. Remove it.');
   return server;
 }
 
@@ -163,12 +163,12 @@ function serverOf(cluster: Entry): string {
 function authorityOf(cluster: Entry): Buffer | undefined {
   onlyOne(cluster, 'certificate-authority', 'certificate-authority-data');
   const authority = fileContent(cluster, 'certificate-authority') ?? dataContent(cluster, 'certificate-authority-data');
-  if (flag(cluster, 'insecure-skip-tls-verify') && authority)
-    throw wrong(cluster, 'both a certificate authority and insecure-skip-tls-verify are set. Remove one of them.');
+  if (booleanField(cluster, 'insecure-skip-tls-verify') && authority)
+    throw invalid(cluster, 'both a certificate authority and insecure-skip-tls-verify are set. Remove one of them.');
   if (authority && !hasCertificate(authority.toString()))
-    throw wrong(cluster, 'the certificate authority contains no certificate in PEM format. Copy it again from the cluster.');
-  const proxy = text(cluster, 'proxy-url');
-  if (proxy !== undefined && !isProxy(proxy)) throw wrong(cluster, 'proxy-url must be a URL with the scheme http, https or socks5.');
+    throw invalid(cluster, 'the certificate authority contains no certificate in PEM format. Copy it again from the cluster.');
+  const proxy = stringField(cluster, 'proxy-url');
+  if (proxy !== undefined && !isProxy(proxy)) throw invalid(cluster, 'proxy-url must be a URL with the scheme http, https or socks5.');
   return authority;
 }
 
@@ -191,15 +191,15 @@ function isCertificate(pem: string | Buffer): boolean {
 function checkUser(user: Entry): void {
   onlyOne(user, 'client-certificate', 'client-certificate-data');
   onlyOne(user, 'client-key', 'client-key-data');
-  const certificate = text(user, 'client-certificate') ?? text(user, 'client-certificate-data');
-  const key = text(user, 'client-key') ?? text(user, 'client-key-data');
+  const certificate = stringField(user, 'client-certificate') ?? stringField(user, 'client-certificate-data');
+  const key = stringField(user, 'client-key') ?? stringField(user, 'client-key-data');
   if (certificate !== undefined && key === undefined)
-    throw wrong(user, 'a client certificate is set without its key. Add client-key-data or client-key.');
-  const token = text(user, 'token');
-  if (token !== undefined && (text(user, 'username') ?? text(user, 'password')) !== undefined)
-    throw wrong(user, 'both a token and a username or password are set. Remove one of them.');
+    throw invalid(user, 'a client certificate is set without its key. Add client-key-data or client-key.');
+  const token = stringField(user, 'token');
+  if (token !== undefined && (stringField(user, 'username') ?? stringField(user, 'password')) !== undefined)
+    throw invalid(user, 'both a token and a username or password are set. Remove one of them.');
   if (token !== undefined && /[^\x21-\x7e]/.test(token))
-    throw wrong(user, 'the token contains white space or other invalid characters. Check whether it was pasted with a line break.');
+    throw invalid(user, 'the token contains white space or other invalid characters. Check whether it was pasted with a line break.');
 }
 
 /** Checks a client certificate and its key. TLS would report a mistake only while it connects. */
@@ -207,12 +207,12 @@ function checkCertificate(user: Entry, keyFile: Buffer | undefined): void {
   const cert = fileContent(user, 'client-certificate') ?? dataContent(user, 'client-certificate-data');
   const key = keyFile ?? dataContent(user, 'client-key-data');
   if (!cert || !key) return;
-  if (!isCertificate(cert)) throw wrong(user, 'the client certificate is not a certificate in PEM format. Copy it again.');
+  if (!isCertificate(cert)) throw invalid(user, 'the client certificate is not a certificate in PEM format. Copy it again.');
   try {
     createSecureContext({ cert, key });
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
-    throw wrong(
+    throw invalid(
       user,
       code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'
         ? 'the client key belongs to another certificate than the client certificate. Copy both again.'
@@ -223,24 +223,24 @@ function checkCertificate(user: Entry, keyFile: Buffer | undefined): void {
 
 /** The namespace that an entry sets; `default` if it sets none. */
 function namespaceOf(entry: Entry): string {
-  const namespace = text(entry, 'namespace') ?? 'default';
+  const namespace = stringField(entry, 'namespace') ?? 'default';
   if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(namespace))
-    throw wrong(entry, `the namespace ${quoteName(namespace)} is not valid. Use lower-case letters, digits and "-", at most 63.`);
+    throw invalid(entry, `the namespace ${quoteName(namespace)} is not valid. Use lower-case letters, digits and "-", at most 63.`);
   return namespace;
 }
 
 function onlyOne(entry: Entry, one: string, other: string): void {
-  if (text(entry, one) !== undefined && text(entry, other) !== undefined)
-    throw wrong(entry, `both ${one} and ${other} are set, which kubectl rejects too. Remove one of them.`);
+  if (stringField(entry, one) !== undefined && stringField(entry, other) !== undefined)
+    throw invalid(entry, `both ${one} and ${other} are set, which kubectl rejects too. Remove one of them.`);
 }
 
 /** The exec plugin, if it is used: other credentials take precedence over it (client-go: exec.Authenticator.UpdateTransportConfig). */
 function execOf(user: Entry): ExecConfig | undefined {
   const { exec } = user;
   if (exec === undefined || exec === null) return undefined;
-  if (!isRecord(exec)) throw wrong(user, 'exec must be an object with the fields of an exec plugin.');
+  if (!isRecord(exec)) throw invalid(user, 'exec must be an object with the fields of an exec plugin.');
   const others = ['token', 'tokenFile', 'username', 'client-certificate', 'client-certificate-data'];
-  return others.some((key) => text(user, key) !== undefined) ? undefined : (exec as ExecConfig);
+  return others.some((key) => stringField(user, key) !== undefined) ? undefined : (exec as ExecConfig);
 }
 
 /** The cluster information that a plugin can receive (client-go: ConfigToExecCluster). */
@@ -249,10 +249,10 @@ function clusterForPlugins(cluster: Entry, server: string, authority: Buffer | u
   const extension = extensions.find(({ name }) => name === FOR_PLUGINS)?.['extension'];
   const known = {
     server,
-    'tls-server-name': text(cluster, 'tls-server-name'),
-    'insecure-skip-tls-verify': flag(cluster, 'insecure-skip-tls-verify') || undefined,
+    'tls-server-name': stringField(cluster, 'tls-server-name'),
+    'insecure-skip-tls-verify': booleanField(cluster, 'insecure-skip-tls-verify') || undefined,
     'certificate-authority-data': authority?.toString('base64'),
-    'proxy-url': text(cluster, 'proxy-url'),
+    'proxy-url': stringField(cluster, 'proxy-url'),
     config: extension,
   };
   return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined));

@@ -1,4 +1,4 @@
-import { type Entry, isRecord, text, texts, wrong } from './kubeconfig-fields.ts';
+import { type Entry, invalid, isRecord, stringField, stringsField } from './kubeconfig-fields.ts';
 
 /**
  * The impersonation headers of a kubeconfig's user: `as`, `as-uid`, `as-groups`, `as-user-extra` (client-go:
@@ -7,17 +7,17 @@ import { type Entry, isRecord, text, texts, wrong } from './kubeconfig-fields.ts
  * @throws ClusterError `kubeconfig` if it impersonates a group, a UID or extra fields without a user.
  */
 export function impersonationOf(user: Entry): Record<string, string | string[]> {
-  const as = text(user, 'as');
-  const uid = text(user, 'as-uid');
-  const groups = texts(user, 'as-groups');
+  const as = stringField(user, 'as');
+  const uid = stringField(user, 'as-uid');
+  const groups = stringsField(user, 'as-groups');
   const extra = isRecord(user['as-user-extra']) ? user['as-user-extra'] : {};
   const keys = Object.keys(extra);
   if (as === undefined) {
     if (uid !== undefined || groups.length > 0 || keys.length > 0)
-      throw wrong(user, 'as-uid, as-groups or as-user-extra is set without as. Set as to the user to impersonate.');
+      throw invalid(user, 'as-uid, as-groups or as-user-extra is set without as. Set as to the user to impersonate.');
     return {};
   }
-  const values = (key: string): string[] => texts({ name: user.name, ...extra }, key);
+  const values = (key: string): string[] => stringsField({ name: user.name, ...extra }, key);
   return {
     'Impersonate-User': as,
     ...(uid !== undefined && { 'Impersonate-Uid': uid }),

@@ -19,24 +19,24 @@ export interface Entry {
  *
  * @throws ClusterError `kubeconfig`
  */
-export function text(entry: Entry, key: string): string | undefined {
+export function stringField(entry: Entry, key: string): string | undefined {
   const value = entry[key] ?? '';
-  if (typeof value !== 'string') throw wrong(entry, `${key} must be a string. Put quotes around it.`);
-  if (TRIMMED.test(key) && value !== value.trim()) throw wrong(entry, `${key} starts or ends with white space. Remove it.`);
+  if (typeof value !== 'string') throw invalid(entry, `${key} must be a string. Put quotes around it.`);
+  if (TRIMMED.test(key) && value !== value.trim()) throw invalid(entry, `${key} starts or ends with white space. Remove it.`);
   return value === '' ? undefined : value;
 }
 
 /** A boolean field of an entry; false if it is missing. @throws ClusterError `kubeconfig` */
-export function flag(entry: Entry, key: string): boolean {
+export function booleanField(entry: Entry, key: string): boolean {
   const value = entry[key] ?? false;
-  if (typeof value !== 'boolean') throw wrong(entry, `${key} must be true or false.`);
+  if (typeof value !== 'boolean') throw invalid(entry, `${key} must be true or false.`);
   return value;
 }
 
 /** A field of an entry that is a list of strings; empty if it is missing. @throws ClusterError `kubeconfig` */
-export function texts(entry: Entry, key: string): string[] {
+export function stringsField(entry: Entry, key: string): string[] {
   const value = entry[key] ?? [];
-  if (!Array.isArray(value) || value.some((one) => typeof one !== 'string')) throw wrong(entry, `${key} must be a list of strings.`);
+  if (!Array.isArray(value) || value.some((one) => typeof one !== 'string')) throw invalid(entry, `${key} must be a list of strings.`);
   return value as string[];
 }
 
@@ -47,23 +47,23 @@ export function texts(entry: Entry, key: string): string[] {
  * @throws ClusterError `kubeconfig`. A value that does not look like a path can be the content itself, so it is not quoted.
  */
 export function fileContent(entry: Entry, key: string): Buffer | undefined {
-  const path = text(entry, key);
+  const path = stringField(entry, key);
   if (path === undefined) return undefined;
   try {
     return readRegularFile(path, MAX_BYTES);
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
     if (!looksLikePath(path))
-      throw wrong(
+      throw invalid(
         entry,
         `${key} must be the path of a file, but its value does not look like one and is not shown. Content belongs into ${key === 'tokenFile' ? 'token' : `${key}-data, as base64`}.`,
       );
     if (error.message === 'it does not exist')
-      throw wrong(
+      throw invalid(
         entry,
         `the file ${path} (${key}) does not exist. For a CI runner, embed its content: kubectl config view --flatten --minify.`,
       );
-    throw wrong(entry, `could not read the file ${path} (${key}): ${error.message}. Check the path and its permissions.`);
+    throw invalid(entry, `could not read the file ${path} (${key}): ${error.message}. Check the path and its permissions.`);
   }
 }
 
@@ -73,15 +73,15 @@ export function fileContent(entry: Entry, key: string): Buffer | undefined {
  * @throws ClusterError `kubeconfig`
  */
 export function dataContent(entry: Entry, key: string): Buffer | undefined {
-  const data = text(entry, key)?.replace(/[\r\n]/g, '');
+  const data = stringField(entry, key)?.replace(/[\r\n]/g, '');
   if (data === undefined) return undefined;
   if (data.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(data))
-    throw wrong(entry, `${key} is not valid base64. Check whether it is complete, or whether it is the content itself.`);
+    throw invalid(entry, `${key} is not valid base64. Check whether it is complete, or whether it is the content itself.`);
   return Buffer.from(data, 'base64');
 }
 
 /** The error for an invalid entry. */
-export function wrong(entry: Entry, what: string): ClusterError {
+export function invalid(entry: Entry, what: string): ClusterError {
   return new ClusterError('kubeconfig', `The kubeconfig is invalid: in the entry ${quoteName(entry.name)}, ${what}`);
 }
 

@@ -3,7 +3,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { ClusterError } from './cluster.ts';
 import { type Connection, connect } from './connection.ts';
 import type { PluginPolicy } from './exec-policy.ts';
-import { type Entry, isRecord, text } from './kubeconfig-fields.ts';
+import { type Entry, isRecord, stringField } from './kubeconfig-fields.ts';
 import { secretsIn } from './kubeconfig-secrets.ts';
 import { type KubeconfigText, readKubeconfigs } from './kubeconfig-source.ts';
 import { parseKubeconfig } from './kubeconfig-yaml.ts';
@@ -132,13 +132,13 @@ function choose(
     throw fail(
       `${asked === undefined ? 'current-context' : 'Input context'}: the kubeconfig (${origin}) has no context ${quoteName(name)}. Available contexts: ${contexts}.`,
     );
-  const clusterName = text(context, 'cluster');
+  const clusterName = stringField(context, 'cluster');
   const cluster = document.clusters.find((entry) => entry.name === clusterName);
   if (!cluster)
     throw fail(
       `Context ${quoteName(name)} of the kubeconfig (${origin}) refers to the cluster ${quoteName(clusterName ?? '')}, which is not defined.`,
     );
-  const userName = text(context, 'user');
+  const userName = stringField(context, 'user');
   const user = userName === undefined ? { name: 'none' } : document.users.find((entry) => entry.name === userName);
   if (!user)
     throw fail(

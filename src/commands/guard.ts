@@ -6,7 +6,7 @@ import type { AskedDaemonSets } from '../daemonset/types.ts';
 import { recordedText } from '../report/messages/guard.ts';
 import { notObserved } from '../rollout/conclude.ts';
 import type { Context } from '../rollout/context.ts';
-import { find, isMissing } from '../rollout/find.ts';
+import { getDaemonSet, isMissing } from '../rollout/find.ts';
 import { warnWithoutHistory } from '../rollout/history.ts';
 import { decide, finish, type Order } from '../rollout/rollback.ts';
 import { recordSeen } from '../rollout/seen.ts';
@@ -26,7 +26,7 @@ export interface GuardRequest extends Omit<Order, 'choose' | 'otherwise' | 'by'>
 /**
  * Before a deploy: records what runs now, so that it can be restored if the job fails. Nothing is written to the cluster.
  *
- * @param save keeps what was recorded for the post step. @throws ClusterError as `locate` does.
+ * @param save keeps what was recorded for the post step. @throws ClusterError as `resolveDaemonSets` does.
  */
 export async function guard(request: GuardRequest, context: Context, save: (records: Recorded[]) => void): Promise<Result[]> {
   const tasks = await tasksFor(context, request.daemonSets);
@@ -46,7 +46,7 @@ async function record({ wait, limits }: GuardRequest, { found, known, context }:
   const { cluster, log, signal } = context;
   const seen =
     found.daemonSet ??
-    (await find(context, found.name).catch((error: unknown) => {
+    (await getDaemonSet(context, found.name).catch((error: unknown) => {
       if (isMissing(error)) return error;
       throw error;
     }));

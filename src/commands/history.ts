@@ -8,7 +8,7 @@ import { changeLines, differences, historyLines, templateLines } from '../report
 import { revisionText } from '../report/messages/revisions.ts';
 import { notObserved } from '../rollout/conclude.ts';
 import type { Context } from '../rollout/context.ts';
-import { find } from '../rollout/find.ts';
+import { getDaemonSet } from '../rollout/find.ts';
 import { readHistory, readPodCounts } from '../rollout/history.ts';
 import { settle } from '../rollout/settle.ts';
 import { resultOf, type Task, tasksFor } from '../rollout/tasks.ts';
@@ -21,14 +21,14 @@ export interface HistoryRequest {
   showValues: boolean;
 }
 
-/** find → settle → list, for all DaemonSets at the same time. Nothing is written. @throws ClusterError as `locate` does. */
+/** find → settle → list, for all DaemonSets at the same time. Nothing is written. @throws ClusterError as `resolveDaemonSets` does. */
 export async function history(request: HistoryRequest, context: Context): Promise<Result[]> {
   const tasks = await tasksFor(context, request.daemonSets);
   return Promise.all(tasks.map((task) => resultOf(task, list(request, task))));
 }
 
 async function list({ revision: asked, showValues }: HistoryRequest, { found, known, context }: Task): Promise<Conclusion> {
-  const daemonSet = await settle(context, found.daemonSet ?? (await find(context, found.name)));
+  const daemonSet = await settle(context, found.daemonSet ?? (await getDaemonSet(context, found.name)));
   if (!daemonSet) return notObserved();
   const history = (await readHistory(context, daemonSet, { needed: true })) ?? { revisions: [], current: undefined };
   const { revisions, current } = history;

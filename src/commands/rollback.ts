@@ -14,7 +14,7 @@ export interface RollbackRequest extends Omit<Wish, 'by' | 'isDeployedByRun'> {
  * find → settle → plan, for all DaemonSets before the first write: if one cannot be rolled back, all are refused. Then patch → track, for
  * all at the same time. One that another run has rolled back already counts as done, unless that is so for all.
  *
- * @throws ClusterError as `locate` does; everything else is a result.
+ * @throws ClusterError as `resolveDaemonSets` does; everything else is a result.
  */
 export async function rollback(request: RollbackRequest, context: Context): Promise<Result[]> {
   const order = orderFor({ ...request, by: 'rollback', isDeployedByRun: request.expectedRevision !== undefined });

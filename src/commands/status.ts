@@ -14,7 +14,7 @@ import { revisionText } from '../report/messages/revisions.ts';
 import { decisionText, noNodeMatchesText } from '../report/messages/rollout.ts';
 import { conclusionOf, notObserved } from '../rollout/conclude.ts';
 import type { Context, Deadline } from '../rollout/context.ts';
-import { find } from '../rollout/find.ts';
+import { getDaemonSet } from '../rollout/find.ts';
 import { readHistory, warnWithoutHistory } from '../rollout/history.ts';
 import { markGood } from '../rollout/known-good.ts';
 import { findLostNodes, type LostNodes } from '../rollout/lost-nodes.ts';
@@ -46,7 +46,7 @@ export interface StatusRequest {
  * The gate: find → settle → track, for all DaemonSets at the same time. With `rollback-on-failure`, one that failed is rolled back at once.
  * Otherwise nothing is written but the good mark of a version that runs on every node.
  *
- * @param renew gives the rollback a timeout of its own. @throws ClusterError as `locate` does.
+ * @param renew gives the rollback a timeout of its own. @throws ClusterError as `resolveDaemonSets` does.
  */
 export async function status(request: StatusRequest, context: Context, renew: () => Deadline): Promise<Result[]> {
   const tasks = await tasksFor(context, request.daemonSets);
@@ -105,7 +105,7 @@ function withRollback(back: Result, gate: Result): Result {
 }
 
 async function gate({ expectedRevision, wait, limits, rollback }: StatusRequest, { found, known, context }: Task): Promise<Conclusion> {
-  const daemonSet = await settle(context, found.daemonSet ?? (await find(context, found.name)));
+  const daemonSet = await settle(context, found.daemonSet ?? (await getDaemonSet(context, found.name)));
   if (!daemonSet) return notObserved();
   known.counts = rolloutOf(daemonSet).counts;
   const history = await readHistory(context, daemonSet, { needed: expectedRevision !== undefined || rollback !== undefined });

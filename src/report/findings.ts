@@ -24,7 +24,7 @@ const LOOK = {
 };
 
 /** Why nodes do not run the version, the most significant cause first, and the next command to type. */
-export function causes({ causes: all = [], daemonSet, rollback }: Result): string {
+export function renderCauses({ causes: all = [], daemonSet, rollback }: Result): string {
   if (all.length === 0) return '';
   const items = all.slice(0, MOST_CAUSES).map((group) => {
     const sentence = prose(truncate(causeText(group), LONGEST_SENTENCE));
@@ -37,7 +37,7 @@ export function causes({ causes: all = [], daemonSet, rollback }: Result): strin
 }
 
 /** The nodes over the time of the wait, if anything changed. */
-export function chart({ samples = [], outcome }: Result, command: Command): string {
+export function renderChart({ samples = [], outcome }: Result, command: Command): string {
   const [first, last] = [samples[0], samples.at(-1)];
   if (!first || !last || last.at - first.at < SHORTEST_CHART) return '';
   if (samples.every(({ updated, available }) => updated === first.updated && available === first.available)) return '';
@@ -59,7 +59,7 @@ export function chart({ samples = [], outcome }: Result, command: Command): stri
 }
 
 /** The nodes that do not run the version, the most significant causes first. */
-export function nodes({ causes: all = [], rollback }: Result): string {
+export function renderNodes({ causes: all = [], rollback }: Result): string {
   const failing = all.flatMap((group) => group.nodes);
   if (failing.length === 0) return '';
   const rows = failing.slice(0, MOST_NODES).map(({ node, pod, failure, marks }) => {
@@ -85,7 +85,7 @@ export function nodes({ causes: all = [], rollback }: Result): string {
 }
 
 /** The events and container logs of the examples. */
-export function evidence({ causes: all = [] }: Result): string {
+export function renderEvidence({ causes: all = [] }: Result): string {
   const parts = all.flatMap(({ evidence: read, example }) => {
     if (!read) return [];
     const where = `${code(example.pod)}${example.node === '' ? '' : ` on ${code(example.node)}`}`;

@@ -3,7 +3,7 @@ import type { Result } from '../daemonset/result.ts';
 import type { Revision } from '../daemonset/revision.ts';
 import type { DaemonSetName } from '../daemonset/types.ts';
 import { formatDuration } from '../duration.ts';
-import { causes, chart, evidence, nodes } from './findings.ts';
+import { renderCauses, renderChart, renderEvidence, renderNodes } from './findings.ts';
 import { ageOf, changeLines, differences, templateLines } from './lines.ts';
 import { changeCauseText } from './messages/change-cause.ts';
 import { messageOf } from './messages/conclusion.ts';
@@ -212,10 +212,10 @@ function section(report: Report, result: Result, without: ReadonlySet<Particular
 /** The details about one DaemonSet. */
 function particulars(report: Report, result: Result, without: ReadonlySet<Particular>): string[] {
   const all: [Particular, () => string][] = [
-    ['causes', () => causes(result)],
-    ['chart', () => chart(result, report.command)],
-    ['nodes', () => nodes(result)],
-    ['evidence', () => evidence(result)],
+    ['causes', () => renderCauses(result)],
+    ['chart', () => renderChart(result, report.command)],
+    ['nodes', () => renderNodes(result)],
+    ['evidence', () => renderEvidence(result)],
     ['pods', () => podsToReplace(result)],
     ['changes', () => changes(report, result)],
     ['shown', () => shown(report, result)],

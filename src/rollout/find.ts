@@ -15,7 +15,7 @@ export interface Found {
  *
  * @throws ClusterError `not-found` if a selector matches none: a rollback of nothing is not a success.
  */
-export async function locate({ cluster, signal }: Context, asked: AskedDaemonSets): Promise<Found[]> {
+export async function resolveDaemonSets({ cluster, signal }: Context, asked: AskedDaemonSets): Promise<Found[]> {
   if (asked.kind === 'named') {
     const names = asked.daemonSets.map(({ namespace = cluster.namespace, name }) => ({ namespace, name }));
     const first = new Map(names.map((name) => [`${name.namespace}/${name.name}`, name]));
@@ -29,7 +29,7 @@ export async function locate({ cluster, signal }: Context, asked: AskedDaemonSet
 }
 
 /** @throws ClusterError `not-found`, naming the DaemonSets that exist, if this account is allowed to list them. */
-export async function find({ cluster, signal }: Context, daemonSet: DaemonSetName): Promise<DaemonSet> {
+export async function getDaemonSet({ cluster, signal }: Context, daemonSet: DaemonSetName): Promise<DaemonSet> {
   try {
     return await cluster.getDaemonSet(daemonSet, signal);
   } catch (error) {

@@ -19,7 +19,7 @@ import { noNodeMatchesText } from '../report/messages/rollout.ts';
 import { conclusionOf, notObserved } from './conclude.ts';
 import type { Context, Known } from './context.ts';
 import { interrupted } from './failure.ts';
-import { find } from './find.ts';
+import { getDaemonSet } from './find.ts';
 import { readPodCounts } from './history.ts';
 import { markGood, withdrawGood } from './known-good.ts';
 import { returnOwnership } from './ownership.ts';
@@ -98,7 +98,7 @@ export async function decide(order: Order, { found, known, context }: Task, befo
   for (;;) {
     signal.throwIfAborted();
     const listed = last ? undefined : found.daemonSet;
-    const daemonSet = await settle(context, listed ?? (await find(context, found.name)));
+    const daemonSet = await settle(context, listed ?? (await getDaemonSet(context, found.name)));
     if (!daemonSet) return notObserved();
     if (last?.metadata.uid === daemonSet.metadata.uid && last.metadata.generation === daemonSet.metadata.generation) {
       throw new ClusterError(

@@ -1,7 +1,7 @@
 import { isObserved } from '../daemonset/rollout.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
 import type { Context } from './context.ts';
-import { find } from './find.ts';
+import { getDaemonSet } from './find.ts';
 
 /** How long the controller may take to observe a change, in milliseconds. */
 const LIMIT = 30_000;
@@ -24,7 +24,7 @@ export async function settle(context: Context, daemonSet: DaemonSet): Promise<Da
   );
   try {
     for await (const event of cluster.watchDaemonSet(daemonSet, both)) {
-      if (event.kind === 'deleted') return await settle(context, await find(context, daemonSet.metadata));
+      if (event.kind === 'deleted') return await settle(context, await getDaemonSet(context, daemonSet.metadata));
       if (isObserved(event.daemonSet)) return event.daemonSet;
     }
   } catch (error) {

@@ -3,7 +3,7 @@ import type { AskedDaemonSets } from '../daemonset/types.ts';
 import { toleratedNote } from './conclude.ts';
 import { about, type Context, type Known, type PartialResult } from './context.ts';
 import { failureOf } from './failure.ts';
-import { type Found, locate } from './find.ts';
+import { type Found, resolveDaemonSets } from './find.ts';
 import { logCauses } from './progress-log.ts';
 import type { Waited } from './wait.ts';
 
@@ -16,7 +16,7 @@ export interface Task extends PartialResult {
 
 /** A job for each DaemonSet that the step is about. @throws ClusterError as `locate` does. */
 export async function tasksFor(context: Context, asked: AskedDaemonSets): Promise<Task[]> {
-  const all = await locate(context, asked);
+  const all = await resolveDaemonSets(context, asked);
   const tasks = all.map((found) => ({
     found,
     known: { daemonSet: found.name, changed: false, notes: [] },

@@ -6,7 +6,7 @@ import type { CauseGroup, FailingNode } from '../../../src/daemonset/diagnosis.t
 import type { Cause, PodFailure } from '../../../src/daemonset/pod-failure.ts';
 import type { Sample } from '../../../src/daemonset/progress.ts';
 import type { Result } from '../../../src/daemonset/result.ts';
-import { causes, chart, evidence, nodes } from '../../../src/report/findings.ts';
+import { renderCauses, renderChart, renderEvidence, renderNodes } from '../../../src/report/findings.ts';
 import { outputsOf } from '../../../src/report/outputs.ts';
 import type { Report } from '../../../src/report/report.ts';
 import { summaryOf } from '../../../src/report/summary.ts';
@@ -71,21 +71,21 @@ const render = (text: string): string => micromark(text, { extensions: [gfm()], 
 describe('the findings in the summary', () => {
   test('show each cause as a sentence with the next command, and which ones are stuck', () => {
     const all = [group(2), group(1, { cause: 'not-replaced', message: '' }, { stuck: false })];
-    const lines = causes({ ...failed, causes: all }).split('\n');
+    const lines = renderCauses({ ...failed, causes: all }).split('\n');
     expect(lines[0]).toBe('### What is blocking the rollout');
     expect(lines[3]).toMatch(/^<li>❌ <strong>2 pods crash.*<\/strong><br>Next: <code>kubectl logs .*--container agent<\/code><\/li>$/);
     expect(lines[4]).toMatch(/^<li>⏳ <strong>1 pod of the other version[^<]*<\/strong><\/li>$/);
-    expect(causes({ ...failed, causes: [] })).toBe('');
+    expect(renderCauses({ ...failed, causes: [] })).toBe('');
     const many = Array.from({ length: 12 }, () => group(1));
     expect(
-      causes({ ...failed, causes: many })
+      renderCauses({ ...failed, causes: many })
         .split('\n')
         .slice(-2),
     ).toEqual(['<li>and 2 more</li>', '</ul>']);
   });
 
   test('show a row for each affected node, at most fifty', () => {
-    const table = nodes({
+    const table = renderNodes({
       ...failed,
       causes: [group(40), group(30, { cause: 'starting', reason: '', restarts: 0 }, { marks: ['cordoned', 'new'] })],
     });
@@ -100,7 +100,7 @@ describe('the findings in the summary', () => {
 
   test('show the events and the log of the example pod', () => {
     const read = { events: ['BackOff: again'], log: ['cannot open', 'exit'], run: 'previous' as const };
-    const text = evidence({
+    const text = renderEvidence({
       ...failed,
       causes: [group(3, {}, { evidence: read }), group(1, {}, { evidence: { ...read, log: undefined } }), group(1)],
     });
@@ -183,7 +183,7 @@ describe('the findings in the summary', () => {
 
 describe('the diagram', () => {
   const draw = (samples: Sample[]): { lines: number[][]; axes: number[] } => {
-    const text = chart({ ...failed, samples }, 'rollback');
+    const text = renderChart({ ...failed, samples }, 'rollback');
     expect(text).toContain('```mermaid\n');
     return {
       lines: [...text.matchAll(/^ {2}line \[(.*)\]$/gm)].map(([, points = '']) => points.split(', ').map(Number)),
@@ -222,13 +222,13 @@ describe('the diagram', () => {
     ['the wait took less than three seconds', [sample(0), sample(2_999, 2)]],
     ['no count changed', [sample(0), sample(4_000), sample(9_000)]],
   ])('is not drawn if %s', (_name, samples) => {
-    expect(chart({ ...failed, samples }, 'rollback')).toBe('');
+    expect(renderChart({ ...failed, samples }, 'rollback')).toBe('');
   });
 
   test('is expanded after a failure', () => {
     const samples = [sample(0), sample(9_000, 2)];
-    expect(chart({ ...failed, samples }, 'rollback')).toMatch(/^<details open>\n<summary>The rollout over time: 9/);
-    expect(chart({ ...failed, outcome: 'rolled-back', samples }, 'rollback')).toMatch(/^<details>\n/);
+    expect(renderChart({ ...failed, samples }, 'rollback')).toMatch(/^<details open>\n<summary>The rollout over time: 9/);
+    expect(renderChart({ ...failed, outcome: 'rolled-back', samples }, 'rollback')).toMatch(/^<details>\n/);
   });
 });
 
