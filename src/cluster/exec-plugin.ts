@@ -1,20 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { basename } from 'node:path';
 import { ClusterError } from './cluster.ts';
-import { allowedProgram, type PluginPolicy } from './exec-policy.ts';
+import { allowedProgram, type ExecConfig, type PluginPolicy } from './exec-policy.ts';
 import { quoteName } from './quote.ts';
 import type { Secrets } from './secrets.ts';
-
-/** `users[].user.exec` of a kubeconfig. */
-export interface ExecConfig {
-  apiVersion?: string;
-  command?: string;
-  args?: string[] | null;
-  env?: { name: string; value: string }[] | null;
-  installHint?: string;
-  provideClusterInfo?: boolean;
-  interactiveMode?: string;
-}
 
 interface ExecCredentialStatus {
   token?: string;

@@ -1,9 +1,19 @@
 import { accessSync, constants, realpathSync, statSync } from 'node:fs';
 import { basename, delimiter, dirname, isAbsolute, join } from 'node:path';
 import { ClusterError } from './cluster.ts';
-import type { ExecConfig } from './exec-plugin.ts';
 import { KNOWN_PLUGINS, unknownArgument, WORD } from './known-plugins.ts';
 import { quoteName } from './quote.ts';
+
+/** `users[].user.exec` of a kubeconfig. */
+export interface ExecConfig {
+  apiVersion?: string;
+  command?: string;
+  args?: string[] | null;
+  env?: { name: string; value: string }[] | null;
+  installHint?: string;
+  provideClusterInfo?: boolean;
+  interactiveMode?: string;
+}
 
 /**
  * The programs that a kubeconfig is allowed to start, like the credential plugin policy of kubectl (kuberc): `any` is `AllowAll`, an empty

@@ -1,18 +1,13 @@
 import type { Candidate } from './known-good.ts';
 import { lastAppliedAfter } from './last-applied.ts';
 import { LAST_APPLIED } from './managed-fields.ts';
+import type { LeftOut } from './result.ts';
 import { CHANGE_CAUSE } from './revision.ts';
 import { LAST_ROLLBACK, type RollbackRecord } from './rollback-record.ts';
 import type { DaemonSet } from './types.ts';
 
 /** The annotations of the DaemonSet that a rollback writes together with the template. Undefined removes one. */
 export type AnnotationChanges = Readonly<Record<string, string | undefined>>;
-
-/** Annotations that a rollback does not write: because all annotations together would be too large, the API server rejects them, or one is not a manifest. */
-export interface LeftOut {
-  keys: string[];
-  why: { kind: 'no-room' | 'unreadable' } | { kind: 'rejected'; message: string };
-}
 
 /** The largest size of all annotations of an object together, keys included, in bytes (apimachinery: TotalAnnotationSizeLimitB). */
 const ROOM = 256 * 1024;

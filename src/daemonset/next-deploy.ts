@@ -4,37 +4,10 @@ import type { Candidate } from './known-good.ts';
 import { appliersOf, isServerSideApplied } from './managed-fields.ts';
 import { isAbsent, isKeyed, mergeKeyOf } from './merge-keys.ts';
 import { helmReleaseOf } from './owners.ts';
+import type { Left, LeftBy, LeftPart } from './result.ts';
 import { CHANGE_CAUSE } from './revision.ts';
 import { isObject, isRestartStamp } from './template.ts';
 import type { DaemonSet, Json, JsonObject } from './types.ts';
-
-/** A field that only the restored version has. Names are as the cluster has them. */
-export interface LeftPart {
-  /** The list or map that has it, such as `env` or `labels`; empty for other fields. */
-  list: string;
-  /** The name of the item, or the path of the field. */
-  name: string;
-  container?: { list: string; name: string };
-  /** It is a field of the DaemonSet, not of its template. */
-  isOfDaemonSet?: boolean;
-}
-
-/** Why the next deploy leaves fields in place that only the restored version has: what it compares with does not show them. */
-export type LeftBy =
-  /** The manifest of a release is in the release's own record. */
-  | { kind: 'helm'; release: string; namespace: string }
-  /** Several managers apply the template by server-side apply, so none can be given the fields. */
-  | { kind: 'appliers'; managers: string[] }
-  /** Server-side apply is used, but no manager applies the template by it. */
-  | { kind: 'no-applier' }
-  /** The manifest that `kubectl apply` compares with could not be changed. */
-  | { kind: 'kubectl-apply' };
-
-/** What the next deploy leaves in place. */
-export interface Left {
-  by: LeftBy;
-  parts: LeftPart[];
-}
 
 /** @param isLastAppliedStale the rollback does not change what `kubectl apply` compares with, although it is used. */
 export function leftByNextDeploy(daemonSet: DaemonSet, target: Candidate, isLastAppliedStale: boolean): Left[] {

@@ -1,4 +1,4 @@
-import type { AnnotationChanges, LeftOut } from './annotation-changes.ts';
+import type { AnnotationChanges } from './annotation-changes.ts';
 import { type AskedRevision, isCalled, isRelative, type NamedRevision, type RelativeRevision } from './asked-revision.ts';
 import { diffTemplates, type TemplateChange } from './diff.ts';
 import { type Candidate, knownGood } from './known-good.ts';
@@ -6,7 +6,7 @@ import { LAST_APPLIED } from './managed-fields.ts';
 import { leftByNextDeploy } from './next-deploy.ts';
 import type { Reason } from './outcome.ts';
 import type { PodCounts } from './pods.ts';
-import { type Conclusion, type Facts, type Note, refuse } from './result.ts';
+import { type Conclusion, type Facts, type LeftOut, type Note, refuse } from './result.ts';
 import type { History, Revision } from './revision.ts';
 import { couldStand, isOurs, type RollbackRecord, type Run, readRecord, rollbackBy, standingRecord } from './rollback-record.ts';
 import { chooseTarget } from './target.ts';

@@ -1,9 +1,7 @@
-import type { LeftOut } from './annotation-changes.ts';
 import type { NamedRevision, RelativeRevision } from './asked-revision.ts';
 import type { CauseGroup } from './diagnosis.ts';
 import type { TemplateChange } from './diff.ts';
 import type { OtherBytes } from './image-digests.ts';
-import type { Left } from './next-deploy.ts';
 import type { Outcome, Reason } from './outcome.ts';
 import type { Owner } from './owners.ts';
 import type { PodCounts } from './pods.ts';
@@ -159,6 +157,40 @@ export interface GateRollback {
   result?: Result;
   /** The result of the gate before that. */
   gate: Result;
+}
+
+/** Annotations that a rollback does not write: because all annotations together would be too large, the API server rejects them, or one is not a manifest. */
+export interface LeftOut {
+  keys: string[];
+  why: { kind: 'no-room' | 'unreadable' } | { kind: 'rejected'; message: string };
+}
+
+/** A field that only the restored version has. Names are as the cluster has them. */
+export interface LeftPart {
+  /** The list or map that has it, such as `env` or `labels`; empty for other fields. */
+  list: string;
+  /** The name of the item, or the path of the field. */
+  name: string;
+  container?: { list: string; name: string };
+  /** It is a field of the DaemonSet, not of its template. */
+  isOfDaemonSet?: boolean;
+}
+
+/** Why the next deploy leaves fields in place that only the restored version has: what it compares with does not show them. */
+export type LeftBy =
+  /** The manifest of a release is in the release's own record. */
+  | { kind: 'helm'; release: string; namespace: string }
+  /** Several managers apply the template by server-side apply, so none can be given the fields. */
+  | { kind: 'appliers'; managers: string[] }
+  /** Server-side apply is used, but no manager applies the template by it. */
+  | { kind: 'no-applier' }
+  /** The manifest that `kubectl apply` compares with could not be changed. */
+  | { kind: 'kubectl-apply' };
+
+/** What the next deploy leaves in place. */
+export interface Left {
+  by: LeftBy;
+  parts: LeftPart[];
 }
 
 /** Anything else that a person should know about a result. */

@@ -2,7 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { type ExecConfig, ExecPlugins } from '../../../src/cluster/exec-plugin.ts';
+import { ExecPlugins } from '../../../src/cluster/exec-plugin.ts';
+import type { ExecConfig } from '../../../src/cluster/exec-policy.ts';
 import { secretsOf } from '../../../src/cluster/kubeconfig-secrets.ts';
 import { Secrets } from '../../../src/cluster/secrets.ts';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { ClusterError } from '../../../src/cluster/cluster.ts';
-import type { ExecConfig } from '../../../src/cluster/exec-plugin.ts';
+import type { ExecConfig } from '../../../src/cluster/exec-policy.ts';
 import { allowedProgram, type PluginPolicy, resolveProgram } from '../../../src/cluster/exec-policy.ts';
 import { KNOWN_PLUGINS } from '../../../src/cluster/known-plugins.ts';
 

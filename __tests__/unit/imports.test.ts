@@ -1,0 +1,68 @@
+/** Which folder of src/ may import what, types included: the arrows of docs/architecture.md, as a table. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, matchesGlob, normalize } from 'node:path';
+import { expect, test } from '@jest/globals';
+
+/** Modules, each with the globs of what it may import: other modules of src/, and packages. The first glob that matches a module counts. */
+const MAY_IMPORT: [modules: string, imports: string[]][] = [
+  // It decides: no I/O, no clock, no client.
+  ['daemonset/*', ['daemonset/*', 'valibot', 'node:crypto']],
+  // It speaks to Kubernetes and decides nothing.
+  [
+    'cluster/*',
+    ['cluster/*', 'daemonset/{types,json}.ts', '@kubernetes/client-node', 'js-yaml', 'p-limit', 'socks', 'valibot', 'node:{*,*/*}'],
+  ],
+  // It turns a result into text. Only write.ts prints.
+  ['report/write.ts', ['report/**', 'daemonset/*', 'duration.ts', '@actions/core', 'node:fs']],
+  ['report/**', ['report/!(write.ts)', 'report/messages/*', 'daemonset/*', 'duration.ts', 'js-yaml']],
+  // The steps reach the world through Context and the interface Cluster.
+  ['rollout/*', ['rollout/*', 'daemonset/*', 'cluster/cluster.ts', 'report/{lines.ts,messages/*}', 'duration.ts']],
+  // A command says which steps run. Commands never import commands.
+  ['commands/*', ['rollout/*', 'daemonset/*', 'report/messages/*', 'report/lines.ts']],
+  // It speaks to GitHub only, and gets its text from report/. Only run.ts reads the environment of the runner.
+  ['github/run.ts', ['daemonset/rollback-record.ts', '@actions/github']],
+  ['github/*', ['github/*', 'daemonset/rollback-record.ts', 'node:https']],
+  // The story, from inputs to report.
+  ['*', ['**/*.ts', 'node:{crypto,fs,os,path}']],
+];
+
+const modules = readdirSync('src', { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts'))
+  .map((path) => path.replaceAll('\\', '/'))
+  .sort();
+
+/** What a module imports: modules of src/ by their path in it, and packages by their name. */
+function importsOf(module: string): string[] {
+  const text = readFileSync(join('src', module), 'utf8');
+  const found = [...text.matchAll(/^(?:import |(?:import|export|\}).* from )'([^']+)';$|\bimport\('([^']+)'\)/gm)].map(
+    ([, path, late]) => path ?? late ?? '',
+  );
+  return found.map((path) => (path.startsWith('.') ? normalize(join(dirname(module), path)).replaceAll('\\', '/') : path));
+}
+
+const isModule = (path: string): boolean => modules.includes(path);
+
+test.each(modules)('%s imports only what its folder may', (module) => {
+  const [, allowed = []] = MAY_IMPORT.find(([glob]) => matchesGlob(module, glob)) ?? [];
+  expect(importsOf(module).filter((path) => !allowed.some((glob) => matchesGlob(path, glob)))).toEqual([]);
+});
+
+test('no module imports itself by way of others, types included', () => {
+  const cycles: string[][] = [];
+  const done = new Set<string>();
+  const visit = (module: string, path: string[]): void => {
+    if (path.includes(module)) cycles.push([...path.slice(path.indexOf(module)), module]);
+    if (path.includes(module) || done.has(module)) return;
+    for (const next of importsOf(module).filter(isModule)) visit(next, [...path, module]);
+    done.add(module);
+  };
+  for (const module of modules) visit(module, []);
+  expect(cycles).toEqual([]);
+});
+
+test('every row of the table is needed', () => {
+  for (const [glob, allowed] of MAY_IMPORT) {
+    const its = modules.filter((module) => MAY_IMPORT.find(([first]) => matchesGlob(module, first))?.[0] === glob).flatMap(importsOf);
+    expect([glob, allowed.filter((one) => !its.some((path) => matchesGlob(path, one)))]).toEqual([glob, []]);
+  }
+});
