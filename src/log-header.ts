@@ -1,7 +1,7 @@
 /** The first line of the log: where the step works, and what it does. */
 import { isRelative } from './daemonset/asked-revision.ts';
 import type { AskedDaemonSets, DaemonSetName } from './daemonset/types.ts';
-import type { Request } from './inputs.ts';
+import type { Request } from './inputs/parse.ts';
 import { askedText } from './report/messages/revisions.ts';
 
 /** The DaemonSet that the step is about, if it is one that was given by name. */

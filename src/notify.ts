@@ -3,7 +3,7 @@ import { Api, GitHubError } from './github/api.ts';
 import { findDeployment, setStatus } from './github/deployment.ts';
 import { findPullRequest, writeComment } from './github/pull-request.ts';
 import { type WorkflowRun, workflowRun } from './github/run.ts';
-import type { Request } from './inputs.ts';
+import type { Request } from './inputs/parse.ts';
 import { commentOf } from './report/comment.ts';
 import { type DeploymentStatus, deploymentStatusOf } from './report/deployment-status.ts';
 import type { Report } from './report/report.ts';

@@ -13,7 +13,7 @@ import type { Conclusion, Facts, RecordProblem, Result } from './daemonset/resul
 import { formatDuration } from './duration.ts';
 import { currentRun, documentation, isPrivateRepository } from './github/run.ts';
 import { keptFrom, loadRecords, recordedBy, removeRecords, saveRecords } from './guard-state.ts';
-import { InputError, type Request, readInputs } from './inputs.ts';
+import { InputError, type Request, readInputs } from './inputs/parse.ts';
 import { isStuck, LastResort, type Stuck } from './last-resort.ts';
 import { ledgerIn } from './ledger.ts';
 import { nameOf, placeOf, purposeOf } from './log-header.ts';

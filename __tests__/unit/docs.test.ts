@@ -1,4 +1,5 @@
 /** README, docs, action.yml, examples and the code agree. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -7,7 +8,7 @@ import { manifests } from '../../scripts/rbac.ts';
 import { KNOWN_PLUGINS } from '../../src/cluster/known-plugins.ts';
 import { PERMISSIONS } from '../../src/cluster/permissions.ts';
 import { COMMANDS, isSuccess, OUTCOMES, REASONS } from '../../src/daemonset/outcome.ts';
-import { DEFAULTS } from '../../src/inputs.ts';
+import { INPUT_NAMES, INPUTS } from '../../src/inputs/definitions.ts';
 import { outputsOf } from '../../src/report/outputs.ts';
 import { snippets } from '../workflows/readme.ts';
 
@@ -18,6 +19,7 @@ interface Manifest {
 
 const read = (path: string): string => readFileSync(path, 'utf8');
 const readme = read('README.md');
+const DEFAULTS: Readonly<Record<string, string>> = Object.fromEntries(INPUT_NAMES.map((name) => [name, INPUTS[name].default]));
 const action = load(read('action.yml')) as {
   inputs: Record<string, { description: string; default?: string; required?: boolean }>;
   outputs: Record<string, { description: string }>;
@@ -78,6 +80,11 @@ describe('inputs and outputs', () => {
   test('action.yml has the inputs of inputs.ts with their defaults, and the outputs of outputs.ts', () => {
     expect(Object.entries(action.inputs).map(([name, input]) => [name, input.default ?? ''])).toEqual(Object.entries(DEFAULTS));
     expect(Object.keys(action.outputs).sort()).toEqual([...outputs].sort());
+  });
+
+  test('action.yml, action-types.yml and the README are made from the table of inputs', () => {
+    const { status, stderr } = spawnSync(process.execPath, ['scripts/docs.ts', '--check'], { encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   });
 
   test('only defaults in action.yml contain expressions, because a runner accepts them nowhere else', () => {

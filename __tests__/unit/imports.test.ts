@@ -22,6 +22,8 @@ const MAY_IMPORT: [modules: string, imports: string[]][] = [
   // It speaks to GitHub only, and gets its text from report/. Only run.ts reads the environment of the runner.
   ['github/run.ts', ['daemonset/rollback-record.ts', '@actions/github']],
   ['github/*', ['github/*', 'node:https']],
+  // Strings become one typed request.
+  ['inputs/*', ['inputs/*', 'commands/*', 'daemonset/*', 'cluster/{exec-policy,quote}.ts', 'duration.ts']],
   // The story, from inputs to report.
   ['*', ['**/*.ts', 'node:{crypto,fs,os,path}']],
 ];

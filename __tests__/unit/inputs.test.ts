@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { DEFAULTS, InputError, readInputs } from '../../src/inputs.ts';
+import { INPUT_NAMES } from '../../src/inputs/definitions.ts';
+import { InputError, readInputs } from '../../src/inputs/parse.ts';
 
 const environment = (inputs: Record<string, string>): Record<string, string> =>
   Object.fromEntries(Object.entries({ daemonset: 'agent', ...inputs }).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value]));
@@ -181,7 +182,7 @@ describe('readInputs', () => {
   });
 
   test('any text gives a request or an InputError', () => {
-    const names = Object.keys(DEFAULTS);
+    const names: string[] = INPUT_NAMES;
     fc.assert(
       fc.property(fc.dictionary(fc.constantFrom(...names), fc.string({ unit: 'binary' })), (inputs) => {
         mistakesOf(inputs);
