@@ -3,8 +3,8 @@
  * the job is cancelled; this is for the case that it does not.
  */
 
-/** How long after its deadline, and after a cancellation, the work may still take to end by itself. Milliseconds. */
-export const AFTER_DEADLINE = 5_000;
+/** How long after its deadline, and after a cancellation, the work may still take to end by itself. */
+export const AFTER_DEADLINE_MS = 5_000;
 export const AFTER_CANCEL = 3_000;
 
 /** Why the work was given up. */
@@ -44,7 +44,7 @@ export class LastResort {
   deadlineIn(ms: number): void {
     clearTimeout(this.#afterDeadline);
     const onDeadline = (): void => this.#stuck.resolve({ kind: 'stuck', by: 'timeout' });
-    this.#afterDeadline = setTimeout(onDeadline, ms + AFTER_DEADLINE).unref();
+    this.#afterDeadline = setTimeout(onDeadline, ms + AFTER_DEADLINE_MS).unref();
   }
 
   /** The result of the work, or why it was given up. */

@@ -9,8 +9,8 @@ import { type DeploymentStatus, deploymentStatusOf } from './report/deployment-s
 import type { Report } from './report/report.ts';
 import type { Log } from './rollout/context.ts';
 
-/** How long all notifications together may take, in milliseconds. A cancelled job is killed after 10 s. */
-const LIMIT = 10_000;
+/** How long all notifications together may take. A cancelled job is killed after 10 s. */
+const LIMIT_MS = 10_000;
 const LIMIT_WHEN_CANCELLED = 3_000;
 
 export interface Around {
@@ -36,7 +36,7 @@ export async function notify(request: Request, report: Report, { environment, ca
     base: run.api,
     token: notifications.token,
     environment,
-    ...(cancel.aborted ? { limit: LIMIT_WHEN_CANCELLED } : { limit: LIMIT, signal: cancel }),
+    ...(cancel.aborted ? { limit: LIMIT_WHEN_CANCELLED } : { limit: LIMIT_MS, signal: cancel }),
     onAnswer: (text) => log.debug(text),
   });
   const status = notifications.deploymentStatus ? deploymentStatusOf(report) : undefined;

@@ -126,8 +126,8 @@ function main(request: Request, step: Step): Promise<Result[]> {
   });
 }
 
-/** The timeout in a cancelled job, in milliseconds: the runner leaves all its last steps five minutes together. */
-const LIMIT_AFTER_CANCEL = 240_000;
+/** The timeout in a cancelled job: the runner leaves all its last steps five minutes together. */
+const LIMIT_AFTER_CANCEL_MS = 240_000;
 
 /** Restores what a guard recorded, after its job has failed. */
 async function post(request: Request, step: Step): Promise<Result[]> {
@@ -144,7 +144,7 @@ async function post(request: Request, step: Step): Promise<Result[]> {
   const cancelled = request.jobStatus === 'cancelled';
   if (cancelled && !request.onCancel) return records.map(leftAfterCancel);
   const named = { kind: 'named', daemonSets: records.map(({ daemonSet }) => daemonSet) } as const;
-  const timeout = cancelled ? Math.min(request.timeout, LIMIT_AFTER_CANCEL) : request.timeout;
+  const timeout = cancelled ? Math.min(request.timeout, LIMIT_AFTER_CANCEL_MS) : request.timeout;
   const what = cancelled ? `was cancelled, which leaves at most ${formatDuration(timeout)}` : 'failed';
   const why = `the job ${what}: restore what was recorded, if this job changed it`;
   // Another step can have selected another context since.

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { AFTER_CANCEL, AFTER_DEADLINE, LastResort } from '../../src/last-resort.ts';
+import { AFTER_CANCEL, AFTER_DEADLINE_MS, LastResort } from '../../src/last-resort.ts';
 
 const never = new Promise<string>(() => {});
 let events: EventEmitter;
@@ -28,7 +28,7 @@ test('work that ends gives its result, and an exception its exception', async ()
 test('work that does not end after its deadline is given up', async () => {
   lastResort.deadlineIn(1_000);
   const settled = lastResort.settled(never);
-  await jest.advanceTimersByTimeAsync(1_000 + AFTER_DEADLINE - 1);
+  await jest.advanceTimersByTimeAsync(1_000 + AFTER_DEADLINE_MS - 1);
   expect(jest.getTimerCount()).toBe(1);
   await jest.advanceTimersByTimeAsync(1);
   expect(await settled).toEqual({ kind: 'stuck', by: 'timeout' });
@@ -41,7 +41,7 @@ test('a later deadline replaces the first one', async () => {
   const settled = lastResort.settled(never);
   await jest.advanceTimersByTimeAsync(60_000);
   expect(jest.getTimerCount()).toBe(1);
-  await jest.advanceTimersByTimeAsync(AFTER_DEADLINE);
+  await jest.advanceTimersByTimeAsync(AFTER_DEADLINE_MS);
   expect(await settled).toEqual({ kind: 'stuck', by: 'timeout' });
 });
 

@@ -33,10 +33,10 @@ const MAX_OUTPUT = 1024 * 1024;
 /** How much of the error output is kept, in bytes, and how much of it a message contains, in characters. */
 const MAX_ERRORS = 64 * 1024;
 const MAX_MESSAGE = 2_000;
-/** The time limit for a plugin, in milliseconds. */
-const TIME_LIMIT = 60_000;
-/** A credential is renewed this long before it expires, in milliseconds. */
-const EARLY = 10_000;
+/** The time limit for a plugin. */
+const TIME_LIMIT_MS = 60_000;
+/** A credential is renewed this long before it expires. */
+const EARLY_MS = 10_000;
 
 /**
  * Runs a kubeconfig's credential plugin (client.authentication.k8s.io), as an authenticator of the client library. The library's own
@@ -119,7 +119,7 @@ export class ExecPlugins {
       case 'not-started':
         throw fail(`could not be started (${end.code}).`);
       case 'killed':
-        throw fail(`did not finish within ${TIME_LIMIT / 1000} s. Run it before this step to find out why.`);
+        throw fail(`did not finish within ${TIME_LIMIT_MS / 1000} s. Run it before this step to find out why.`);
       case 'too-large':
         throw fail(`printed more than ${MAX_OUTPUT / 1024 / 1024} MiB. Check its arguments.`);
       case 'exited': {
@@ -159,7 +159,7 @@ export class ExecPlugins {
           detached: process.platform !== 'win32',
         });
         this.#child = child;
-        const timer = setTimeout(() => kill(child), TIME_LIMIT);
+        const timer = setTimeout(() => kill(child), TIME_LIMIT_MS);
         let output = Buffer.alloc(0);
         let errors = Buffer.alloc(0);
         let errorsAreCut = false;
@@ -198,7 +198,7 @@ type End =
   | { kind: 'exited'; code: number | null; output: string; errors: string; errorsAreCut: boolean };
 
 function isFresh({ expirationTimestamp }: ExecCredentialStatus): boolean {
-  return !expirationTimestamp || Date.now() < Date.parse(expirationTimestamp) - EARLY;
+  return !expirationTimestamp || Date.now() < Date.parse(expirationTimestamp) - EARLY_MS;
 }
 
 /** Checks the fields as client-go does (validateAuthInfo), and rejects interactive plugins. */

@@ -134,13 +134,13 @@ function stillExplained(failure: PodFailure | undefined, before: PodFailure | un
   return isSamePull && pullFailureOf(failure.message) === 'unknown' ? { ...failure, message: before.message } : failure;
 }
 
-/** A container without a readiness probe is ready for a moment at each restart; it has recovered once it stays ready. Milliseconds. */
-const STEADY = 10_000;
+/** A container without a readiness probe is ready for a moment at each restart; it has recovered once it stays ready. */
+const STEADY_MS = 10_000;
 
 /** Since when a pod has been unable to start. A moment in which it was ready does not count. */
 function sinceOf(failure: PodFailure | undefined, before: SeenPod | undefined, now: number): number | undefined {
   if (failure !== undefined && !mayBeUnrecoverable(failure)) return undefined;
-  const recovered = before?.readySince !== undefined && now - before.readySince >= STEADY;
+  const recovered = before?.readySince !== undefined && now - before.readySince >= STEADY_MS;
   const since = recovered ? undefined : before?.since;
   return failure === undefined ? since : (since ?? now);
 }
@@ -178,8 +178,8 @@ export function withEvents(pod: SeenPod, events: readonly PodEvent[], now: numbe
 /** Reasons of events after which a pod has its volumes and its sandbox. */
 export const PREPARED = ['Pulling', 'Pulled'] as const;
 
-/** A kubelet tries again every two minutes, and reports at least one failure in five (nestedpendingoperations; client-go: tools/events). Milliseconds. */
-const LONGEST_SILENCE = 360_000;
+/** A kubelet tries again every two minutes, and reports at least one failure in five (nestedpendingoperations; client-go: tools/events). */
+const LONGEST_SILENCE_MS = 360_000;
 
 function explain(failure: PodFailure, prepared: boolean, events: readonly PodEvent[], now: number): PodFailure {
   const last = (pattern: RegExp): PodEvent | undefined => events.findLast(({ reason, message }) => pattern.test(`${reason} ${message}`));
@@ -187,7 +187,7 @@ function explain(failure: PodFailure, prepared: boolean, events: readonly PodEve
     case 'starting': {
       if (prepared) return failure;
       const isPrepared = ({ reason }: PodEvent): boolean => (PREPARED as readonly string[]).includes(reason);
-      const unhealed = events.slice(events.findLastIndex(isPrepared) + 1).filter(({ at }) => !(now - at > LONGEST_SILENCE));
+      const unhealed = events.slice(events.findLastIndex(isPrepared) + 1).filter(({ at }) => !(now - at > LONGEST_SILENCE_MS));
       const mount = unhealed.findLast(({ reason }) => (VOLUME_WARNINGS as readonly string[]).includes(reason));
       const sandbox = unhealed.findLast(({ reason }) => reason === NO_SANDBOX);
       const why = mount ?? sandbox ?? last(/^NetworkNotReady /);

@@ -82,13 +82,13 @@ export type Verdict =
   | { kind: 'on-delete' | 'superseded' | 'recreated' }
   | { kind: 'waiting'; needs: Need[]; missing: Missing | undefined; wakeAt: number };
 
-/** Pods are watched, and warnings are read, once nothing has changed for this long. Milliseconds. */
-const LULL = 5_000;
-/** Nodes are not read again within this time before a verdict, and otherwise. Milliseconds. */
-const NODES_AGE = 5_000;
+/** Pods are watched, and warnings are read, once nothing has changed for this long. */
+const LULL_MS = 5_000;
+/** Nodes are not read again within this time before a verdict, and otherwise. */
+const NODES_AGE_MS = 5_000;
 const LONGEST_NODES_AGE = 60_000;
-/** How long a stalled rollout waits for the first list of its pods, in milliseconds. */
-const LONG_LOOK = 10_000;
+/** How long a stalled rollout waits for the first list of its pods. */
+const LONG_LOOK_MS = 10_000;
 
 /** The verdict about a snapshot. Completion is judged first; what merely helps to explain does not delay it. */
 export function verdict(snapshot: Snapshot, limits: Limits, now: number): Verdict {
@@ -131,7 +131,7 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
   const idle = now - progressedAt;
   const deadline = deadlineOf(snapshot, limits);
   const isOverdue = idle >= deadline;
-  const isQuiet = idle >= LULL || isOverdue;
+  const isQuiet = idle >= LULL_MS || isOverdue;
   const patience = patienceOf(snapshot, limits);
   const failing =
     limits.failFast && diagnosis
@@ -141,11 +141,11 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
   const until = missing && 'until' in missing ? missing.until : undefined;
 
   const times = [
-    LULL,
+    LULL_MS,
     failureGrace,
     failureGrace + startMs(snapshot.template),
     deadline,
-    deadline + LONG_LOOK,
+    deadline + LONG_LOOK_MS,
     deadline + progressDeadline,
   ].map((ms) => progressedAt + ms);
   const settledAt = Math.max(progressedAt, podsProgressedAt) + settlingMs(failureGrace);
@@ -156,7 +156,7 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
   const needs: Need[] = [
     ...(isQuiet || missing || (limits.failsFor !== 'all-nodes' && isSuspicious(progress, daemonSet, now)) ? (['pods'] as const) : []),
     ...(diagnosis && mayFail(diagnosis) && now - nodesReadAt >= LONGEST_NODES_AGE ? (['nodes'] as const) : []),
-    ...(missing && diagnosis && areTooMany(diagnosis, desired) && now - nodesReadAt >= NODES_AGE ? (['nodes'] as const) : []),
+    ...(missing && diagnosis && areTooMany(diagnosis, desired) && now - nodesReadAt >= NODES_AGE_MS ? (['nodes'] as const) : []),
     ...(isQuiet && eventsDueAt !== undefined && now >= eventsDueAt ? (['events'] as const) : []),
   ];
   const wait = (...more: Need[]): Verdict => ({ kind: 'waiting', needs: [...needs, ...more], missing, wakeAt });
@@ -164,8 +164,8 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
   const mayTolerate = diagnosis !== undefined && pods.kind === 'known' && idle >= failureGrace;
   if (!hasFailed && !mayTolerate && !isOverdue) return wait();
   // What a verdict is based on is read first; if it cannot be read in time, the verdict does without it.
-  if (isOverdue && pods.kind === 'unread' && idle < deadline + LONG_LOOK) return wait();
-  if (now - nodesReadAt >= (hasFailed || isOverdue ? NODES_AGE : LONGEST_NODES_AGE)) return wait('nodes');
+  if (isOverdue && pods.kind === 'unread' && idle < deadline + LONG_LOOK_MS) return wait();
+  if (now - nodesReadAt >= (hasFailed || isOverdue ? NODES_AGE_MS : LONGEST_NODES_AGE)) return wait('nodes');
   // A few nodes may have had the same problem before, which only events show.
   const since = Math.max(...failing.map(({ since = now }) => since));
   const mayBeNodes = hasFailed && limits.failsFor === 'a-rollback' && failing.length <= mostExceptions(desired);

@@ -11,8 +11,8 @@ const LONGEST_SENTENCE = 500;
 const LONGEST_VALUE = 200;
 /** Points of the diagram. */
 const POINTS = 40;
-/** A shorter rollout has no diagram, in milliseconds. */
-const SHORTEST_CHART = 3_000;
+/** A shorter rollout has no diagram. */
+const SHORTEST_CHART_MS = 3_000;
 /** GitHub's own blue and green, visible on light and on dark. */
 const BLUE = '#2f81f7';
 const GREEN = '#3fb950';
@@ -39,7 +39,7 @@ export function renderCauses({ causes: all = [], daemonSet, rollback }: Result):
 /** The nodes over the time of the wait, if anything changed. */
 export function renderChart({ samples = [], outcome }: Result, command: Command): string {
   const [first, last] = [samples[0], samples.at(-1)];
-  if (!first || !last || last.at - first.at < SHORTEST_CHART) return '';
+  if (!first || !last || last.at - first.at < SHORTEST_CHART_MS) return '';
   if (samples.every(({ updated, available }) => updated === first.updated && available === first.available)) return '';
   const points = Array.from({ length: POINTS }, (_, index) => {
     const time = first.at + ((last.at - first.at) * index) / (POINTS - 1);

@@ -60,8 +60,8 @@ export class AbortReason extends Error {
   }
 }
 
-/** How much longer than the timeout a step may take to read causes and to write marks, in milliseconds. docs/architecture.md names it. */
-export const AFTER_TIMEOUT = 2_000;
+/** How much longer than the timeout a step may take to read causes and to write marks. docs/architecture.md names it. */
+export const AFTER_TIMEOUT_MS = 2_000;
 
 /** A signal that is aborted a while after the other, with its reason. */
 export function delayed(signal: AbortSignal, ms: number): AbortSignal {
@@ -76,7 +76,7 @@ export function delayed(signal: AbortSignal, ms: number): AbortSignal {
 
 /** A signal for what follows a wait or a write: aborted after that time, and soon after the timeout or a cancellation. */
 export function afterwards({ signal }: Deadline, ms: number): AbortSignal {
-  return AbortSignal.any([AbortSignal.timeout(ms), delayed(signal, AFTER_TIMEOUT)]);
+  return AbortSignal.any([AbortSignal.timeout(ms), delayed(signal, AFTER_TIMEOUT_MS)]);
 }
 
 /** The same context, but each line of its log names this DaemonSet. */

@@ -7,10 +7,10 @@ import type { History, Revision } from '../daemonset/revision.ts';
 import { noteText } from '../report/messages/notes.ts';
 import { afterwards, type Context } from './context.ts';
 
-/** How long writing a good mark may take, in milliseconds. */
-const LIMIT = 5_000;
-/** A good mark that is older is renewed, in milliseconds. Younger ones cost no request. */
-const RENEWED_AFTER = 24 * 3_600_000;
+/** How long writing a good mark may take. */
+const LIMIT_MS = 5_000;
+/** A good mark that is older is renewed. Younger ones cost no request. */
+const RENEWED_AFTER_MS = 24 * 3_600_000;
 
 /**
  * Sets the good mark on a ControllerRevision that was seen running on every node, for `last-good`, with the bytes that run. A mark
@@ -34,12 +34,12 @@ export async function markGood(
   }
   const { cluster, clock, log, run } = context;
   const now = cluster.serverTime(clock.now()) ?? clock.now();
-  const isFresh = before !== undefined && now - Date.parse(before.time) < RENEWED_AFTER;
+  const isFresh = before !== undefined && now - Date.parse(before.time) < RENEWED_AFTER_MS;
   if (isFresh && (before.images || seen.size === 0)) return undefined;
   try {
     const mark = isFresh ? before : { time: new Date(now).toISOString(), ...(run && { run: run.url }) };
     const text = goodText(name, mark, seen.size > 0 ? toMark(seen) : (before?.images ?? {}));
-    await cluster.annotateControllerRevision({ namespace, name, uid }, { [GOOD]: text }, afterwards(context, LIMIT));
+    await cluster.annotateControllerRevision({ namespace, name, uid }, { [GOOD]: text }, afterwards(context, LIMIT_MS));
     log.info(`Set the good mark on ControllerRevision ${name}, because every node runs it.`);
   } catch (error) {
     const why = isFailure(error, 'conflict', 'not-found') ? 'The ControllerRevision no longer exists.' : (error as Error).message;
@@ -58,7 +58,7 @@ export async function withdrawGood(
   const { cluster, log } = context;
   const withdraw = async ({ name, uid }: Revision): Promise<void> => {
     try {
-      await cluster.annotateControllerRevision({ namespace, name, uid }, { [GOOD]: null }, afterwards(context, LIMIT));
+      await cluster.annotateControllerRevision({ namespace, name, uid }, { [GOOD]: null }, afterwards(context, LIMIT_MS));
       log.info(`Removed the good mark from ControllerRevision ${name}, which was left.`);
     } catch (error) {
       if (isFailure(error, 'conflict', 'not-found')) return;

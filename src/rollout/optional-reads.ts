@@ -11,8 +11,8 @@ const CONSEQUENCES: Readonly<Record<Source, string>> = {
   logs: 'Could not read the log of the container.',
 };
 
-/** How long a read in the background may take, in milliseconds. */
-const LIMIT = 5_000;
+/** How long a read in the background may take. */
+const LIMIT_MS = 5_000;
 
 /** Reads that a rollout can do without. What this account is not allowed to read is a warning, once, and is not tried again. */
 export class OptionalReads {
@@ -52,7 +52,7 @@ export class OptionalReads {
   start(source: Source, read: (signal: AbortSignal) => Promise<void>): void {
     if (this.#denied.has(source) || this.#reading.has(source)) return;
     this.#reading.add(source);
-    void read(AbortSignal.any([this.signal, AbortSignal.timeout(LIMIT)]))
+    void read(AbortSignal.any([this.signal, AbortSignal.timeout(LIMIT_MS)]))
       .catch((error: unknown) => this.failed(source, error))
       .finally(() => {
         this.#reading.delete(source);

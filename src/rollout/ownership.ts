@@ -5,8 +5,8 @@ import { afterwards, type Context } from './context.ts';
 
 /** How many times to read the DaemonSet again and return what has changed in the meantime. */
 const TRIES = 5;
-/** How long it may take, in milliseconds. */
-const LIMIT = 10_000;
+/** How long it may take. */
+const LIMIT_MS = 10_000;
 
 /**
  * After a rollback: returns the ownership of the fields that it wrote to the deployer, by one request that changes metadata only. `generation` stays the same.
@@ -17,7 +17,7 @@ const LIMIT = 10_000;
  */
 export async function returnOwnership(context: Context, written: DaemonSet, before: DaemonSet): Promise<DaemonSet> {
   const { cluster, log } = context;
-  const signal = afterwards(context, LIMIT);
+  const signal = afterwards(context, LIMIT_MS);
   let latest = written;
   let why = '';
   for (let attempt = 0; attempt < TRIES; attempt++) {

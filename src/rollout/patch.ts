@@ -12,10 +12,10 @@ import { afterwards, type Context, delayed } from './context.ts';
 
 /** How many times to find out whether an unanswered patch was written. */
 const TRIES = 5;
-/** How long updating the annotations after a write may take, in milliseconds. */
-const ANNOTATION_LIMIT = 5_000;
-/** How long to wait for the answer to a patch after a cancellation, in milliseconds. */
-const GRACE_AFTER_CANCEL = 1_000;
+/** How long updating the annotations after a write may take. */
+const ANNOTATION_LIMIT_MS = 5_000;
+/** How long to wait for the answer to a patch after a cancellation. */
+const GRACE_AFTER_CANCEL_MS = 1_000;
 
 /**
  * The patch that restores a revision's template, locked on the object and spec that were read: `generation` changes only with
@@ -154,7 +154,7 @@ export async function restore(
       : now.metadata.annotations?.[LAST_ROLLBACK] === recorded;
   context.signal.throwIfAborted();
   // A cancellation must not cut off the answer: it would be unknown whether the fleet is changing.
-  const signal = delayed(context.signal, GRACE_AFTER_CANCEL);
+  const signal = delayed(context.signal, GRACE_AFTER_CANCEL_MS);
   let why = 'no answer in time';
   for (let attempt = 0; attempt < TRIES && !signal.aborted; attempt++) {
     let conflict = false;
@@ -189,7 +189,7 @@ export async function undoAnnotations(context: Context, before: DaemonSet, annot
   const keys = Object.keys(annotations);
   if (keys.length === 0) return;
   const { cluster, log } = context;
-  const signal = afterwards(context, ANNOTATION_LIMIT);
+  const signal = afterwards(context, ANNOTATION_LIMIT_MS);
   try {
     const now = await cluster.getDaemonSet(before.metadata, signal);
     const present = now.metadata.annotations ?? {};

@@ -26,17 +26,17 @@ import type { Context } from './context.ts';
 import { OptionalReads } from './optional-reads.ts';
 import { isExplicit } from './stable-for.ts';
 
-/** Pods change in batches, and each verdict covers all of them: it is asked for this long after the first change, in milliseconds. */
-const BATCH = 250;
-/** How often warnings are read: at first, and at the least. Milliseconds. */
-const WARNINGS_AGE = 5_000;
+/** Pods change in batches, and each verdict covers all of them: it is asked for this long after the first change. */
+const BATCH_MS = 250;
+/** How often warnings are read: at first, and at the least. */
+const WARNINGS_AGE_MS = 5_000;
 const LONGEST_WARNINGS_AGE = 60_000;
-/** When a watch that failed is started again, in milliseconds. */
-const RESTART_AFTER = 5_000;
-/** Times of the cluster and of the wait that differ by less may be the same, in milliseconds: events have whole seconds. */
-const SAME_TIME = 2_000;
-/** How much later than the wait a node must have been created to be new, in milliseconds: API servers' clocks differ. */
-const NEW_AFTER = 2_000;
+/** When a watch that failed is started again. */
+const RESTART_AFTER_MS = 5_000;
+/** Times of the cluster and of the wait that differ by less may be the same: events have whole seconds. */
+const SAME_TIME_MS = 2_000;
+/** How much later than the wait a node must have been created to be new: API servers' clocks differ. */
+const NEW_AFTER_MS = 2_000;
 
 /** Causes that events explain, or turn into another. */
 const ONLY_EVENTS_EXPLAIN: ReadonlySet<Cause> = new Set<Cause>([
@@ -88,7 +88,7 @@ export class PodWatcher {
   #watch: { ended: Promise<void> } | undefined;
   /** Lets the watch continue after the first list. */
   #proceed = Promise.withResolvers<void>();
-  #warningsAge = WARNINGS_AGE;
+  #warningsAge = WARNINGS_AGE_MS;
 
   constructor(context: Context, options: PodWatcherOptions) {
     this.#context = context;
@@ -113,7 +113,7 @@ export class PodWatcher {
 
   /** Starts to watch the pods, unless they are watched already. */
   start(): void {
-    if (this.#watch || this.reads.isDenied('pods') || this.#context.clock.now() - this.reads.readAt('pods') < RESTART_AFTER) return;
+    if (this.#watch || this.reads.isDenied('pods') || this.#context.clock.now() - this.reads.readAt('pods') < RESTART_AFTER_MS) return;
     this.#watch = { ended: this.#watchPods() };
   }
 
@@ -140,7 +140,7 @@ export class PodWatcher {
         isPending = false;
         onNews();
       };
-      void this.#context.clock.sleep(BATCH, signal).then(announce, () => {});
+      void this.#context.clock.sleep(BATCH_MS, signal).then(announce, () => {});
     };
     try {
       for await (const change of this.#context.cluster.watchPods(daemonSet, (pod) => watchedPod(pod, template), signal)) {
@@ -162,7 +162,7 @@ export class PodWatcher {
       this.#knowledge = { kind: isForbidden ? 'forbidden' : 'unreadable', why };
       this.reads.failed('pods', isForbidden ? error : new Error(why));
       onNews();
-      void this.#context.clock.sleep(RESTART_AFTER, signal).then(onNews, () => {});
+      void this.#context.clock.sleep(RESTART_AFTER_MS, signal).then(onNews, () => {});
     } finally {
       this.#watch = undefined;
     }
@@ -238,7 +238,7 @@ export class PodWatcher {
       desired,
       minReady: (daemonSet.spec.minReadySeconds ?? 0) * 1_000,
       stableFor: stableForMs(this.#options.limits.stableFor, this.#options.template),
-      start: this.#begun + NEW_AFTER,
+      start: this.#begun + NEW_AFTER_MS,
     };
     const diagnosis = diagnose(situation, now);
     this.#desired = desired;
@@ -353,13 +353,13 @@ export class PodWatcher {
   /** Whether an event explains why nodes have no pod now: it is as new as that, and no pod was created since. */
   #isPresent({ at }: PodEvent): boolean {
     const since = this.#gapSince ?? Number.POSITIVE_INFINITY;
-    const wasThereBefore = since - this.#begun < SAME_TIME;
-    return this.#isNewest({ at }) && (wasThereBefore || !this.#isComparable(at) || at >= since - SAME_TIME);
+    const wasThereBefore = since - this.#begun < SAME_TIME_MS;
+    return this.#isNewest({ at }) && (wasThereBefore || !this.#isComparable(at) || at >= since - SAME_TIME_MS);
   }
 
   /** Whether no pod was created after an event, which would show that the controller makes progress. */
   #isNewest({ at }: Pick<PodEvent, 'at'>): boolean {
-    return !this.#isComparable(at) || [...this.#pods.present].every(({ created }) => at >= created - SAME_TIME);
+    return !this.#isComparable(at) || [...this.#pods.present].every(({ created }) => at >= created - SAME_TIME_MS);
   }
 
   /** Whether a time of an event is known, and on the clock of the wait. */

@@ -5,10 +5,10 @@ import { formatDuration } from '../duration.ts';
 import { causeText, nextCommand, nodeInBrief, runText } from '../report/messages/causes.ts';
 import type { Context, Log } from './context.ts';
 
-/** While nothing changes, the last line is logged again after this long, in milliseconds. */
-export const HEARTBEAT = 60_000;
-/** The least time between two progress lines, and between two that differ only in the problems of pods. Milliseconds. */
-const BETWEEN_LINES = 1_000;
+/** While nothing changes, the last line is logged again after this long. */
+export const HEARTBEAT_MS = 60_000;
+/** The least time between two progress lines, and between two that differ only in the problems of pods. */
+const BETWEEN_LINES_MS = 1_000;
 const BETWEEN_TROUBLES = 10_000;
 /** Nodes that a progress line names. */
 const MOST_NODES = 3;
@@ -38,7 +38,7 @@ export class ProgressLog {
 
   say(line: string): void {
     const { clock, log } = this.#context;
-    if (line !== this.#line || clock.now() - this.#at >= HEARTBEAT) {
+    if (line !== this.#line || clock.now() - this.#at >= HEARTBEAT_MS) {
       log.info(line);
       this.#at = clock.now();
     }
@@ -47,7 +47,7 @@ export class ProgressLog {
 
   /** When to log a line that was held back, or the last one again. */
   nextAt(): number {
-    return this.#due ?? this.#at + HEARTBEAT;
+    return this.#due ?? this.#at + HEARTBEAT_MS;
   }
 
   /** @param left how long the rest will take, in milliseconds; undefined if that is unknown. */
@@ -70,10 +70,10 @@ export class ProgressLog {
     }
     const silent = now - this.#at;
     if (!moved && failures === this.#failures) {
-      if (silent >= HEARTBEAT) logLine(failures === '' ? message : `${message} ${failures}`);
+      if (silent >= HEARTBEAT_MS) logLine(failures === '' ? message : `${message} ${failures}`);
       return;
     }
-    const wait = moved ? BETWEEN_LINES : BETWEEN_TROUBLES;
+    const wait = moved ? BETWEEN_LINES_MS : BETWEEN_TROUBLES;
     if (silent < wait) {
       this.#due = this.#at + wait;
       return;

@@ -3,8 +3,8 @@ import type { DaemonSet } from '../daemonset/types.ts';
 import type { Context } from './context.ts';
 import { getDaemonSet } from './find.ts';
 
-/** How long the controller may take to observe a change, in milliseconds. */
-const LIMIT = 30_000;
+/** How long the controller may take to observe a change. */
+const LIMIT_MS = 30_000;
 
 /**
  * The DaemonSet once its controller has observed the latest change. Before that, the newest ControllerRevision may be missing, and
@@ -18,7 +18,7 @@ export async function settle(context: Context, daemonSet: DaemonSet): Promise<Da
   log.info('Waiting for daemon set spec update to be observed...');
   const limit = new AbortController();
   const both = AbortSignal.any([signal, limit.signal]);
-  void clock.sleep(LIMIT, both).then(
+  void clock.sleep(LIMIT_MS, both).then(
     () => limit.abort(),
     () => {},
   );

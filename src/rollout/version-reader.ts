@@ -6,8 +6,8 @@ import { isObserved } from '../daemonset/rollout.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
 import type { Context } from './context.ts';
 
-/** When the history is read again after it did not contain the template, in milliseconds. */
-const READ_AGAIN_AFTER = 1_000;
+/** When the history is read again after it did not contain the template. */
+const READ_AGAIN_AFTER_MS = 1_000;
 
 /** Knows which pods are of the version that is waited for: by its template generation, and by the hashes of its ControllerRevisions. */
 export class VersionReader {
@@ -77,14 +77,14 @@ export class VersionReader {
       const history = historyOf(daemonSet, await cluster.listControllerRevisions(daemonSet, signal));
       if (generationOf(daemonSet) !== generationOf(this.#daemonSet)) return;
       this.history = history;
-      if (!history.current) return await clock.sleep(READ_AGAIN_AFTER, signal);
+      if (!history.current) return await clock.sleep(READ_AGAIN_AFTER_MS, signal);
       this.#hashes = hashesOf(twinsOf(history, history.current));
       this.#hasNews = true;
     } catch (error) {
       if (signal.aborted) return;
       log.debug(`Could not read the history during the wait: ${(error as Error).message}`);
       if (isFailure(error, 'forbidden')) this.#isUnreadable = true;
-      else await clock.sleep(READ_AGAIN_AFTER, signal).catch(() => {});
+      else await clock.sleep(READ_AGAIN_AFTER_MS, signal).catch(() => {});
     }
   }
 }

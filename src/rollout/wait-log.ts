@@ -6,14 +6,14 @@ import type { Limits, Missing, Snapshot, Verdict } from '../daemonset/verdict.ts
 import { formatDuration } from '../duration.ts';
 import { missingText } from '../report/messages/rollout.ts';
 import type { Context } from './context.ts';
-import { HEARTBEAT, ProgressLog } from './progress-log.ts';
+import { HEARTBEAT_MS, ProgressLog } from './progress-log.ts';
 
-/** The pace of a rollout is known after this long, in milliseconds. */
-const PACE_AFTER = 10_000;
-/** Announced time that is longer is logged, in milliseconds. */
-const WORTH_A_LINE = 60_000;
-/** A change of the remaining time that is smaller is not logged, in milliseconds. */
-const SAME_TIME = 2_000;
+/** The pace of a rollout is known after this long. */
+const PACE_AFTER_MS = 10_000;
+/** Announced time that is longer is logged. */
+const WORTH_A_LINE_MS = 60_000;
+/** A change of the remaining time that is smaller is not logged. */
+const SAME_TIME_MS = 2_000;
 
 /** Logs a wait: its progress, what is missing at the end, and warnings about time. */
 export class WaitLog {
@@ -37,7 +37,7 @@ export class WaitLog {
   /** In how many milliseconds a line is due. */
   nextIn(): number {
     const inMs = this.#lines.nextAt() - this.#context.clock.now();
-    return inMs > 0 ? inMs : HEARTBEAT;
+    return inMs > 0 ? inMs : HEARTBEAT_MS;
   }
 
   progress(snapshot: Snapshot, answer: Verdict, now: number): void {
@@ -54,7 +54,7 @@ export class WaitLog {
     if (isWaiting || answer.kind === 'complete' || answer.kind === 'on-delete') {
       const left = timeLeft(snapshot.progress);
       if (!(answer.kind === 'complete' && answer.tolerated.length > 0)) this.#lines.progress(rollout, snapshot.diagnosis, left);
-      if (isWaiting && left !== undefined && now - this.#begun >= PACE_AFTER) this.#warnOfTime(left, 'At this pace');
+      if (isWaiting && left !== undefined && now - this.#begun >= PACE_AFTER_MS) this.#warnOfTime(left, 'At this pace');
     }
     if (isWaiting) this.#logAnnounced(snapshot);
   }
@@ -62,7 +62,7 @@ export class WaitLog {
   #logMissing(missing: Missing, { template }: Snapshot, now: number): void {
     const until = 'until' in missing ? (missing.until ?? 0) : 0;
     const key = missing.kind === 'other-version' ? String(missing.nodes.length) : missing.kind === 'pods' ? missing.why : missing.kind;
-    if (key !== this.#missing || Math.abs(until - this.#until) >= SAME_TIME) {
+    if (key !== this.#missing || Math.abs(until - this.#until) >= SAME_TIME_MS) {
       this.#missing = key;
       this.#until = until;
       this.#line = missingText(missing, stableForMs(this.#limits.stableFor, template), now);
@@ -75,7 +75,7 @@ export class WaitLog {
   #logAnnounced(snapshot: Snapshot): void {
     const { progressDeadline } = this.#limits;
     const announced = announcedMs(snapshot);
-    if (progressDeadline === 0 || announced < WORTH_A_LINE || announced === this.#announced) return;
+    if (progressDeadline === 0 || announced < WORTH_A_LINE_MS || announced === this.#announced) return;
     this.#announced = announced;
     this.#context.log.info(
       `The rollout counts as stalled after ${formatDuration(progressDeadline + announced)} without progress: progress-deadline, and ${formatDuration(announced)} that the templates announce (startup and readiness probes, terminationGracePeriodSeconds, minReadySeconds).`,

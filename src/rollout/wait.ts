@@ -13,16 +13,16 @@ import { AbortReason, afterwards, type Context } from './context.ts';
 import { DaemonSetWatcher } from './daemonset-watcher.ts';
 import { withEvidence } from './evidence.ts';
 import { PodWatcher } from './pod-watcher.ts';
-import { HEARTBEAT } from './progress-log.ts';
+import { HEARTBEAT_MS } from './progress-log.ts';
 import { VersionReader } from './version-reader.ts';
 import { WaitLog } from './wait-log.ts';
 import { Wakeup } from './wakeup.ts';
 
-/** How long causes may still be read once the time is up, and for a verdict. Milliseconds. */
-const LAST_LOOK = 1_500;
+/** How long causes may still be read once the time is up, and for a verdict. */
+const LAST_LOOK_MS = 1_500;
 const LONG_LOOK = 5_000;
-/** How long the first list of pods may take before the DaemonSet is watched too, in milliseconds. */
-const FIRST_LIST = 1_000;
+/** How long the first list of pods may take before the DaemonSet is watched too. */
+const FIRST_LIST_MS = 1_000;
 
 /** How the wait ended. */
 export interface Waited {
@@ -130,7 +130,7 @@ export async function wait(context: Context, start: DaemonSet, options: WaitOpti
       const mayBeSettled = isReading && looks === 1;
       if (!options.once && !mayBeSettled) daemonSet.start();
       pods.proceed();
-      const inMs = Math.min(answer.wakeAt - moment().now, all.log.nextIn(), mayBeSettled ? FIRST_LIST : HEARTBEAT);
+      const inMs = Math.min(answer.wakeAt - moment().now, all.log.nextIn(), mayBeSettled ? FIRST_LIST_MS : HEARTBEAT_MS);
       await wakeup.wait(inMs, context.clock, context.signal);
     }
   };
@@ -162,7 +162,7 @@ async function conclude(
   const { kind } = end;
   // A rollback that may follow does not wait for explanations.
   const isShort = kind === 'timeout' || limits.failsFor === 'a-rollback';
-  const limit = afterwards(context, isShort ? LAST_LOOK : LONG_LOOK);
+  const limit = afterwards(context, isShort ? LAST_LOOK_MS : LONG_LOOK);
   if (kind === 'timeout' && version.isKnown) await pods.look(limit);
   const snapshot = look(all.moment().now);
   const { daemonSet, diagnosis } = snapshot;
