@@ -208,11 +208,11 @@ const OURS = ['rollback', 'gate', 'guard'] as const;
 
 /** What a deploy can set: without what deployers and this action record, and counters. */
 function deployed({ spec, metadata: { annotations = {}, labels = {} } }: Any): Any {
-  const isRecord = (key: string): boolean =>
+  const isObject = (key: string): boolean =>
     /^(rollback-daemonset|meta\.helm\.sh)\/|^kubectl\.kubernetes\.io\/last-applied-configuration$|^deprecated\.daemonset\.template\.generation$/.test(
       key,
     );
-  return { spec, labels, annotations: Object.fromEntries(Object.entries(annotations).filter(([key]) => !isRecord(key))) };
+  return { spec, labels, annotations: Object.fromEntries(Object.entries(annotations).filter(([key]) => !isObject(key))) };
 }
 
 /** What there is after the deploy of v3. */

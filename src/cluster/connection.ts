@@ -2,11 +2,12 @@ import { X509Certificate } from 'node:crypto';
 import type { RequestOptions } from 'node:https';
 import { createSecureContext } from 'node:tls';
 import { KubeConfig } from '@kubernetes/client-node';
+import { isObject } from '../daemonset/json.ts';
 import { ClusterError } from './cluster.ts';
 import { ExecPlugins } from './exec-plugin.ts';
 import type { ExecConfig, PluginPolicy } from './exec-policy.ts';
 import { impersonationOf } from './impersonation.ts';
-import { booleanField, dataContent, type Entry, fileContent, invalid, isRecord, stringField } from './kubeconfig-fields.ts';
+import { booleanField, dataContent, type Entry, fileContent, invalid, stringField } from './kubeconfig-fields.ts';
 import { credentialsIn, secretsOf } from './kubeconfig-secrets.ts';
 import { isProxy, proxyFor } from './proxy.ts';
 import { quoteName } from './quote.ts';
@@ -238,14 +239,14 @@ function onlyOne(entry: Entry, one: string, other: string): void {
 function execOf(user: Entry): ExecConfig | undefined {
   const { exec } = user;
   if (exec === undefined || exec === null) return undefined;
-  if (!isRecord(exec)) throw invalid(user, 'exec must be an object with the fields of an exec plugin.');
+  if (!isObject(exec)) throw invalid(user, 'exec must be an object with the fields of an exec plugin.');
   const others = ['token', 'tokenFile', 'username', 'client-certificate', 'client-certificate-data'];
   return others.some((key) => stringField(user, key) !== undefined) ? undefined : (exec as ExecConfig);
 }
 
 /** The cluster information that a plugin can receive (client-go: ConfigToExecCluster). */
 function clusterForPlugins(cluster: Entry, server: string, authority: Buffer | undefined): object {
-  const extensions = Array.isArray(cluster['extensions']) ? cluster['extensions'].filter(isRecord) : [];
+  const extensions = Array.isArray(cluster['extensions']) ? cluster['extensions'].filter(isObject) : [];
   const extension = extensions.find(({ name }) => name === FOR_PLUGINS)?.['extension'];
   const known = {
     server,

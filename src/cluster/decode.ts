@@ -6,10 +6,9 @@
  * - What only explains a rollout (status of pods, nodes, events): a field, list item or object with a wrong type is dropped.
  */
 import * as v from 'valibot';
-import { isTooDeep, MAX_DEPTH } from '../daemonset/json.ts';
+import { isObject, isTooDeep, MAX_DEPTH } from '../daemonset/json.ts';
 import type { ControllerRevision, DaemonSet, DaemonSetName, Event, Json, JsonObject, Node, Pod } from '../daemonset/types.ts';
 import { ClusterError } from './cluster.ts';
-import { isRecord } from './kubeconfig-fields.ts';
 
 /** An answer that is not what a Kubernetes API server returns for the request. It may come from a proxy or another server. */
 export class UnexpectedAnswer extends Error {
@@ -28,19 +27,27 @@ const text = v.string();
 const nonEmpty = v.pipe(text, v.nonEmpty('a non-empty string'));
 const integer = v.pipe(v.number(), v.integer('an integer'));
 const count = v.pipe(integer, v.minValue(0, '0 or more'));
-const record = v.custom<JsonObject>(isRecord, 'an object');
+const record = v.custom<JsonObject>(isObject, 'an object');
 const texts = v.custom<Record<string, string>>(
-  (value) => isRecord(value) && Object.values(value).every((one) => typeof one === 'string'),
+  (value) => isObject(value) && Object.values(value).every((one) => typeof one === 'string'),
   'an object of strings',
 );
 
 /** Schemas of Valibot take a list for an object. */
 function object<E extends v.ObjectEntries>(entries: E) {
-  return v.pipe(v.unknown(), v.check(isRecord, 'an object'), v.object(entries));
+  return v.pipe(
+    v.unknown(),
+    v.check((value) => isObject(value), 'an object'),
+    v.object(entries),
+  );
 }
 
 function looseObject<E extends v.ObjectEntries>(entries: E) {
-  return v.pipe(v.unknown(), v.check(isRecord, 'an object'), v.looseObject(entries));
+  return v.pipe(
+    v.unknown(),
+    v.check((value) => isObject(value), 'an object'),
+    v.looseObject(entries),
+  );
 }
 
 const IDENTITY = {
@@ -224,7 +231,7 @@ export function decodeStatus(value: unknown): Status | undefined {
 
 /** Fails if an answer is not of the kind that was requested. */
 function expectKind(answer: Json, kind: string, apiVersion: string): JsonObject {
-  if (isRecord(answer) && answer['kind'] === kind && answer['apiVersion'] === apiVersion) return answer as JsonObject;
+  if (isObject(answer) && answer['kind'] === kind && answer['apiVersion'] === apiVersion) return answer as JsonObject;
   throw new UnexpectedAnswer(`it is not a ${kind}`);
 }
 
@@ -268,7 +275,7 @@ function decodeList<T>(answer: Json, kind: string, apiVersion: string, decode: (
   const object = expectKind(answer, `${kind}List`, apiVersion);
   const { success, output: meta } = v.safeParse(listMetadata, object['metadata'] ?? {});
   const items = object['items'] ?? [];
-  if (!success || !Array.isArray(items) || !items.every(isRecord)) throw new InvalidObject(`a ${kind}List`, 'metadata or items is invalid');
+  if (!success || !Array.isArray(items) || !items.every(isObject)) throw new InvalidObject(`a ${kind}List`, 'metadata or items is invalid');
   return { items: (items as JsonObject[]).map(decode), next: meta.continue, resourceVersion: meta.resourceVersion };
 }
 
@@ -289,7 +296,7 @@ export function decodeControllerRevisions(answer: Json): Page<ControllerRevision
     if (isTooDeep(object)) return { tooDeep: decoded.metadata.name };
     // Other owners can store anything. It is not a template then.
     const { data, ...rest } = decoded;
-    return isRecord(data) ? decoded : rest;
+    return isObject(data) ? decoded : rest;
   });
 }
 
@@ -335,7 +342,7 @@ const bookmark = object({ type: v.literal('BOOKMARK'), object: object({ metadata
 
 /** @throws UnexpectedAnswer */
 export function decodeWatchEvent(line: Json): WatchEvent {
-  if (isRecord(line) && line['type'] === 'ERROR') return { type: 'ERROR', status: decodeStatus(line['object']) };
+  if (isObject(line) && line['type'] === 'ERROR') return { type: 'ERROR', status: decodeStatus(line['object']) };
   const changed = v.safeParse(change, line);
   if (changed.success) return changed.output;
   const marked = v.safeParse(bookmark, line);
@@ -346,6 +353,6 @@ export function decodeWatchEvent(line: Json): WatchEvent {
 /** An object for a message. A name that is not valid is not quoted. */
 function nameOf(kind: string, object: JsonObject): string {
   const { metadata: meta } = object;
-  const name = isRecord(meta) ? meta['name'] : undefined;
+  const name = isObject(meta) ? meta['name'] : undefined;
   return typeof name === 'string' && /^[a-z0-9.-]{1,253}$/.test(name) ? `the ${kind} ${name}` : `a ${kind}`;
 }

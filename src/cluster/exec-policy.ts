@@ -38,7 +38,7 @@ const FORBIDDEN_VARIABLES =
 export function allowedProgram(exec: ExecConfig, policy: PluginPolicy, environment: Environment): string {
   const { command = '', args, env, installHint } = exec;
   if (/[/\\]/.test(command) && !isAbsolute(command))
-    throw refused(
+    throw disallowed(
       `The kubeconfig runs the program ${quoteName(command)}, but a relative path is possible only in a kubeconfig that is a file. Set command to a name in PATH or to an absolute path.`,
     );
   const program = resolveProgram(command, environment);
@@ -47,22 +47,22 @@ export function allowedProgram(exec: ExecConfig, policy: PluginPolicy, environme
   if (!named) {
     const known = policy.includes(KNOWN) ? Object.keys(KNOWN_PLUGINS).find(isSame) : undefined;
     if (known === undefined)
-      throw refused(
+      throw disallowed(
         `The kubeconfig runs the program ${quoteName(command)}, which the input exec-plugins does not allow (allowed: ${allowedIn(policy)}). A kubeconfig from an untrusted source can run any program with the permissions of this job. If you trust it, add it to exec-plugins.`,
       );
     const problem = unknownIn(known, args ?? [], env ?? [], environment);
     if (problem !== undefined)
-      throw refused(
+      throw disallowed(
         `The kubeconfig runs "${known}" with ${problem}, which the login command of ${known} does not write. If you trust the kubeconfig, set exec-plugins to "${KNOWN}, ${known}", which allows all arguments and variables.`,
       );
   }
   const bad = (env ?? []).find(({ name, value }) => FORBIDDEN_VARIABLES.test(name) && environment[name] !== value);
   if (bad)
-    throw refused(
+    throw disallowed(
       `The exec plugin in the kubeconfig sets the environment variable ${quoteName(bad.name)}, which controls what code runs. Remove it from the kubeconfig.`,
     );
   if (program === undefined)
-    throw refused(
+    throw disallowed(
       isAbsolute(command)
         ? `The exec plugin ${quoteName(command)} in the kubeconfig does not exist on this runner, or is not an executable file.`
         : `The exec plugin ${quoteName(command)} in the kubeconfig is not installed on this runner (not found in PATH). Install it before this step.${installHint ? ` ${installHint.trim()}` : ''}`,
@@ -95,7 +95,7 @@ function allowedIn(policy: PluginPolicy): string {
     : policy.flatMap((entry) => (entry === KNOWN ? Object.keys(KNOWN_PLUGINS) : [entry])).join(', ') || 'none';
 }
 
-function refused(message: string): ClusterError {
+function disallowed(message: string): ClusterError {
   return new ClusterError('credentials', message);
 }
 

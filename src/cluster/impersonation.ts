@@ -1,4 +1,5 @@
-import { type Entry, invalid, isRecord, stringField, stringsField } from './kubeconfig-fields.ts';
+import { isObject } from '../daemonset/json.ts';
+import { type Entry, invalid, stringField, stringsField } from './kubeconfig-fields.ts';
 
 /**
  * The impersonation headers of a kubeconfig's user: `as`, `as-uid`, `as-groups`, `as-user-extra` (client-go:
@@ -10,7 +11,7 @@ export function impersonationOf(user: Entry): Record<string, string | string[]> 
   const as = stringField(user, 'as');
   const uid = stringField(user, 'as-uid');
   const groups = stringsField(user, 'as-groups');
-  const extra = isRecord(user['as-user-extra']) ? user['as-user-extra'] : {};
+  const extra = isObject(user['as-user-extra']) ? user['as-user-extra'] : {};
   const keys = Object.keys(extra);
   if (as === undefined) {
     if (uid !== undefined || groups.length > 0 || keys.length > 0)

@@ -84,7 +84,3 @@ export function dataContent(entry: Entry, key: string): Buffer | undefined {
 export function invalid(entry: Entry, what: string): ClusterError {
   return new ClusterError('kubeconfig', `The kubeconfig is invalid: in the entry ${quoteName(entry.name)}, ${what}`);
 }
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}

@@ -1,5 +1,5 @@
+import { isObject } from '../daemonset/json.ts';
 import { NOT_SECRET_VARIABLES } from './known-plugins.ts';
-import { isRecord } from './kubeconfig-fields.ts';
 import { looksLikePath, looksLikeSecret } from './quote.ts';
 
 /** Fields of a user that are not secret. */
@@ -14,8 +14,8 @@ const NOT_SECRET_NAME = /[-_](file|path|dir|storage|url|uri|id|name|type|enabled
 export function secretsIn(config: Record<string, unknown>): string[] {
   const bodies = (list: string, key: string): Record<string, unknown>[] =>
     listOf(config[list])
-      .map((entry) => (isRecord(entry) ? entry[key] : undefined))
-      .filter(isRecord);
+      .map((entry) => (isObject(entry) ? entry[key] : undefined))
+      .filter((one) => isObject(one));
   const urls = bodies('clusters', 'cluster').flatMap((cluster) => [cluster['server'], cluster['proxy-url']]);
   return [...bodies('users', 'user').flatMap(secretsOf), ...urls.filter((url) => typeof url === 'string').flatMap(credentialsIn)];
 }
@@ -29,13 +29,13 @@ export function secretsOf(user: Record<string, unknown>): string[] {
   // Basic authentication sends username and password together.
   if (typeof user['password'] === 'string') leaves.push(`${String(user['username'] ?? '')}:${user['password']}`);
   const { exec } = user;
-  if (isRecord(exec)) leaves.push(...secretsOfPlugin(exec));
+  if (isObject(exec)) leaves.push(...secretsOfPlugin(exec));
   return leaves;
 }
 
 function secretsOfPlugin({ command, args, env }: Record<string, unknown>): string[] {
   const variables = listOf(env)
-    .filter(isRecord)
+    .filter((one) => isObject(one))
     .filter(({ name }) => !NOT_SECRET_VARIABLES.has(String(name)))
     .flatMap(({ value }) => leavesOf(value));
   const secretCommand = typeof command === 'string' && looksLikeSecret(command) ? [command] : [];

@@ -1,6 +1,6 @@
 import { boolYaml11Tag, CORE_SCHEMA, load, mergeTag, YAMLException } from 'js-yaml';
+import { isObject } from '../daemonset/json.ts';
 import { ClusterError } from './cluster.ts';
-import { isRecord } from './kubeconfig-fields.ts';
 
 /** As kubectl's parser: YAML 1.1's `yes`, `no`, `on` and `off` are booleans, and `<<` merges. */
 const SCHEMA = CORE_SCHEMA.withTags(boolYaml11Tag, mergeTag);
@@ -35,7 +35,7 @@ export function parseKubeconfig(text: string, origin: string): Record<string, un
     throw refuse(`is not valid YAML${placeOf(error)}. Check whether it is complete and still has its line breaks and indentation.`);
   }
   if (countValues(config) > MAX_VALUES) throw refuse('expands to too many values by its YAML aliases. Remove the aliases.');
-  if (!isRecord(config) || !('clusters' in config)) throw refuse('is not a kubeconfig: it has no "clusters".');
+  if (!isObject(config) || !('clusters' in config)) throw refuse('is not a kubeconfig: it has no "clusters".');
   const { apiVersion = 'v1', kind = 'Config' } = config;
   if ((apiVersion ?? 'v1') !== 'v1' || (kind ?? 'Config') !== 'Config')
     throw refuse('is not a kubeconfig: its apiVersion must be v1, and its kind must be Config.');

@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
+import { isObject } from '../daemonset/json.ts';
 import { ClusterError } from './cluster.ts';
 import { type Connection, connect } from './connection.ts';
 import type { PluginPolicy } from './exec-policy.ts';
-import { type Entry, isRecord, stringField } from './kubeconfig-fields.ts';
+import { type Entry, stringField } from './kubeconfig-fields.ts';
 import { secretsIn } from './kubeconfig-secrets.ts';
 import { type KubeconfigText, readKubeconfigs } from './kubeconfig-source.ts';
 import { parseKubeconfig } from './kubeconfig-yaml.ts';
@@ -80,20 +81,20 @@ function entries(
   if (!Array.isArray(all)) throw new ClusterError('kubeconfig', `Input kubeconfig: "${list}" in ${origin} is not a list.`);
   const names = new Set<string>();
   return all.map((entry: unknown, index) => {
-    if (!isRecord(entry) || typeof entry['name'] !== 'string')
+    if (!isObject(entry) || typeof entry['name'] !== 'string')
       throw new ClusterError('kubeconfig', `Input kubeconfig: ${list}[${index}] in ${origin} has no name, or its name is not a string.`);
     const { name } = entry;
     if (names.has(name))
       throw new ClusterError('kubeconfig', `Input kubeconfig: "${list}" in ${origin} has two entries with the name ${quoteName(name)}.`);
     names.add(name);
-    const body = isRecord(entry[key]) ? { ...entry[key] } : {};
+    const body = isObject(entry[key]) ? { ...entry[key] } : {};
     for (const file of files) {
       const path = body[file];
       if (typeof path === 'string' && path !== '' && !isAbsolute(path)) body[file] = join(directory ?? '', path);
     }
     // A command without a slash is looked up in PATH instead.
     const { exec } = body;
-    if (directory !== undefined && isRecord(exec) && typeof exec['command'] === 'string' && /[/\\]/.test(exec['command']))
+    if (directory !== undefined && isObject(exec) && typeof exec['command'] === 'string' && /[/\\]/.test(exec['command']))
       body['exec'] = { ...exec, command: resolve(directory, exec['command']) };
     return { ...body, name };
   });

@@ -1,5 +1,5 @@
-import { own, stringify } from './json.ts';
-import { isObject, isRestartStamp, normalForm } from './template.ts';
+import { isObject, own, stringify } from './json.ts';
+import { isRestartStamp, normalForm } from './template.ts';
 import type { Json, JsonObject, PodTemplate } from './types.ts';
 
 /** One difference between two templates. `path` is as `spec.containers[agent].image`. */

@@ -1,5 +1,4 @@
-import { own, parseText } from './json.ts';
-import { isObject } from './template.ts';
+import { isObject, own, parseText } from './json.ts';
 import type { Json, JsonObject } from './types.ts';
 
 /**

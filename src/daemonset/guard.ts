@@ -4,7 +4,7 @@ import type { Outcome, Reason } from './outcome.ts';
 import { isAfterLastLook, othersAmong, type Start, versionChanges } from './own-changes.ts';
 import { type Intent, unexpected } from './plan.ts';
 import { templateGenerationOf } from './pods.ts';
-import { type Conclusion, type Facts, type Note, refuse } from './result.ts';
+import { type Conclusion, type Facts, type Note, refused } from './result.ts';
 import { CHANGE_CAUSE, type History, highestNumber, type Revision } from './revision.ts';
 import { differingFields, type SpecFields, specFieldsOf } from './spec-fields.ts';
 import { digest, sameButForRestart, versionDigest } from './template.ts';
@@ -144,8 +144,4 @@ function movedTogether(daemonSet: DaemonSet, { generation, templateGeneration = 
 
 function ended(outcome: Outcome, reason: Reason, facts: Facts): Intent {
   return { kind: 'ended', end: { outcome, reason, facts } };
-}
-
-function refused(reason: Reason, facts: Facts): Intent {
-  return { kind: 'refused', refusal: refuse(reason, facts) };
 }

@@ -75,3 +75,10 @@ export function parseText(text: string | undefined): unknown {
 export function own(object: JsonObject, key: string): Json | undefined {
   return Object.hasOwn(object, key) ? object[key] : undefined;
 }
+
+/** Whether a value is an object, and not a list. */
+export function isObject(value: unknown): value is Record<string, unknown>;
+export function isObject(value: Json | undefined): value is JsonObject;
+export function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,11 +1,11 @@
 import { isDefault } from './defaults.ts';
 import { belowField, belowItem, type FieldSet, isMember } from './field-set.ts';
-import { isTooDeep, own, parseJson } from './json.ts';
+import { isObject, isTooDeep, own, parseJson } from './json.ts';
 import type { Candidate } from './known-good.ts';
 import { fieldsOfOthers, LAST_APPLIED } from './managed-fields.ts';
 import { isAbsent, isKeyed, mergeKeyOf } from './merge-keys.ts';
 import { CHANGE_CAUSE } from './revision.ts';
-import { canonical, isObject, isRestartStamp } from './template.ts';
+import { canonical, isRestartStamp } from './template.ts';
 import type { DaemonSet, Json, JsonObject } from './types.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { belowField, difference, type FieldSet, intersection, isEmpty, isMember, union } from './field-set.ts';
+import { isObject } from './json.ts';
 import { TEMPLATE_GENERATION } from './pods.ts';
-import { isObject } from './template.ts';
 import { type DaemonSet, FIELD_MANAGER, type ManagedFieldsEntry, type ObjectMeta } from './types.ts';
 
 /** The annotation in which `kubectl apply` keeps the manifest that it applied last. */

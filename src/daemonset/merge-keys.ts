@@ -1,5 +1,4 @@
-import { own } from './json.ts';
-import { isObject } from './template.ts';
+import { isObject, own } from './json.ts';
 import type { Json, JsonObject } from './types.ts';
 
 /** The field that identifies the items of a list in a strategic merge patch (k8s.io/api: patchMergeKey). Other lists change as a whole. */

@@ -1,12 +1,12 @@
 import { isDefault } from './defaults.ts';
-import { own } from './json.ts';
+import { isObject, own } from './json.ts';
 import type { Candidate } from './known-good.ts';
 import { appliersOf, isServerSideApplied } from './managed-fields.ts';
 import { isAbsent, isKeyed, mergeKeyOf } from './merge-keys.ts';
 import { helmReleaseOf } from './owners.ts';
 import type { Left, LeftBy, LeftPart } from './result.ts';
 import { CHANGE_CAUSE } from './revision.ts';
-import { isObject, isRestartStamp } from './template.ts';
+import { isRestartStamp } from './template.ts';
 import type { DaemonSet, Json, JsonObject } from './types.ts';
 
 /** @param isLastAppliedStale the rollback does not change what `kubectl apply` compares with, although it is used. */

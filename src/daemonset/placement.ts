@@ -1,4 +1,5 @@
-import { canonical, isObject } from './template.ts';
+import { isObject } from './json.ts';
+import { canonical } from './template.ts';
 import type { Json, JsonObject, Node, PodTemplate } from './types.ts';
 
 /** The fields of a pod spec that decide on which nodes a DaemonSet runs. */

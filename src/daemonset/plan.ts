@@ -4,9 +4,8 @@ import { diffTemplates, type TemplateChange } from './diff.ts';
 import { type Candidate, knownGood } from './known-good.ts';
 import { LAST_APPLIED } from './managed-fields.ts';
 import { leftByNextDeploy } from './next-deploy.ts';
-import type { Reason } from './outcome.ts';
 import type { PodCounts } from './pods.ts';
-import { type Conclusion, type Facts, type LeftOut, type Note, refuse } from './result.ts';
+import { type Conclusion, type Facts, type LeftOut, type Note, refuse, refused } from './result.ts';
 import type { History, Revision } from './revision.ts';
 import { couldStand, isOurs, type RollbackRecord, type Run, readRecord, rollbackBy, standingRecord } from './rollback-record.ts';
 import { chooseTarget } from './target.ts';
@@ -182,8 +181,4 @@ export function planWithout(asked: AskedRevision, at: Revision): Plan {
   return asked.kind === 'previous'
     ? refused('no-previous-revision', { kind: 'nothing-previous', why: 'same-to-server' })
     : refused('no-known-good', { kind: 'nothing-known-good', why: 'same-to-server' });
-}
-
-function refused(reason: Reason, facts: Facts): { kind: 'refused'; refusal: Conclusion } {
-  return { kind: 'refused', refusal: refuse(reason, facts) };
 }

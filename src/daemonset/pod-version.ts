@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
-import { canonical, isObject, isRestartStamp } from './template.ts';
+import { isObject } from './json.ts';
+import { mergeKeyOf } from './merge-keys.ts';
+import { canonical, isRestartStamp } from './template.ts';
 import type { Json, JsonObject, Pod, PodTemplate } from './types.ts';
 
 /** How to recognize the pods of the version that is waited for. */
@@ -102,7 +104,7 @@ function deviationsOf({ metadata, spec = {} }: Pod, template: PodTemplate): Devi
   };
 
   const compare = (path: string, wanted: Json, actual: Json | undefined): void => {
-    const key = KEYS[path.slice(path.lastIndexOf('.') + 1)];
+    const key = mergeKeyOf(path.slice(path.lastIndexOf('.') + 1));
     if (isObject(wanted) && isObject(actual)) compareFields(path, wanted, actual);
     else if (key !== undefined && Array.isArray(wanted) && Array.isArray(actual)) compareItems(path, key, wanted, actual);
     else if (!isSameValue(path, wanted, actual)) note(path, actual);
@@ -142,16 +144,6 @@ function isSameValue(path: string, wanted: Json, actual: Json | undefined): bool
     return isUnordered(path) && wanted.every((item) => actual.some((other) => canonical(other) === canonical(item)));
   return path.endsWith('.image') && typeof wanted === 'string' && typeof actual === 'string' && isSameImage(wanted, actual);
 }
-
-/** The key by which items of a list are the same (Kubernetes API: patchMergeKey). */
-const KEYS: Readonly<Record<string, string>> = {
-  containers: 'name',
-  initContainers: 'name',
-  volumes: 'name',
-  env: 'name',
-  volumeMounts: 'mountPath',
-  ports: 'containerPort',
-};
 
 /** The order of a command and of its arguments means something. */
 function isUnordered(path: string): boolean {

@@ -142,6 +142,16 @@ export function refuse(reason: Reason, facts: Facts): Conclusion {
   return { outcome: 'refused', reason, facts };
 }
 
+/** The same, in place of a target or a plan. */
+export interface Refused {
+  kind: 'refused';
+  refusal: Conclusion;
+}
+
+export function refused(reason: Reason, facts: Facts): Refused {
+  return { kind: 'refused', refusal: refuse(reason, facts) };
+}
+
 /** Whether a gate rolls back, and why. */
 export type RollbackDecision =
   | { rollBack: true; because: 'timed-out' }

@@ -1,5 +1,6 @@
 /** How long the containers of a pod have run without a crash, and how long they must. Times in milliseconds. */
-import { containersOf, isObject, sidecarsOf } from './template.ts';
+import { isObject } from './json.ts';
+import { containersOf, sidecarsOf } from './template.ts';
 import type { Json, JsonObject, Pod, PodTemplate } from './types.ts';
 
 /** `stable-for`: a time, or as long as the template makes reasonable. */

@@ -1,8 +1,7 @@
 import { type AskedRevision, isCalled, isRelative, type NamedRevision } from './asked-revision.ts';
 import { type Candidate, knownGood } from './known-good.ts';
-import type { Reason } from './outcome.ts';
 import type { PodCounts } from './pods.ts';
-import { type Conclusion, type Facts, type Note, refuse } from './result.ts';
+import { type Conclusion, type Note, refused } from './result.ts';
 import { type History, isSameVersion, type Revision } from './revision.ts';
 import { type RollbackRecord, wasRolledBack } from './rollback-record.ts';
 import { differInChecksums, sameTemplate } from './template.ts';
@@ -80,8 +79,4 @@ function chooseNamed({ revisions }: History, asked: NamedRevision): Target {
     return refused('ambiguous-revision', { kind: 'ambiguous-revision', asked, names: matches.map(({ name }) => name) });
   }
   return { kind: 'candidates', candidates: matches, notes: [] };
-}
-
-function refused(reason: Reason, facts: Facts): Target {
-  return { kind: 'refused', refusal: refuse(reason, facts) };
 }

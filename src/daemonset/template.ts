@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { stringify } from './json.ts';
+import { isObject, stringify } from './json.ts';
 import type { Json, JsonObject, PodTemplate } from './types.ts';
 
 /**
@@ -15,10 +15,6 @@ const RESTART_STAMPS: ReadonlySet<string> = new Set([
 
 export function isRestartStamp(annotation: string): boolean {
   return RESTART_STAMPS.has(annotation);
-}
-
-export function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**

@@ -1,9 +1,8 @@
 import { dump } from 'js-yaml';
 import { type TemplateChange, withoutLiterals } from '../daemonset/diff.ts';
-import { stringify } from '../daemonset/json.ts';
+import { isObject, stringify } from '../daemonset/json.ts';
 import type { Result } from '../daemonset/result.ts';
 import type { Revision } from '../daemonset/revision.ts';
-import { isObject } from '../daemonset/template.ts';
 import type { DaemonSetName, Json } from '../daemonset/types.ts';
 import { formatAge } from '../duration.ts';
 import { changeCauseText } from './messages/change-cause.ts';

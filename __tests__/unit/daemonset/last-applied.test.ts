@@ -2,14 +2,14 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { annotationChanges } from '../../../src/daemonset/annotation-changes.ts';
 import { isDefault } from '../../../src/daemonset/defaults.ts';
-import { stringify } from '../../../src/daemonset/json.ts';
+import { isObject, stringify } from '../../../src/daemonset/json.ts';
 import type { Candidate } from '../../../src/daemonset/known-good.ts';
 import { lastAppliedAfter } from '../../../src/daemonset/last-applied.ts';
 import { LAST_APPLIED } from '../../../src/daemonset/managed-fields.ts';
 import { isKeyed, mergeKeyOf } from '../../../src/daemonset/merge-keys.ts';
 import { CHANGE_CAUSE, historyOf, type Revision } from '../../../src/daemonset/revision.ts';
 import { LAST_ROLLBACK } from '../../../src/daemonset/rollback-record.ts';
-import { canonical, isObject } from '../../../src/daemonset/template.ts';
+import { canonical } from '../../../src/daemonset/template.ts';
 import type { DaemonSet, Json, JsonObject, ManagedFieldsEntry, PodTemplate } from '../../../src/daemonset/types.ts';
 import { controllerRevision, daemonSet, recordedAt, template } from '../builders.ts';
 

@@ -1,6 +1,6 @@
 /** Sentences about a rollout that was waited for, and about a gate that rolled back. */
+import { isObject } from '../../daemonset/json.ts';
 import type { Facts, GateRollback, PodOnNode, Result, RollbackDecision } from '../../daemonset/result.ts';
-import { isObject } from '../../daemonset/template.ts';
 import type { DaemonSet, PodTemplate } from '../../daemonset/types.ts';
 import type { Missing } from '../../daemonset/verdict.ts';
 import { formatDuration } from '../../duration.ts';
