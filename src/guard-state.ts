@@ -5,6 +5,7 @@ import type { Recorded } from './daemonset/guard.ts';
 import { parseJson, stringify } from './daemonset/json.ts';
 import type { RecordProblem } from './daemonset/result.ts';
 import type { Json } from './daemonset/types.ts';
+import type { Environment } from './environment.ts';
 import { readOwnFile } from './own-file.ts';
 
 /** Where a guard keeps its records for its post step. Templates may contain secrets, and debug logs print a step's state. */
@@ -44,7 +45,7 @@ export type Recall = { kind: 'records'; records: readonly Recorded[]; in: Record
 const NAME = /^rollback-daemonset-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.json$/;
 
 /** The job of this step, by its environment. */
-export function recordedBy(environment: Readonly<Record<string, string | undefined>>): RecordedBy {
+export function recordedBy(environment: Environment): RecordedBy {
   const of = (name: string): string => environment[name] ?? '';
   return {
     server: of('GITHUB_SERVER_URL'),

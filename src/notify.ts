@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Environment } from './environment.ts';
 import { Api, GitHubError } from './github/api.ts';
 import { findDeployment, setStatus } from './github/deployment.ts';
 import { findPullRequest, writeComment } from './github/pull-request.ts';
@@ -14,7 +15,7 @@ const LIMIT_MS = 10_000;
 const LIMIT_WHEN_CANCELLED = 3_000;
 
 export interface Around {
-  environment: Readonly<Record<string, string | undefined>>;
+  environment: Environment;
   /** Aborted if the job is cancelled. */
   cancel: AbortSignal;
   log: Log;

@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
+import { sleep } from './abort.ts';
 import { clusterOver } from './cluster/client.ts';
-import { sleep } from './cluster/http.ts';
 import { connectionFrom } from './cluster/kubeconfig.ts';
 import { masksFor, Secrets } from './cluster/secrets.ts';
 import { guard, ofRecord, restoreRecorded } from './commands/guard.ts';
@@ -11,6 +11,7 @@ import { NOT_DEPLOYED, type Recorded } from './daemonset/guard.ts';
 import { isSuccess, worstOf } from './daemonset/outcome.ts';
 import type { Conclusion, Facts, RecordProblem, Result } from './daemonset/result.ts';
 import { formatDuration } from './duration.ts';
+import type { Environment } from './environment.ts';
 import { currentRun, documentation, isPrivateRepository } from './github/run.ts';
 import { keptFrom, loadRecords, recordedBy, removeRecords, saveRecords } from './guard-state.ts';
 import { InputError, type Request, readInputs } from './inputs/parse.ts';
@@ -23,8 +24,6 @@ import type { Report } from './report/report.ts';
 import type { Writer } from './report/write.ts';
 import { AbortReason, type Clock, type Context, type Deadline, type PartialResult } from './rollout/context.ts';
 import { failureOf } from './rollout/failure.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** `post` is the post step, at the end of a job that has failed or was cancelled. */
 export type Stage = 'main' | 'post';

@@ -10,22 +10,32 @@ const MAY_IMPORT: [modules: string, imports: string[]][] = [
   // It speaks to Kubernetes and decides nothing.
   [
     'cluster/*',
-    ['cluster/*', 'daemonset/{types,json}.ts', '@kubernetes/client-node', 'js-yaml', 'p-limit', 'socks', 'valibot', 'node:{*,*/*}'],
+    [
+      'cluster/*',
+      'daemonset/{types,json}.ts',
+      '{abort,environment}.ts',
+      '@kubernetes/client-node',
+      'js-yaml',
+      'p-limit',
+      'socks',
+      'valibot',
+      'node:{*,*/*}',
+    ],
   ],
   // It turns a result into text. Only write.ts prints.
-  ['report/write.ts', ['report/**', 'daemonset/*', 'duration.ts', '@actions/core', 'node:fs']],
+  ['report/write.ts', ['report/**', 'daemonset/*', '{duration,environment}.ts', '@actions/core', 'node:fs']],
   ['report/**', ['report/!(write.ts)', 'report/messages/*', 'daemonset/*', 'duration.ts', 'js-yaml']],
   // The steps reach the world through Context and the interface Cluster.
   ['rollout/*', ['rollout/*', 'daemonset/*', 'cluster/cluster.ts', 'report/{lines.ts,messages/*}', 'duration.ts']],
   // A command says which steps run. Commands never import commands.
   ['commands/*', ['rollout/*', 'daemonset/*', 'report/messages/*', 'report/lines.ts']],
   // It speaks to GitHub only, and gets its text from report/. Only run.ts reads the environment of the runner.
-  ['github/run.ts', ['daemonset/rollback-record.ts', '@actions/github']],
-  ['github/*', ['github/*', 'node:https']],
+  ['github/run.ts', ['daemonset/rollback-record.ts', 'environment.ts', '@actions/github']],
+  ['github/*', ['github/*', '{abort,environment}.ts', 'node:https']],
   // Strings become one typed request.
-  ['inputs/*', ['inputs/*', 'commands/*', 'daemonset/*', 'cluster/{exec-policy,quote}.ts', 'duration.ts']],
+  ['inputs/*', ['inputs/*', 'commands/*', 'daemonset/*', 'cluster/{exec-policy,quote}.ts', '{duration,environment}.ts']],
   // The story, from inputs to report.
-  ['*', ['**/*.ts', 'node:{crypto,fs,os,path}']],
+  ['*', ['**/*.ts', 'node:{crypto,fs,os,path,timers/promises}']],
 ];
 
 const modules = readdirSync('src', { recursive: true, encoding: 'utf8' })

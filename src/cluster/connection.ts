@@ -3,6 +3,7 @@ import type { RequestOptions } from 'node:https';
 import { createSecureContext } from 'node:tls';
 import { KubeConfig } from '@kubernetes/client-node';
 import { isObject } from '../daemonset/json.ts';
+import type { Environment } from '../environment.ts';
 import { ClusterError } from './cluster.ts';
 import { ExecPlugins } from './exec-plugin.ts';
 import type { ExecConfig, PluginPolicy } from './exec-policy.ts';
@@ -39,7 +40,7 @@ export interface ContextParts {
   /** The entry that sets the namespace. */
   namespace: Entry;
   policy: PluginPolicy;
-  environment: Readonly<Record<string, string | undefined>>;
+  environment: Environment;
   secrets: Secrets;
 }
 

@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { basename } from 'node:path';
+import type { Environment } from '../environment.ts';
 import { ClusterError } from './cluster.ts';
 import { allowedProgram, type ExecConfig, type PluginPolicy } from './exec-policy.ts';
 import { quoteName } from './quote.ts';
@@ -47,19 +48,13 @@ export class ExecPlugins {
   readonly #exec: ExecConfig | undefined;
   readonly #program: string;
   readonly #cluster: object;
-  readonly #environment: Readonly<Record<string, string | undefined>>;
+  readonly #environment: Environment;
   readonly #secrets: Secrets;
   #credential: Promise<ExecCredentialStatus> | undefined;
   #child: ChildProcess | undefined;
 
   /** @throws ClusterError `credentials` if the plugin is not allowed. */
-  constructor(
-    exec: ExecConfig | undefined,
-    cluster: object,
-    policy: PluginPolicy,
-    environment: Readonly<Record<string, string | undefined>>,
-    secrets: Secrets,
-  ) {
+  constructor(exec: ExecConfig | undefined, cluster: object, policy: PluginPolicy, environment: Environment, secrets: Secrets) {
     this.#exec = exec;
     this.#cluster = cluster;
     this.#environment = environment;

@@ -1,5 +1,6 @@
 import { accessSync, constants, realpathSync, statSync } from 'node:fs';
 import { basename, delimiter, dirname, isAbsolute, join } from 'node:path';
+import type { Environment } from '../environment.ts';
 import { ClusterError } from './cluster.ts';
 import { KNOWN_PLUGINS, unknownArgument, WORD } from './known-plugins.ts';
 import { quoteName } from './quote.ts';
@@ -23,8 +24,6 @@ export interface ExecConfig {
 export type PluginPolicy = 'any' | readonly string[];
 
 export const KNOWN = 'known';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Variables that control which code runs, in any program. A kubeconfig is not allowed to set them. */
 const FORBIDDEN_VARIABLES =

@@ -4,6 +4,7 @@ import { isIP, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { connect as connectSecurely, type TLSSocket } from 'node:tls';
 import pLimit from 'p-limit';
+import { abortable, sleep } from '../abort.ts';
 import { parseJson, stringify } from '../daemonset/json.ts';
 import type { Json } from '../daemonset/types.ts';
 import { ClusterError } from './cluster.ts';
@@ -13,9 +14,6 @@ import { nextStep } from './retry.ts';
 import { send } from './send.ts';
 import { ServerClock } from './server-clock.ts';
 import { openTunnel } from './tunnel.ts';
-import { abortable, sleep } from './wait.ts';
-
-export { sleep };
 
 /** The time limit for one attempt, in milliseconds. For a stream, it ends with the headers of the answer. */
 const ATTEMPT_LIMIT_MS = 30_000;

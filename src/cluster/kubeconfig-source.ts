@@ -1,11 +1,10 @@
 import { existsSync } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
+import type { Environment } from '../environment.ts';
 import { ClusterError } from './cluster.ts';
 import { FileError, readRegularFile } from './files.ts';
 import { decodeText } from './kubeconfig-yaml.ts';
 import { looksLikePath, quotePath } from './quote.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The text of a kubeconfig. */
 export interface KubeconfigText {

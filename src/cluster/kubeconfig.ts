@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import { isObject } from '../daemonset/json.ts';
+import type { Environment } from '../environment.ts';
 import { ClusterError } from './cluster.ts';
 import { type Connection, connect } from './connection.ts';
 import type { PluginPolicy } from './exec-policy.ts';
@@ -18,7 +19,7 @@ export interface KubeconfigRequest {
   /** Undefined: the current context. */
   context: string | undefined;
   plugins: PluginPolicy;
-  environment: Readonly<Record<string, string | undefined>>;
+  environment: Environment;
   /** Receives the secrets of the kubeconfig, before anything else in it is used. */
   secrets?: Secrets;
 }

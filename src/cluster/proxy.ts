@@ -1,11 +1,12 @@
 import { BlockList, isIP } from 'node:net';
+import type { Environment } from '../environment.ts';
 
 /**
  * The proxy that the environment sets for a server: `HTTPS_PROXY` for https, `HTTP_PROXY` for http. Undefined for a direct
  * connection: without such a variable, for hosts in `NO_PROXY`, and for loopback addresses. Lowercase names are used if the uppercase
  * ones are not set (as in golang.org/x/net/http/httpproxy, which kubectl uses).
  */
-export function proxyFor(server: string, environment: Readonly<Record<string, string | undefined>>): string | undefined {
+export function proxyFor(server: string, environment: Environment): string | undefined {
   const { protocol, hostname, port } = new URL(server);
   const scheme = protocol.slice(0, -1);
   const of = (name: string): string => environment[name.toUpperCase()] || environment[name.toLowerCase()] || '';

@@ -1,8 +1,8 @@
+import { sleep } from '../abort.ts';
 import type { Json, ObjectMeta } from '../daemonset/types.ts';
 import { ClusterError, isFailure, type Watched } from './cluster.ts';
 import { decodeWatchEvent, InvalidObject, type WatchEvent } from './decode.ts';
 import type { Http } from './http.ts';
-import { sleep } from './wait.ts';
 
 /** A quiet watch receives a bookmark about once a minute. A longer silence means that the connection is dead. */
 const SILENCE_MS = 90_000;

@@ -1,5 +1,6 @@
 import { type Crashes, crashesOf, endsBefore, isUnwell } from './crashes.ts';
 import { digestsOf } from './image-digests.ts';
+import { isOwned } from './is-owned.ts';
 import { stringify } from './json.ts';
 import { isPlacedOn } from './placement.ts';
 import {
@@ -15,7 +16,7 @@ import {
   pullFailureOf,
 } from './pod-failure.ts';
 import type { PodVersion } from './pod-version.ts';
-import { isOwned, type WatchedPod } from './pods.ts';
+import type { WatchedPod } from './pods.ts';
 import { type Moment, type Run, runsOf, stableAfterMs, stableAt, startOf } from './stability.ts';
 import type { Condition, DaemonSet, Event, Node, Pod, PodTemplate } from './types.ts';
 

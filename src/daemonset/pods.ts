@@ -1,7 +1,8 @@
+import { isOwned } from './is-owned.ts';
 import { type PodVersion, podVersionOf } from './pod-version.ts';
 import type { Revision } from './revision.ts';
 import { containersOf } from './template.ts';
-import type { DaemonSet, ObjectMeta, Pod, PodTemplate } from './types.ts';
+import type { DaemonSet, Pod, PodTemplate } from './types.ts';
 
 /** The annotation that counts the changes of a DaemonSet's template. Its pods have the number as the label `pod-template-generation`. */
 export const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
@@ -32,11 +33,6 @@ export function podCounts(daemonSet: DaemonSet, pods: Pod[], revisions: Revision
     if (status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True')) count.ready += 1;
   }
   return Object.fromEntries(counts);
-}
-
-/** Whether the DaemonSet is the controller of an object, by UID. */
-export function isOwned({ ownerReferences }: ObjectMeta, daemonSet: DaemonSet): boolean {
-  return ownerReferences?.some((owner) => owner.controller === true && owner.uid === daemonSet.metadata.uid) ?? false;
 }
 
 /** What a wait keeps of a pod. There can be thousands of them, so fields that are not used are dropped. */

@@ -1,4 +1,5 @@
 import { type GoodMark, readGood } from './good-mark.ts';
+import { isOwned } from './is-owned.ts';
 import { digest, imagesOf, sameButForRestart, sameTemplate, storedTemplate } from './template.ts';
 import type { ControllerRevision, DaemonSet, PodTemplate } from './types.ts';
 
@@ -40,7 +41,7 @@ export interface History {
  */
 export function historyOf(daemonSet: DaemonSet, controllerRevisions: ControllerRevision[]): History {
   const revisions = controllerRevisions
-    .filter(({ metadata }) => metadata.ownerReferences?.some((owner) => owner.controller === true && owner.uid === daemonSet.metadata.uid))
+    .filter(({ metadata }) => isOwned(metadata, daemonSet))
     .flatMap(toRevision)
     .sort((a, b) => b.number - a.number || (a.name < b.name ? -1 : 1));
   const { template } = daemonSet.spec;

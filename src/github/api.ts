@@ -1,4 +1,6 @@
 import { Agent, request } from 'node:https';
+import { abortable } from '../abort.ts';
+import type { Environment } from '../environment.ts';
 
 export type Failure =
   /** The token lacks a permission. GitHub also answers 404 then, to not reveal what exists. */
@@ -33,7 +35,7 @@ export interface ApiOptions {
   base: string;
   token: string;
   /** With `https_proxy` and `no_proxy`, in either case. */
-  environment: Readonly<Record<string, string | undefined>>;
+  environment: Environment;
   /** How long all calls together may take from now on, in milliseconds. */
   limit: number;
   /** Aborts all calls. */
@@ -69,7 +71,7 @@ export class Api {
     const log = (end: string): void => this.#options.onAnswer(`${what}: ${end} after ${Math.round(performance.now() - started)} ms`);
     let answer: Answer;
     try {
-      answer = await beforeAbort(this.#send(call), this.#signal);
+      answer = await abortable(this.#send(call), this.#signal);
     } catch (cause) {
       const why = this.#whyNot(cause);
       log(why);
@@ -141,15 +143,6 @@ interface Answer {
   status: number;
   headers: Headers;
   text: string;
-}
-
-/** The result of the promise, or the signal's reason as an exception if that comes first. */
-function beforeAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    promise.then(resolve, reject);
-    if (signal.aborted) return reject(signal.reason);
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
 }
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;

@@ -1,5 +1,6 @@
 import { context } from '@actions/github';
 import type { Run } from '../daemonset/rollback-record.ts';
+import type { Environment } from '../environment.ts';
 
 /** The run of the workflow that this step belongs to, or undefined outside of GitHub Actions. */
 export function currentRun(): Run | undefined {
@@ -60,7 +61,7 @@ export function workflowRun(): WorkflowRun | undefined {
  * The address of a page in the action's repository, in the version that runs (`uses: OWNER/NAME@REF`).
  * Undefined for an action from a local folder (`uses: ./`), and outside of GitHub Actions.
  */
-export function documentation(environment: Readonly<Record<string, string | undefined>>, page: string): string | undefined {
+export function documentation(environment: Environment, page: string): string | undefined {
   const { GITHUB_SERVER_URL: server, GITHUB_ACTION_REPOSITORY: repository, GITHUB_ACTION_REF: ref } = environment;
   return server && repository && ref ? `${server}/${repository}/blob/${ref}/${page}` : undefined;
 }

@@ -6,6 +6,7 @@ import type { RollbackRequest } from '../commands/rollback.ts';
 import type { StatusRequest } from '../commands/status.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
 import type { Limits } from '../daemonset/verdict.ts';
+import type { Environment } from '../environment.ts';
 import { type Definition, INPUT_NAMES, INPUTS, type InputName, type Values } from './definitions.ts';
 import { daemonSetNamed, isNamespace, listed } from './values.ts';
 
@@ -61,7 +62,7 @@ const PRIVATE_LOG_LINES = 20;
  * @param isPrivate whether the repository, and with it the job's log, is private.
  * @throws InputError with all mistakes at once, each with the name of the input.
  */
-export function readInputs(environment: Readonly<Record<string, string | undefined>>, isPrivate: boolean): Request {
+export function readInputs(environment: Environment, isPrivate: boolean): Request {
   const mistakes: string[] = [];
   const report: Report = (name, problem) => mistakes.push(`Input ${name}: ${problem}`);
   const given = readValues(environment, report);
@@ -71,7 +72,7 @@ export function readInputs(environment: Readonly<Record<string, string | undefin
   return requestFor(given, daemonSets, isPrivate);
 }
 
-function readValues(environment: Readonly<Record<string, string | undefined>>, report: Report): Given {
+function readValues(environment: Environment, report: Report): Given {
   const empty = new Set<InputName>();
   const changed = new Set<InputName>();
   const values = INPUT_NAMES.map((name) => {
@@ -90,7 +91,7 @@ function readValues(environment: Readonly<Record<string, string | undefined>>, r
 }
 
 /** A guard runs before the step that sets the output. */
-function isEmptyAllowed(name: InputName, environment: Readonly<Record<string, string | undefined>>): boolean {
+function isEmptyAllowed(name: InputName, environment: Environment): boolean {
   return name === 'expected-revision' && environment['INPUT_COMMAND']?.trim() === 'guard';
 }
 

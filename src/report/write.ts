@@ -2,6 +2,7 @@ import { appendFileSync } from 'node:fs';
 import * as core from '@actions/core';
 import { isSuccess, worstOf } from '../daemonset/outcome.ts';
 import { formatDuration } from '../duration.ts';
+import type { Environment } from '../environment.ts';
 import { Masks } from './masks.ts';
 import { messageOf } from './messages/conclusion.ts';
 import { outputsOf } from './outputs.ts';
@@ -17,11 +18,11 @@ const LONGEST_TITLE = 200;
 /** Writes the job's log, masks, outputs and summary. Nothing else prints, so nothing unsafe is printed. */
 export class Writer {
   readonly warnings: string[] = [];
-  readonly #environment: Readonly<Record<string, string | undefined>>;
+  readonly #environment: Environment;
   readonly #masks = new Masks();
 
   /** Outside of GitHub Actions, where the environment names no files for them, there are no outputs and no summary. */
-  constructor(environment: Readonly<Record<string, string | undefined>>) {
+  constructor(environment: Environment) {
     this.#environment = environment;
   }
 

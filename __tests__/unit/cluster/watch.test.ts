@@ -5,7 +5,7 @@ import type { Call, Http } from '../../../src/cluster/http.ts';
 import type { Json, ObjectMeta } from '../../../src/daemonset/types.ts';
 
 // Jest's clock does not move node:timers/promises.
-jest.unstable_mockModule('../../../src/cluster/wait.ts', () => ({ sleep: until }));
+jest.unstable_mockModule('../../../src/abort.ts', () => ({ sleep: until }));
 const { watch } = await import('../../../src/cluster/watch.ts');
 
 interface Thing {

@@ -1,9 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
 
 /** Waits. Throws the signal's reason if the signal is aborted. */
-export async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
   try {
-    await setTimeout(milliseconds, undefined, { signal });
+    await setTimeout(ms, undefined, { signal });
   } catch (error) {
     signal.throwIfAborted();
     throw error;
