@@ -5,8 +5,16 @@ const common = {
   modulePathIgnorePatterns: ['<rootDir>/dist'],
 };
 
-const onRealNode = { ...common, globalSetup: '<rootDir>/__tests__/node/setup.ts', globalTeardown: '<rootDir>/__tests__/e2e/teardown.ts' };
-const onTestbed = { ...common, globalSetup: '<rootDir>/__tests__/e2e/setup.ts', globalTeardown: '<rootDir>/__tests__/e2e/teardown.ts' };
+const onRealNode = {
+  ...common,
+  globalSetup: '<rootDir>/__tests__/helpers/node-setup.ts',
+  globalTeardown: '<rootDir>/__tests__/helpers/teardown.ts',
+};
+const onTestbed = {
+  ...common,
+  globalSetup: '<rootDir>/__tests__/helpers/setup.ts',
+  globalTeardown: '<rootDir>/__tests__/helpers/teardown.ts',
+};
 
 /** Runs of their own, so that the others end within twenty minutes: each fault at each request, the test bed itself, and real runners and browsers. */
 const faults = '<rootDir>/__tests__/e2e/fault-table.test.ts';

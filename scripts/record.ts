@@ -5,7 +5,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { kinds, manifestOf } from '../__tests__/node/kinds.ts';
+import { kinds, manifestOf } from '../__tests__/helpers/kinds.ts';
 import type { ContainerStatus, DaemonSet, Event, JsonObject, Node, ObjectMeta, Pod } from '../src/daemonset/types.ts';
 import { Api } from '../testbed/api.ts';
 import { startTestbed } from '../testbed/testbed.ts';

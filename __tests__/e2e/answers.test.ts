@@ -1,6 +1,6 @@
 /** What a cluster stores comes back to the letter, or is left out with a warning; it never blocks the rest. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { type Any, expectStep, Fleet } from './support.ts';
+import { type Any, expectStep, Fleet } from '../helpers/support.ts';
 
 let fleet: Fleet;
 beforeEach(async () => {

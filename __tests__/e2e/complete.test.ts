@@ -3,8 +3,8 @@ import { describe, expect, test } from '@jest/globals';
 import { behaviorOf, podOf } from '../../testbed/manifest.ts';
 import type { Step } from '../../testbed/step.ts';
 import { startTestbed } from '../../testbed/testbed.ts';
-import { type Any, eventually, expectStep, Fleet, type ManifestOptions, withFleet } from './support.ts';
-import { changePods } from './webhook.ts';
+import { type Any, eventually, expectStep, Fleet, type ManifestOptions, withFleet } from '../helpers/support.ts';
+import { changePods } from '../helpers/webhook.ts';
 
 const fast: ManifestOptions = { maxUnavailable: '100%' };
 const gate = { command: 'status' };

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { PassThrough } from '../../bench/pass-through.ts';
-import { expectStep, Fleet, LOG_WHEN_IDLE, PLAIN_ROLLBACK } from './support.ts';
+import { expectStep, Fleet, LOG_WHEN_IDLE, PLAIN_ROLLBACK } from '../helpers/support.ts';
 
 describe('a rollback', () => {
   let fleet: Fleet;

@@ -11,8 +11,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { writeChart } from '../../bench/verdict.ts';
 import { buildTools } from '../../testbed/build.ts';
 import { behaviorOf, initBehaviorOf, podOf } from '../../testbed/manifest.ts';
-import { Job } from './job.ts';
-import { type Any, expectStep, Fleet, printLine } from './support.ts';
+import { Job } from '../helpers/job.ts';
+import { type Any, expectStep, Fleet, printLine } from '../helpers/support.ts';
 
 const DOCS = 'docs/kubectl.md';
 const TABLE = /(?<=<!-- made by __tests__\/e2e\/deployers\.test\.ts -->\n\n).*(?=\n\n<!-- end -->)/s;

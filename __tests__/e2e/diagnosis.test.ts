@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { behaviorOf, initBehaviorOf, podOf } from '../../testbed/manifest.ts';
 import type { RunningStep, Step } from '../../testbed/step.ts';
 import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
-import { type Any, eventually, expectStep, Fleet, type ManifestOptions, sharedTestbed } from './support.ts';
+import { type Any, eventually, expectStep, Fleet, type ManifestOptions, sharedTestbed } from '../helpers/support.ts';
 
 interface Row {
   /** The healthy version before it. Default v1. */

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { execute } from './support.ts';
+import { execute } from '../helpers/support.ts';
 
 interface Locked {
   integrity?: string;

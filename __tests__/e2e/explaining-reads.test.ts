@@ -1,8 +1,8 @@
 /** Reads that only explain a rollout run beside the wait: whatever becomes of them, they end it neither early nor late. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
-import { FaultyProxy } from './proxy.ts';
-import { eventually, expectStep, Fleet } from './support.ts';
+import { FaultyProxy } from '../helpers/proxy.ts';
+import { eventually, expectStep, Fleet } from '../helpers/support.ts';
 
 let testbed: Testbed;
 let fleet: Fleet;

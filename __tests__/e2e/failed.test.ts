@@ -7,9 +7,9 @@ import { Api } from '../../testbed/api.ts';
 import { behaviorOf, podOf } from '../../testbed/manifest.ts';
 import type { RunningStep, Step } from '../../testbed/step.ts';
 import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
-import { PodRecorder } from './pod-recorder.ts';
-import { type Any, eventually, expectStep, Fleet, type ManifestOptions, withFleet } from './support.ts';
-import { changePods } from './webhook.ts';
+import { PodRecorder } from '../helpers/pod-recorder.ts';
+import { type Any, eventually, expectStep, Fleet, type ManifestOptions, withFleet } from '../helpers/support.ts';
+import { changePods } from '../helpers/webhook.ts';
 
 const fast: ManifestOptions = { maxUnavailable: '100%' };
 const gate = { command: 'status', 'stable-for': '3s' };

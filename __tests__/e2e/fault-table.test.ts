@@ -11,9 +11,9 @@ import pLimit from 'p-limit';
 import { OUTCOMES } from '../../src/daemonset/outcome.ts';
 import type { RunningStep, Step } from '../../testbed/step.ts';
 import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
-import { type Fault, FaultyProxy, type Kind, type Reply } from './proxy.ts';
-import { type Any, eventually, Fleet } from './support.ts';
-import { obstruct } from './webhook.ts';
+import { type Fault, FaultyProxy, type Kind, type Reply } from '../helpers/proxy.ts';
+import { type Any, eventually, Fleet } from '../helpers/support.ts';
+import { obstruct } from '../helpers/webhook.ts';
 
 /** The requests of each command, in their order. `post` is the post step of a guard whose job has failed. */
 const REQUESTS = {

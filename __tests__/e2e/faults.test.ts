@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Step } from '../../testbed/step.ts';
 import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
-import { FaultyProxy } from './proxy.ts';
-import { eventually, expectStep, Fleet } from './support.ts';
+import { FaultyProxy } from '../helpers/proxy.ts';
+import { eventually, expectStep, Fleet } from '../helpers/support.ts';
 
 describe('through a faulty network', () => {
   let fleet: Fleet;

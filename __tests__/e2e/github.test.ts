@@ -1,9 +1,9 @@
 /** Notifications to the pull request and the deployment: steps on a real cluster, and a GitHub that validates requests by its API description. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Step } from '../../testbed/step.ts';
-import { type Fault, GitHub, startProxy, TOKEN } from './github.ts';
-import { Description } from './openapi.ts';
-import { eventually, expectStep, Fleet } from './support.ts';
+import { type Fault, GitHub, startProxy, TOKEN } from '../helpers/github.ts';
+import { Description } from '../helpers/openapi.ts';
+import { eventually, expectStep, Fleet } from '../helpers/support.ts';
 
 const COMMIT = 'a'.repeat(40);
 const RUN = 'https://github.example/octo/fleet/actions/runs/77';

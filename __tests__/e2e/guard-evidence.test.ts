@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { dump, load } from 'js-yaml';
 import type { Step } from '../../testbed/step.ts';
-import { Job } from './job.ts';
-import { type Any, execute, expectStep, type Fleet, type ManifestOptions } from './support.ts';
+import { Job } from '../helpers/job.ts';
+import { type Any, execute, expectStep, type Fleet, type ManifestOptions } from '../helpers/support.ts';
 
 const fast: ManifestOptions = { maxUnavailable: '100%' };
 const gate = { command: 'status', 'failure-grace': '2s' };

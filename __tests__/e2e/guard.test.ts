@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { load } from 'js-yaml';
 import type { Step } from '../../testbed/step.ts';
-import { Job } from './job.ts';
-import { FaultyProxy } from './proxy.ts';
-import { type Any, eventually, expectStep, type Fleet } from './support.ts';
+import { Job } from '../helpers/job.ts';
+import { FaultyProxy } from '../helpers/proxy.ts';
+import { type Any, eventually, expectStep, type Fleet } from '../helpers/support.ts';
 
 let job: Job;
 let fleet: Fleet;

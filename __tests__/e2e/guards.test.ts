@@ -1,7 +1,7 @@
 /** What protects the changes of others from a rollback: expected-revision, the lock on what was read, and the checks during the wait. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { FaultyProxy, type Kind } from './proxy.ts';
-import { eventually, expectStep, Fleet } from './support.ts';
+import { FaultyProxy, type Kind } from '../helpers/proxy.ts';
+import { eventually, expectStep, Fleet } from '../helpers/support.ts';
 
 const fast = { maxUnavailable: '100%' };
 

@@ -1,7 +1,7 @@
 /** Whatever happened to a DaemonSet before: no step brings back what was rolled back, or undoes what someone else deployed. */
 import { afterAll, test } from '@jest/globals';
 import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
-import { playHistory } from './histories.ts';
+import { playHistory } from '../helpers/histories.ts';
 
 let started: Promise<Testbed> | undefined;
 const ownTestbed = (): Promise<Testbed> => {

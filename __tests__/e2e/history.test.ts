@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { type Any, expectStep, Fleet } from './support.ts';
+import { type Any, expectStep, Fleet } from '../helpers/support.ts';
 
 let fleet: Fleet;
 beforeEach(async () => {

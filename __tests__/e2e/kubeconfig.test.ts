@@ -5,8 +5,8 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { dump, load } from 'js-yaml';
 import { type Step, startStep } from '../../testbed/step.ts';
-import { Gateway, Tunnel } from './gateway.ts';
-import { type Any, eventually, execute, Fleet } from './support.ts';
+import { Gateway, Tunnel } from '../helpers/gateway.ts';
+import { type Any, eventually, execute, Fleet } from '../helpers/support.ts';
 
 let fleet: Fleet;
 let plain: Gateway;

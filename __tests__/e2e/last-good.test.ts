@@ -1,7 +1,7 @@
 /** The good mark of a version that ran everywhere: what sets it, what withdraws it, and `to-revision: last-good`, which uses it. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { FaultyProxy } from './proxy.ts';
-import { type Any, eventually, expectStep, Fleet, type ManifestOptions, PLAIN_ROLLBACK, run } from './support.ts';
+import { FaultyProxy } from '../helpers/proxy.ts';
+import { type Any, eventually, expectStep, Fleet, type ManifestOptions, PLAIN_ROLLBACK, run } from '../helpers/support.ts';
 
 const GOOD = 'rollback-daemonset/good';
 const fast = { maxUnavailable: '100%' };

@@ -5,7 +5,7 @@ import { load } from 'js-yaml';
 import { renderMarkdown, visibleText } from '../../preview/page.ts';
 import { behaviorOf } from '../../testbed/manifest.ts';
 import type { Step } from '../../testbed/step.ts';
-import { type Any, eventually, Fleet } from './support.ts';
+import { type Any, eventually, Fleet } from '../helpers/support.ts';
 
 /** Values that the workflow has registered as secrets, and that people put into a manifest all the same. */
 const SECRETS = ['registry.corp.example:5000', 'Tr0ub4dor-3.x', 'p*ss_w|rd`[x](y)', 'octo @octocat #1', 'key:://value ##x'] as const;

@@ -6,9 +6,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { addPolicy } from './policy.ts';
-import { FaultyProxy } from './proxy.ts';
-import { type Any, expectStep, Fleet, type ManifestOptions, PLAIN_ROLLBACK, run } from './support.ts';
+import { addPolicy } from '../helpers/policy.ts';
+import { FaultyProxy } from '../helpers/proxy.ts';
+import { type Any, expectStep, Fleet, type ManifestOptions, PLAIN_ROLLBACK, run } from '../helpers/support.ts';
 
 const fast: ManifestOptions = { maxUnavailable: '100%', cause: '' };
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';

@@ -1,6 +1,6 @@
 /** Further messages: who will undo the rollback, warnings of the API server, and the requested change-cause. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { type Any, expectStep, Fleet } from './support.ts';
+import { type Any, expectStep, Fleet } from '../helpers/support.ts';
 
 const fast = { maxUnavailable: '100%' };
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Camera, ensureBrowser, type Picture, type View } from '../../preview/browser.ts';
 import { renderMarkdown, renderPage } from '../../preview/page.ts';
-import { Fleet, printLine } from './support.ts';
+import { Fleet, printLine } from '../helpers/support.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-pages-'));
 const VIEWS: View[] = [

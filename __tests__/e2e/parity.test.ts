@@ -6,8 +6,8 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Step } from '../../testbed/step.ts';
 import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
-import { type Any, eventually, execute, expectStep, Fleet, type ManifestOptions } from './support.ts';
-import { stampTemplates } from './webhook.ts';
+import { type Any, eventually, execute, expectStep, Fleet, type ManifestOptions } from '../helpers/support.ts';
+import { stampTemplates } from '../helpers/webhook.ts';
 
 const fast: ManifestOptions = { maxUnavailable: '100%' };
 

@@ -5,7 +5,7 @@ import { describe, expect, test } from '@jest/globals';
 import { load } from 'js-yaml';
 import { PERMISSIONS } from '../../src/cluster/permissions.ts';
 import type { Step } from '../../testbed/step.ts';
-import { type Any, execute, expectStep, Fleet, type ManifestOptions } from './support.ts';
+import { type Any, execute, expectStep, Fleet, type ManifestOptions } from '../helpers/support.ts';
 
 const fast: ManifestOptions = { maxUnavailable: '100%' };
 /** So long that the replaced pods are too young when the rollout is complete, and are watched. */

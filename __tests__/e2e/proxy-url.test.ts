@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createSecureServer } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { expectStep, Fleet, servingCertificate } from './support.ts';
+import { expectStep, Fleet, servingCertificate } from '../helpers/support.ts';
 
 let fleet: Fleet;
 let proxy: Server;

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { dump, load } from 'js-yaml';
 import type { Step } from '../../testbed/step.ts';
-import { addPolicy } from './policy.ts';
-import { type Any, eventually, expectStep, Fleet } from './support.ts';
+import { addPolicy } from '../helpers/policy.ts';
+import { type Any, eventually, expectStep, Fleet } from '../helpers/support.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-e2e-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Step } from '../../testbed/step.ts';
-import { expectStep, Fleet } from './support.ts';
+import { expectStep, Fleet } from '../helpers/support.ts';
 
 let directory: string;
 beforeAll(() => {

@@ -1,7 +1,7 @@
 /** A gate that rolls back automatically reports what failed and what runs now, and the step still fails. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { FaultyProxy } from './proxy.ts';
-import { type Any, eventually, expectStep, Fleet, type ManifestOptions } from './support.ts';
+import { FaultyProxy } from '../helpers/proxy.ts';
+import { type Any, eventually, expectStep, Fleet, type ManifestOptions } from '../helpers/support.ts';
 
 const fast: ManifestOptions = { maxUnavailable: '100%' };
 const gate = { command: 'status', 'rollback-on-failure': 'true', 'failure-grace': '2s' };

@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Step } from '../../testbed/step.ts';
 import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
-import { FaultyProxy } from './proxy.ts';
-import { type Any, eventually, expectStep, type Fleet, type ManifestOptions, run, withFleet } from './support.ts';
-import { keepTemplate, stampTemplates } from './webhook.ts';
+import { FaultyProxy } from '../helpers/proxy.ts';
+import { type Any, eventually, expectStep, type Fleet, type ManifestOptions, run, withFleet } from '../helpers/support.ts';
+import { keepTemplate, stampTemplates } from '../helpers/webhook.ts';
 
 const RECORD = 'rollback-daemonset/last-rollback';
 const fast: ManifestOptions = { maxUnavailable: '100%' };

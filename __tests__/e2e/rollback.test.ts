@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { eventually, expectStep, Fleet, PLAIN_ROLLBACK } from './support.ts';
-import { stampTemplates } from './webhook.ts';
+import { eventually, expectStep, Fleet, PLAIN_ROLLBACK } from '../helpers/support.ts';
+import { stampTemplates } from '../helpers/webhook.ts';
 
 let fleet: Fleet;
 beforeEach(async () => {

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { load } from 'js-yaml';
 import { type Step, startStep } from '../../testbed/step.ts';
-import { Gateway, Tunnel } from './gateway.ts';
-import { type Any, Fleet } from './support.ts';
+import { Gateway, Tunnel } from '../helpers/gateway.ts';
+import { type Any, Fleet } from '../helpers/support.ts';
 
 let fleet: Fleet;
 let echo: Gateway;

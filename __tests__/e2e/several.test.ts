@@ -1,7 +1,7 @@
 /** Several DaemonSets in one step: all are planned before the first write, patched together, followed in parallel, reported in one table. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Step } from '../../testbed/step.ts';
-import { type Any, eventually, expectStep, Fleet, type ManifestOptions } from './support.ts';
+import { type Any, eventually, expectStep, Fleet, type ManifestOptions } from '../helpers/support.ts';
 
 /** Two namespaces: `here` has the DaemonSets `agent` and `exporter`, `there` has `agent`. */
 let here: Fleet;

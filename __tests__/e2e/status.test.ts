@@ -1,6 +1,6 @@
 /** The gate. Its parity with `kubectl rollout status` is tested in parity.test.ts. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { eventually, expectStep, Fleet } from './support.ts';
+import { eventually, expectStep, Fleet } from '../helpers/support.ts';
 
 const fast = { maxUnavailable: '100%' };
 const gate = { command: 'status' };

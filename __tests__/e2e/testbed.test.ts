@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Api } from '../../testbed/api.ts';
 import { behaviorOf, initBehaviorOf, podOf } from '../../testbed/manifest.ts';
-import { type Any, eventually, execute, Fleet, processesOf } from './support.ts';
+import { type Any, eventually, execute, Fleet, processesOf } from '../helpers/support.ts';
 
 const withoutProbes = (tag: string): ReturnType<typeof behaviorOf> => {
   const behavior = behaviorOf(tag);

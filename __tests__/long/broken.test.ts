@@ -5,8 +5,8 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { type Behavior, behaviorOf, initBehaviorOf, podOf } from '../../testbed/manifest.ts';
-import { expectStep, Fleet, type ManifestOptions, printLine } from '../e2e/support.ts';
-import { pace } from './pace.ts';
+import { pace } from '../helpers/pace.ts';
+import { expectStep, Fleet, type ManifestOptions, printLine } from '../helpers/support.ts';
 
 /** What a gate finds, by the behavior that the tag sets (testbed/README.md). */
 const REASONS = {

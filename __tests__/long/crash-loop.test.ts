@@ -2,8 +2,8 @@
 import { expect, test } from '@jest/globals';
 import type { Step } from '../../testbed/step.ts';
 import { startTestbed } from '../../testbed/testbed.ts';
-import { PodRecorder } from '../e2e/pod-recorder.ts';
-import { expectStep, Fleet } from '../e2e/support.ts';
+import { PodRecorder } from '../helpers/pod-recorder.ts';
+import { expectStep, Fleet } from '../helpers/support.ts';
 
 /** Nodes that may have received the version when it is taken back. */
 const MOST = 15;

@@ -7,9 +7,9 @@ import fc from 'fast-check';
 import { type Behavior, behaviorOf, initBehaviorOf, podOf } from '../../testbed/manifest.ts';
 import type { RunningStep } from '../../testbed/step.ts';
 import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
-import { type Any, eventually, expectStep, Fleet, type ManifestOptions, printLine } from '../e2e/support.ts';
-import { changePods } from '../e2e/webhook.ts';
-import { pace } from './pace.ts';
+import { pace } from '../helpers/pace.ts';
+import { type Any, eventually, expectStep, Fleet, type ManifestOptions, printLine } from '../helpers/support.ts';
+import { changePods } from '../helpers/webhook.ts';
 
 /** The maximum in seconds until a container is ready, by the behavior that its tag sets (testbed/README.md). */
 const SECONDS = {

@@ -4,8 +4,8 @@
  */
 import { afterAll, test } from '@jest/globals';
 import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
-import { playHistory } from '../e2e/histories.ts';
-import { printLine } from '../e2e/support.ts';
+import { playHistory } from '../helpers/histories.ts';
+import { printLine } from '../helpers/support.ts';
 
 const HISTORIES = 50;
 const MOVES = 200;

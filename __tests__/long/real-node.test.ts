@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { expect, test } from '@jest/globals';
 import { attachTestbed, type Testbed } from '../../testbed/testbed.ts';
-import { eventually, Fleet, processesOf } from '../e2e/support.ts';
-import { type Machine, machine, testbedNames } from '../node/machine.ts';
-import { describeOnRealNode } from '../node/support.ts';
+import { type Machine, machine, testbedNames } from '../helpers/machine.ts';
+import { describeOnRealNode } from '../helpers/real-node.ts';
+import { eventually, Fleet, processesOf } from '../helpers/support.ts';
 
 const STARTS = 20;
 /** Every fourth owner is killed. */

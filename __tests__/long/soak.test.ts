@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { type Fault, FaultyProxy, type Kind } from '../e2e/proxy.ts';
-import { expectStep, Fleet, LOG_WHEN_IDLE, printLine, processesOf } from '../e2e/support.ts';
+import { type Fault, FaultyProxy, type Kind } from '../helpers/proxy.ts';
+import { expectStep, Fleet, LOG_WHEN_IDLE, printLine, processesOf } from '../helpers/support.ts';
 
 type PodFailure = Exclude<ReturnType<Fault>, 'pass'>;
 

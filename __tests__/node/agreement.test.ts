@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Api } from '../../testbed/api.ts';
 import { behaviorOf, podOf } from '../../testbed/manifest.ts';
-import { type Any, eventually, Fleet, sharedTestbed } from '../e2e/support.ts';
-import { describeOnRealNode } from './support.ts';
+import { describeOnRealNode } from '../helpers/real-node.ts';
+import { type Any, eventually, Fleet, sharedTestbed } from '../helpers/support.ts';
 
 interface Case {
   tag: string;

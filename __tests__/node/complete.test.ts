@@ -5,9 +5,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { JsonObject } from '../../src/daemonset/types.ts';
 import type { Step } from '../../testbed/step.ts';
-import { type Any, eventually, execute, expectStep, Fleet } from '../e2e/support.ts';
-import { kinds, manifestOf } from './kinds.ts';
-import { describeOnRealNode } from './support.ts';
+import { kinds, manifestOf } from '../helpers/kinds.ts';
+import { describeOnRealNode } from '../helpers/real-node.ts';
+import { type Any, eventually, execute, expectStep, Fleet } from '../helpers/support.ts';
 
 interface Case {
   podSpec: JsonObject;

@@ -4,9 +4,9 @@
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Step } from '../../testbed/step.ts';
-import { execute, expectStep, Fleet } from '../e2e/support.ts';
-import { kinds, manifestOf } from './kinds.ts';
-import { describeOnRealNode } from './support.ts';
+import { kinds, manifestOf } from '../helpers/kinds.ts';
+import { describeOnRealNode } from '../helpers/real-node.ts';
+import { execute, expectStep, Fleet } from '../helpers/support.ts';
 
 interface Row {
   outcome: 'complete' | 'failed' | 'stalled';

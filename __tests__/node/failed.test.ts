@@ -1,9 +1,9 @@
 /** Which versions a gate takes back from a real node, where a kubelet decides how long it waits: with its defaults, and a good version before. */
 import { expect, test } from '@jest/globals';
 import { behaviorOf, podOf } from '../../testbed/manifest.ts';
-import { type Any, eventually, expectStep, Fleet } from '../e2e/support.ts';
-import { kinds, manifestOf } from './kinds.ts';
-import { describeOnRealNode } from './support.ts';
+import { kinds, manifestOf } from '../helpers/kinds.ts';
+import { describeOnRealNode } from '../helpers/real-node.ts';
+import { type Any, eventually, expectStep, Fleet } from '../helpers/support.ts';
 
 interface Case {
   podSpec: Any;

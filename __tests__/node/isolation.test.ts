@@ -3,9 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeAll, expect, test } from '@jest/globals';
 import { attachTestbed, startTestbed, type Testbed } from '../../testbed/testbed.ts';
-import { eventually, Fleet, processesOf } from '../e2e/support.ts';
-import { type Machine, machine, testbedNames } from './machine.ts';
-import { describeOnRealNode } from './support.ts';
+import { type Machine, machine, testbedNames } from '../helpers/machine.ts';
+import { describeOnRealNode } from '../helpers/real-node.ts';
+import { eventually, Fleet, processesOf } from '../helpers/support.ts';
 
 describeOnRealNode('the machine is unchanged after a real node', () => {
   let others: string[];

@@ -1,8 +1,8 @@
 /** What only a real kubelet does, beyond the states of pods: it stops, it lets pods end in their own time, and it makes room for others. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
-import { type Any, eventually, expectStep, Fleet, type ManifestOptions } from '../e2e/support.ts';
-import { describeOnRealNode } from './support.ts';
+import { describeOnRealNode } from '../helpers/real-node.ts';
+import { type Any, eventually, expectStep, Fleet, type ManifestOptions } from '../helpers/support.ts';
 
 describeOnRealNode('with a real node', () => {
   let testbed: Testbed;

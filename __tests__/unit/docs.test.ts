@@ -10,7 +10,7 @@ import { PERMISSIONS } from '../../src/cluster/permissions.ts';
 import { COMMANDS, isSuccess, OUTCOMES, REASONS } from '../../src/daemonset/outcome.ts';
 import { INPUT_NAMES, INPUTS } from '../../src/inputs/definitions.ts';
 import { outputsOf } from '../../src/report/outputs.ts';
-import { snippets } from '../workflows/readme.ts';
+import { snippets } from '../helpers/readme.ts';
 
 interface Manifest {
   kind: string;

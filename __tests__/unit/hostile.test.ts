@@ -10,7 +10,7 @@ import { diffTemplates } from '../../src/daemonset/diff.ts';
 import { historyOf } from '../../src/daemonset/revision.ts';
 import type { ControllerRevision, DaemonSet, Json } from '../../src/daemonset/types.ts';
 import { changeLines, historyLines, templateLines } from '../../src/report/lines.ts';
-import { controllerRevision, daemonSet, template } from './builders.ts';
+import { controllerRevision, daemonSet, template } from '../helpers/builders.ts';
 
 /** Values of the expected type, and others. */
 const anything = fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.string(), fc.constant(undefined));

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { Fleet } from '../e2e/support.ts';
-import { expectResults, runWorkflow, stepOf } from './act.ts';
+import { expectResults, runWorkflow, stepOf } from '../helpers/act.ts';
+import { Fleet } from '../helpers/support.ts';
 
 /** The largest download, in bytes. The smallest of eleven well-known actions has 477 kB. */
 const LARGEST = 200_000;

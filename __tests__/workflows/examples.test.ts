@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
-import { eventually, Fleet, printLine, sharedTestbed } from '../e2e/support.ts';
-import { expectResults, runWorkflow, startWorkflow, stepOf, type WorkflowOptions, type WorkflowRun } from './act.ts';
+import { expectResults, runWorkflow, startWorkflow, stepOf, type WorkflowOptions, type WorkflowRun } from '../helpers/act.ts';
+import { eventually, Fleet, printLine, sharedTestbed } from '../helpers/support.ts';
 
 const GATE = 'Wait until every node runs it';
 

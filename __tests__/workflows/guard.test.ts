@@ -1,7 +1,7 @@
 /** Jobs with a guard on a real runner: what the post step does when the job ends. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { eventually, Fleet } from '../e2e/support.ts';
-import { expectResults, runWorkflow, startWorkflow, stepOf, type WorkflowRun } from './act.ts';
+import { expectResults, runWorkflow, startWorkflow, stepOf, type WorkflowRun } from '../helpers/act.ts';
+import { eventually, Fleet } from '../helpers/support.ts';
 
 let fleet: Fleet;
 beforeEach(async () => {

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { dump } from 'js-yaml';
 import { renderMarkdown } from '../../preview/page.ts';
 import { behaviorOf } from '../../testbed/manifest.ts';
-import { type Any, eventually, Fleet } from '../e2e/support.ts';
-import { type RanStep, runWorkflow, stepOf } from './act.ts';
+import { type RanStep, runWorkflow, stepOf } from '../helpers/act.ts';
+import { type Any, eventually, Fleet } from '../helpers/support.ts';
 
 const HOSTILE =
   'x\n::error::owned\r::set-output name=owned::1\n::add-path::/owned\n::stop-commands::owned ##[error]owned </code></td></details><script>alert(1)</script><img src=x onerror=alert(1)> | @octocat #1 [a](https://evil.example) https://evil.example ``` ` y';

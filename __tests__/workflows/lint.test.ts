@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { buildTools } from '../../testbed/build.ts';
 import { installZizmor } from '../../testbed/zizmor.ts';
-import { execute, printLine } from '../e2e/support.ts';
-import { completedSnippets, documentedWorkflows } from './readme.ts';
+import { completedSnippets, documentedWorkflows } from '../helpers/readme.ts';
+import { execute, printLine } from '../helpers/support.ts';
 
 const workflows = readdirSync('.github/workflows').map((name) => join('.github/workflows', name));
 const examples = readdirSync('examples')

@@ -1,8 +1,8 @@
 /** Runs the workflows of the README and of docs/ as written. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { Fleet } from '../e2e/support.ts';
-import { expectResults, runWorkflow, stepOf, type WorkflowRun } from './act.ts';
-import { documentedWorkflows } from './readme.ts';
+import { expectResults, runWorkflow, stepOf, type WorkflowRun } from '../helpers/act.ts';
+import { documentedWorkflows } from '../helpers/readme.ts';
+import { Fleet } from '../helpers/support.ts';
 
 const workflows = documentedWorkflows();
 /** The workflows that the tests below run. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { load } from 'js-yaml';
-import { type Any, execute } from '../e2e/support.ts';
+import { type Any, execute } from '../helpers/support.ts';
 
 /** The script of a step. */
 function script(workflow: string, name: string): string {

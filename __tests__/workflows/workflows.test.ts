@@ -1,7 +1,7 @@
 /** Workflows like those of users, on a real runner with the test bed. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { eventually, Fleet } from '../e2e/support.ts';
-import { expectResults, runWorkflow, startWorkflow, stepOf, type WorkflowOptions } from './act.ts';
+import { expectResults, runWorkflow, startWorkflow, stepOf, type WorkflowOptions } from '../helpers/act.ts';
+import { eventually, Fleet } from '../helpers/support.ts';
 
 let fleet: Fleet;
 beforeEach(async () => {

@@ -3,7 +3,7 @@ import { shouldRollBack } from '../../../src/daemonset/auto-rollback.ts';
 import type { Facts, Result } from '../../../src/daemonset/result.ts';
 import type { Fault } from '../../../src/daemonset/version-failure.ts';
 import { decisionText } from '../../../src/report/messages/rollout.ts';
-import { resultWith } from '../builders.ts';
+import { resultWith } from '../../helpers/builders.ts';
 
 function result(outcome: Result['outcome'], fault?: Fault): Result {
   return resultWith({ outcome, reason: 'internal', facts: { kind: 'rolled-out' } }, undefined, fault && { fault });

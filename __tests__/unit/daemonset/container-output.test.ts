@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { reportable } from '../../../src/daemonset/container-output.ts';
 import type { CauseGroup, FailingNode } from '../../../src/daemonset/diagnosis.ts';
 import { CAUSES, type PodFailure, podFailureOf } from '../../../src/daemonset/pod-failure.ts';
-import { pod } from '../builders.ts';
+import { pod } from '../../helpers/builders.ts';
 
 function group(failure: PodFailure, events: string[] = []): CauseGroup {
   const node: FailingNode = { node: 'node-1', pod: 'agent-x', failure, since: 0, marks: [], isNew: false };

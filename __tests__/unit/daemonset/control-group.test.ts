@@ -11,7 +11,7 @@ import {
 import { type PodEvent, seePod } from '../../../src/daemonset/diagnosis.ts';
 import { watchedPod } from '../../../src/daemonset/pods.ts';
 import type { Pod } from '../../../src/daemonset/types.ts';
-import { daemonSet, pod, template } from '../builders.ts';
+import { daemonSet, pod, template } from '../../helpers/builders.ts';
 
 const other = (node: string, changes: Partial<OtherPod> = {}): OtherPod => ({
   node,

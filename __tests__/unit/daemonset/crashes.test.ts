@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { diagnose, type SeenPod, seePod } from '../../../src/daemonset/diagnosis.ts';
 import { watchedPod } from '../../../src/daemonset/pods.ts';
 import type { ContainerStatus, Pod } from '../../../src/daemonset/types.ts';
-import { daemonSet, pod, template } from '../builders.ts';
+import { daemonSet, pod, template } from '../../helpers/builders.ts';
 
 /** Seconds since the wait began, as a time. */
 const at = (seconds: number): string => new Date(seconds * 1_000).toISOString();

@@ -21,7 +21,7 @@ import { CAUSES, type Cause } from '../../../src/daemonset/pod-failure.ts';
 import { runsVersion } from '../../../src/daemonset/pod-version.ts';
 import { watchedPod } from '../../../src/daemonset/pods.ts';
 import type { Event, Pod } from '../../../src/daemonset/types.ts';
-import { daemonSet, pod, template } from '../builders.ts';
+import { daemonSet, pod, template } from '../../helpers/builders.ts';
 
 const of = daemonSet(template('agent:v2'));
 const wanted = { generation: '3', hashes: new Set(['hash3']) };

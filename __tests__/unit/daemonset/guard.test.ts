@@ -8,7 +8,7 @@ import { CHANGE_CAUSE, type History, historyOf, type Revision } from '../../../s
 import { versionDigest } from '../../../src/daemonset/template.ts';
 import type { DaemonSet, PodTemplate } from '../../../src/daemonset/types.ts';
 import { messageOf } from '../../../src/report/messages/conclusion.ts';
-import { controllerRevision, daemonSet, resultWith, template } from '../builders.ts';
+import { controllerRevision, daemonSet, resultWith, template } from '../../helpers/builders.ts';
 
 const v1 = template('agent:v1');
 const v2 = template('agent:v2');

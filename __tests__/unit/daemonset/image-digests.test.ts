@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { goodText, readGood } from '../../../src/daemonset/good-mark.ts';
 import { digestsOf, otherBytes, seenDigests, toMark } from '../../../src/daemonset/image-digests.ts';
-import { pod, template } from '../builders.ts';
+import { pod, template } from '../../helpers/builders.ts';
 
 const bytes = (digit: string): string => `sha256:${digit.repeat(64)}`;
 const image = 'registry.example/agent:v2';

@@ -9,7 +9,7 @@ import { chooseTarget } from '../../../src/daemonset/target.ts';
 import type { PodTemplate } from '../../../src/daemonset/types.ts';
 import { messageOf } from '../../../src/report/messages/conclusion.ts';
 import { noteText } from '../../../src/report/messages/notes.ts';
-import { controllerRevision, daemonSet, resultWith, template } from '../builders.ts';
+import { controllerRevision, daemonSet, resultWith, template } from '../../helpers/builders.ts';
 
 const v1 = template('agent:v1');
 const v2 = template('agent:v2');

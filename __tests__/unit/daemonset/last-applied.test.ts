@@ -11,7 +11,7 @@ import { CHANGE_CAUSE, historyOf, type Revision } from '../../../src/daemonset/r
 import { LAST_ROLLBACK } from '../../../src/daemonset/rollback-record.ts';
 import { canonical } from '../../../src/daemonset/template.ts';
 import type { DaemonSet, Json, JsonObject, ManagedFieldsEntry, PodTemplate } from '../../../src/daemonset/types.ts';
-import { controllerRevision, daemonSet, recordedAt, template } from '../builders.ts';
+import { controllerRevision, daemonSet, recordedAt, template } from '../../helpers/builders.ts';
 
 /** A DaemonSet with this template, applied from a manifest. */
 function applied(now: PodTemplate, manifest: Json, managedFields: ManagedFieldsEntry[] = []): DaemonSet {

@@ -4,7 +4,7 @@ import { leftByNextDeploy } from '../../../src/daemonset/next-deploy.ts';
 import { historyOf, type Revision } from '../../../src/daemonset/revision.ts';
 import type { DaemonSet, JsonObject, ManagedFieldsEntry, PodTemplate } from '../../../src/daemonset/types.ts';
 import { leftText } from '../../../src/report/messages/next-deploy.ts';
-import { controllerRevision, daemonSet } from '../builders.ts';
+import { controllerRevision, daemonSet } from '../../helpers/builders.ts';
 
 const HELM = { 'meta.helm.sh/release-name': 'agents', 'meta.helm.sh/release-namespace': 'logging' };
 const TEMPLATE = { 'f:spec': { 'f:template': { 'f:spec': {} } } };

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { ownersOf, templateWriter } from '../../../src/daemonset/owners.ts';
 import type { DaemonSet, ManagedFieldsEntry } from '../../../src/daemonset/types.ts';
 import { ownerText } from '../../../src/report/messages/owners.ts';
-import { daemonSet, template } from '../builders.ts';
+import { daemonSet, template } from '../../helpers/builders.ts';
 
 function owned(labels: Record<string, string>, annotations: Record<string, string>): DaemonSet {
   const of = daemonSet(template('agent:v1'), { annotations });

@@ -8,7 +8,7 @@ import { LAST_ROLLBACK, type RollbackRecord, recordFor } from '../../../src/daem
 import { chooseTarget } from '../../../src/daemonset/target.ts';
 import { digest } from '../../../src/daemonset/template.ts';
 import { messageOf } from '../../../src/report/messages/conclusion.ts';
-import { controllerRevision, daemonSet, recordedAt, resultWith, template } from '../builders.ts';
+import { controllerRevision, daemonSet, recordedAt, resultWith, template } from '../../helpers/builders.ts';
 
 const v1 = template('agent:v1');
 const v2 = template('agent:v2');

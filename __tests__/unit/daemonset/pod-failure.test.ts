@@ -9,7 +9,7 @@ import {
   podFailureOf,
 } from '../../../src/daemonset/pod-failure.ts';
 import type { ContainerState, ContainerStatus, Pod } from '../../../src/daemonset/types.ts';
-import { pod } from '../builders.ts';
+import { pod } from '../../helpers/builders.ts';
 
 const container = (state: ContainerState, more: Partial<ContainerStatus> = {}): ContainerStatus => ({
   name: 'agent',

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { begin, budgetOf, leastTime, type Progress, record, timeLeft } from '../../../src/daemonset/progress.ts';
 import type { Counts, DaemonSet } from '../../../src/daemonset/types.ts';
-import { daemonSet, template } from '../builders.ts';
+import { daemonSet, template } from '../../helpers/builders.ts';
 
 /** Records one state per second. */
 function follow([first, ...others]: readonly Counts[]): Progress {

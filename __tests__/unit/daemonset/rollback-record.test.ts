@@ -6,7 +6,7 @@ import { historyOf, type Revision } from '../../../src/daemonset/revision.ts';
 import { LAST_ROLLBACK, type Run, readRecord, recordFor, stands } from '../../../src/daemonset/rollback-record.ts';
 import { canonical, digest, versionDigest } from '../../../src/daemonset/template.ts';
 import type { ControllerRevision, DaemonSet, PodTemplate } from '../../../src/daemonset/types.ts';
-import { controllerRevision, daemonSet, recordedAt, template } from '../builders.ts';
+import { controllerRevision, daemonSet, recordedAt, template } from '../../helpers/builders.ts';
 
 const [v1, v2, v3] = ['v1', 'v2', 'v3'].map((tag) => template(`agent:${tag}`)) as [PodTemplate, PodTemplate, PodTemplate];
 const restart = (one: PodTemplate, at: string): PodTemplate => ({

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { rolloutOf } from '../../../src/daemonset/rollout.ts';
-import { daemonSet, template } from '../builders.ts';
+import { daemonSet, template } from '../../helpers/builders.ts';
 
 describe('the rollout status, in the words of kubectl', () => {
   test.each([

@@ -4,7 +4,7 @@ import { diagnose } from '../../../src/daemonset/diagnosis.ts';
 import { watchedPod } from '../../../src/daemonset/pods.ts';
 import { SeenPods } from '../../../src/daemonset/seen-pods.ts';
 import type { Pod } from '../../../src/daemonset/types.ts';
-import { daemonSet, pod, template } from '../builders.ts';
+import { daemonSet, pod, template } from '../../helpers/builders.ts';
 
 const of = daemonSet(template('agent:v2'));
 const wanted = { generation: '3', hashes: new Set(['hash3']) };

@@ -4,7 +4,7 @@ import { diagnose, type SeenPod, type Situation, seePod } from '../../../src/dae
 import { watchedPod } from '../../../src/daemonset/pods.ts';
 import { type StableFor, stableForMs } from '../../../src/daemonset/stability.ts';
 import type { ContainerStatus, JsonObject, Pod } from '../../../src/daemonset/types.ts';
-import { daemonSet, pod, template } from '../builders.ts';
+import { daemonSet, pod, template } from '../../helpers/builders.ts';
 
 const of = daemonSet(template('agent:v2'));
 /** Seconds after the pod was created, as a time. */

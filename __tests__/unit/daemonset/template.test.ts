@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { diffTemplates, withoutLiterals } from '../../../src/daemonset/diff.ts';
 import { digest, identicalTemplate, sameButForRestart, sameTemplate, storedTemplate } from '../../../src/daemonset/template.ts';
 import type { JsonObject, PodTemplate } from '../../../src/daemonset/types.ts';
-import { template } from '../builders.ts';
+import { template } from '../../helpers/builders.ts';
 
 const older = { ...template('a:1'), metadata: { creationTimestamp: null, labels: { app: 'agent' } } };
 

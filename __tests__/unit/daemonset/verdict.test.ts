@@ -7,7 +7,7 @@ import { CAUSES, type Cause } from '../../../src/daemonset/pod-failure.ts';
 import { begin, record } from '../../../src/daemonset/progress.ts';
 import type { DaemonSet, JsonObject } from '../../../src/daemonset/types.ts';
 import { countsOf, type Limits, type PodKnowledge, type Snapshot, verdict } from '../../../src/daemonset/verdict.ts';
-import { daemonSet, template } from '../builders.ts';
+import { daemonSet, template } from '../../helpers/builders.ts';
 
 const limits: Limits = {
   stableFor: 10_000,

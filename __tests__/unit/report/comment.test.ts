@@ -6,7 +6,7 @@ import type { Result } from '../../../src/daemonset/result.ts';
 import { commentOf } from '../../../src/report/comment.ts';
 import { deploymentStatusOf } from '../../../src/report/deployment-status.ts';
 import type { Report } from '../../../src/report/report.ts';
-import { factsWith, template } from '../builders.ts';
+import { factsWith, template } from '../../helpers/builders.ts';
 
 const MARKER = '<!-- rollback-daemonset 0123 -->';
 const author = { workflow: 'Deploy', job: 'agents', link: 'https://github.com/octo/fleet/actions/runs/7/attempts/2' };

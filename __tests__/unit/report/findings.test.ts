@@ -10,7 +10,7 @@ import { renderCauses, renderChart, renderEvidence, renderNodes } from '../../..
 import { outputsOf } from '../../../src/report/outputs.ts';
 import type { Report } from '../../../src/report/report.ts';
 import { summaryOf } from '../../../src/report/summary.ts';
-import { factsWith } from '../builders.ts';
+import { factsWith } from '../../helpers/builders.ts';
 
 function group(
   many: number,

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { diffTemplates, type TemplateChange } from '../../../src/daemonset/diff.ts';
 import type { Revision } from '../../../src/daemonset/revision.ts';
 import { changeLines, differences, historyLines, templateLines } from '../../../src/report/lines.ts';
-import { template } from '../builders.ts';
+import { template } from '../../helpers/builders.ts';
 
 const change = (before: TemplateChange['before'], after: TemplateChange['after'], sensitive = false): TemplateChange => ({
   path: 'spec.x',

@@ -13,7 +13,7 @@ import { deploymentStatusOf } from '../../../src/report/deployment-status.ts';
 import { Masks } from '../../../src/report/masks.ts';
 import type { Report } from '../../../src/report/report.ts';
 import { Writer } from '../../../src/report/write.ts';
-import { factsWith, template } from '../builders.ts';
+import { factsWith, template } from '../../helpers/builders.ts';
 
 let folder: string;
 let environment: Record<string, string>;

@@ -7,7 +7,7 @@ import { historyLines } from '../../../src/report/lines.ts';
 import { outputsOf } from '../../../src/report/outputs.ts';
 import type { Report } from '../../../src/report/report.ts';
 import { summaryOf } from '../../../src/report/summary.ts';
-import { factsWith, template } from '../builders.ts';
+import { factsWith, template } from '../../helpers/builders.ts';
 
 const revision = (number: number, text = ''): Revision => ({
   number,

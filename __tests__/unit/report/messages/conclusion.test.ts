@@ -3,7 +3,7 @@ import type { Facts, Result, UnfinishedRollout } from '../../../../src/daemonset
 import { historyOf } from '../../../../src/daemonset/revision.ts';
 import { messageOf } from '../../../../src/report/messages/conclusion.ts';
 import { decisionText } from '../../../../src/report/messages/rollout.ts';
-import { controllerRevision, daemonSet, resultWith, template } from '../../builders.ts';
+import { controllerRevision, daemonSet, resultWith, template } from '../../../helpers/builders.ts';
 
 const history = historyOf(daemonSet(template('agent:v2')), [
   controllerRevision(1, template('agent:v1'), { cause: 'deploy v1' }),

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { expect } from '@jest/globals';
 import { buildTools } from '../../testbed/build.ts';
 import type { Testbed } from '../../testbed/testbed.ts';
-import { printLine, processesOf, sharedTestbed } from '../e2e/support.ts';
+import { printLine, processesOf, sharedTestbed } from './support.ts';
 
 /** A step that ran; skipped steps are omitted. */
 export interface RanStep {
