@@ -1,5 +1,5 @@
 /** Runs the shell scripts of the release workflows. Only git and GitHub's API are simulated. */
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -47,6 +47,36 @@ describe('a release', () => {
     ['a changelog with an empty section for the version', 'v1.2.3', '# Changelog\n\n## 1.2.3\n\n## 1.2.2\n\n- Before.\n'],
   ])('is not drafted with %s', async (_what, tag, text) => {
     expect((await check(tag, text)).code).not.toBe(0);
+  });
+});
+
+describe('the checksums of dist/', () => {
+  /** Computes them as the tested job does, and checks them as the job that signs does, after a change of the folder. */
+  const check = async (change: (dist: string) => void): Promise<number> => {
+    const dist = join(folder, 'dist');
+    mkdirSync(dist);
+    for (const name of ['index.js', 'socks.cjs']) writeFileSync(join(dist, name), name);
+    const output = join(folder, 'output');
+    expect(await run(script('ci', 'Compute the checksums of dist/'), { GITHUB_OUTPUT: output })).toMatchObject({ code: 0 });
+    const [, checksums = ''] = /^dist<<END\n([\s\S]*)\nEND\n$/.exec(readFileSync(output, 'utf8')) ?? [];
+    change(dist);
+    const environment = { CHECKSUMS: checksums, FILE: join(folder, 'checksums.txt') };
+    return (await run(script('release', 'Check dist/ against the tested one'), environment)).code;
+  };
+
+  test('are those of every file', async () => {
+    expect(await check(() => {})).toBe(0);
+    expect(readFileSync(join(folder, 'checksums.txt'), 'utf8')).toMatch(
+      /^[0-9a-f]{64} {2}dist\/index\.js\n[0-9a-f]{64} {2}dist\/socks\.cjs\n$/,
+    );
+  });
+
+  test.each<[string, (dist: string) => void]>([
+    ['another content', (dist) => writeFileSync(join(dist, 'socks.cjs'), 'other')],
+    ['one file more', (dist) => writeFileSync(join(dist, 'more.js'), '')],
+    ['one file less', (dist) => rmSync(join(dist, 'socks.cjs'))],
+  ])('do not fit %s', async (_what, change) => {
+    expect(await check(change)).not.toBe(0);
   });
 });
 
