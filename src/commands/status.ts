@@ -1,7 +1,7 @@
 import type { AskedRevision, NamedRevision } from '../daemonset/asked-revision.ts';
 import { shouldRollBack } from '../daemonset/auto-rollback.ts';
-import { toleratedOf } from '../daemonset/diagnosis.ts';
 import type { Outcome } from '../daemonset/outcome.ts';
+import { toleratedOf } from '../daemonset/patience.ts';
 import { unexpected } from '../daemonset/plan.ts';
 import { type Conclusion, type Result, refuse } from '../daemonset/result.ts';
 import { twinsOf } from '../daemonset/revision.ts';

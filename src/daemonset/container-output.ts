@@ -3,7 +3,8 @@
  * FallbackToLogsOnError`) or what it wrote to a file; the message of a failed probe or hook quotes its output or its address. With
  * `log-lines: 0` they are not shown, just as its log is not.
  */
-import type { CauseGroup, FailingNode } from './diagnosis.ts';
+import type { CauseGroup } from './cause-groups.ts';
+import type { FailingNode } from './diagnosis.ts';
 import type { PodFailure } from './pod-failure.ts';
 
 /** A group of nodes as a report may show it. What may be secret in the address of a probe is never shown. */

@@ -1,6 +1,7 @@
 /** What the pods of other versions show during a rollout: they run on the same nodes, and the new version is not to blame for them. */
-import { NO_SANDBOX, type PodEvent, type SeenPod, VOLUME_WARNINGS } from './diagnosis.ts';
+import { NO_SANDBOX, type PodEvent, VOLUME_WARNINGS } from './pod-events.ts';
 import { isCrash, MANY_CRASHES, mayBeUnrecoverable, type PodFailure } from './pod-failure.ts';
+import type { SeenPod } from './seen-pod.ts';
 
 /** What is kept of a pod of another version, also after it was replaced. */
 export interface OtherPod {

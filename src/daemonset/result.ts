@@ -1,5 +1,5 @@
 import type { NamedRevision, RelativeRevision } from './asked-revision.ts';
-import type { CauseGroup } from './diagnosis.ts';
+import type { CauseGroup } from './cause-groups.ts';
 import type { TemplateChange } from './diff.ts';
 import type { OtherBytes } from './image-digests.ts';
 import type { Outcome, Reason } from './outcome.ts';

@@ -1,8 +1,9 @@
 import { type OtherPod, otherPod } from './control-group.ts';
-import { type PodEvent, type SeenPod, seePod, withEvents } from './diagnosis.ts';
+import { type PodEvent, withEvents } from './pod-events.ts';
 import type { Cause } from './pod-failure.ts';
 import { isPeer, type Peers, peersAmong, runsVersion, type WantedVersion } from './pod-version.ts';
 import type { WatchedPod } from './pods.ts';
+import { type SeenPod, seePod } from './seen-pod.ts';
 import type { Moment } from './stability.ts';
 import type { DaemonSet } from './types.ts';
 

@@ -1,7 +1,8 @@
 /** Whether a rollout is complete, has failed or continues: the one place that decides, from a snapshot of the cluster. */
 import { announcedMs, startMs } from './announced-time.ts';
 import { mostExceptions } from './control-group.ts';
-import { type Diagnosis, type FailingNode, nextVerdictAt, type Patience, type Tolerance, toleratedOf } from './diagnosis.ts';
+import type { Diagnosis, FailingNode } from './diagnosis.ts';
+import { nextVerdictAt, type Patience, type Tolerance, toleratedOf } from './patience.ts';
 import { type Cause, type Certainty, mayBeUnrecoverable } from './pod-failure.ts';
 import { isSuspicious, type Progress, suspiciousAt } from './progress.ts';
 import { rolloutOf } from './rollout.ts';

@@ -1,5 +1,6 @@
 /** What shows that a version is broken, and not a node, the environment or a moment: pure. Times in milliseconds, on the clock of the wait. */
-import { type Diagnosis, type FailingNode, type Patience, stuckOf } from './diagnosis.ts';
+import type { Diagnosis, FailingNode } from './diagnosis.ts';
+import { type Patience, stuckOf } from './patience.ts';
 import { type Cause, type Certainty, isCrash, MANY_CRASHES, mayBeUnrecoverable, pullFailureOf, recoveryMs } from './pod-failure.ts';
 
 /** Pods that crash on so many nodes are a crash loop of the version, although each has crashed only twice so far. */

@@ -2,8 +2,8 @@
 import type { PluginPolicy } from '../cluster/exec-policy.ts';
 import { quoteName } from '../cluster/quote.ts';
 import type { AskedRevision, NamedRevision } from '../daemonset/asked-revision.ts';
-import type { Tolerance } from '../daemonset/diagnosis.ts';
 import { COMMANDS, type Command } from '../daemonset/outcome.ts';
+import type { Tolerance } from '../daemonset/patience.ts';
 import type { StableFor } from '../daemonset/stability.ts';
 import { parseDuration } from '../duration.ts';
 

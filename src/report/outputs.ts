@@ -1,4 +1,4 @@
-import type { CauseGroup } from '../daemonset/diagnosis.ts';
+import type { CauseGroup } from '../daemonset/cause-groups.ts';
 import { worstOf } from '../daemonset/outcome.ts';
 import type { Result } from '../daemonset/result.ts';
 import { changeCauseText } from './messages/change-cause.ts';

@@ -1,15 +1,9 @@
 import { isFailure } from '../cluster/cluster.ts';
+import { type CauseGroup, type Evidence, mostSignificantFirst } from '../daemonset/cause-groups.ts';
 import { reportable } from '../daemonset/container-output.ts';
-import {
-  type CauseGroup,
-  type Evidence,
-  mostSignificantFirst,
-  type PodEvent,
-  type SeenPod,
-  seeEvents,
-  withEvents,
-} from '../daemonset/diagnosis.ts';
+import { type PodEvent, seeEvents, withEvents } from '../daemonset/pod-events.ts';
 import { isCrash } from '../daemonset/pod-failure.ts';
+import type { SeenPod } from '../daemonset/seen-pod.ts';
 import type { Context } from './context.ts';
 import type { OptionalReads } from './optional-reads.ts';
 

@@ -1,23 +1,13 @@
 import { isFailure, type Watched } from '../cluster/cluster.ts';
 import { brokenNodes, brokenPredecessors, eventsLike, type Failing, mostExceptions, othersCrashedAt } from '../daemonset/control-group.ts';
-import {
-  type Diagnosis,
-  diagnose,
-  EVICTED,
-  NO_SANDBOX,
-  type PodEvent,
-  PREPARED,
-  type SeenNode,
-  type SeenPod,
-  seeEvents,
-  seeNode,
-  surplusNodes,
-  VOLUME_WARNINGS,
-} from '../daemonset/diagnosis.ts';
+import { type Diagnosis, diagnose, surplusNodes } from '../daemonset/diagnosis.ts';
 import { type SeenDigests, seenDigests } from '../daemonset/image-digests.ts';
+import { EVICTED, NO_SANDBOX, type PodEvent, PREPARED, seeEvents, VOLUME_WARNINGS } from '../daemonset/pod-events.ts';
 import { type Cause, mayBeUnrecoverable } from '../daemonset/pod-failure.ts';
 import type { WantedVersion } from '../daemonset/pod-version.ts';
 import { type WatchedPod, watchedPod } from '../daemonset/pods.ts';
+import { type SeenNode, seeNode } from '../daemonset/seen-node.ts';
+import type { SeenPod } from '../daemonset/seen-pod.ts';
 import { SeenPods } from '../daemonset/seen-pods.ts';
 import { type Moment, stableForMs } from '../daemonset/stability.ts';
 import type { DaemonSet, Event, PodTemplate } from '../daemonset/types.ts';

@@ -1,4 +1,5 @@
-import type { CauseGroup, Diagnosis } from '../daemonset/diagnosis.ts';
+import type { CauseGroup } from '../daemonset/cause-groups.ts';
+import type { Diagnosis } from '../daemonset/diagnosis.ts';
 import type { Rollout } from '../daemonset/rollout.ts';
 import type { Counts } from '../daemonset/types.ts';
 import { formatDuration } from '../duration.ts';

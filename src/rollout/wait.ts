@@ -1,9 +1,12 @@
-import { type CauseGroup, type Diagnosis, type FailingNode, groupCauses, type SeenPod, stuckOf } from '../daemonset/diagnosis.ts';
+import { type CauseGroup, groupCauses } from '../daemonset/cause-groups.ts';
+import type { Diagnosis, FailingNode } from '../daemonset/diagnosis.ts';
 import type { SeenDigests } from '../daemonset/image-digests.ts';
+import { stuckOf } from '../daemonset/patience.ts';
 import { begin, type Progress, record, type Sample } from '../daemonset/progress.ts';
 import type { PodOnNode, UnfinishedRollout } from '../daemonset/result.ts';
 import type { History, Revision } from '../daemonset/revision.ts';
 import { rolloutOf } from '../daemonset/rollout.ts';
+import type { SeenPod } from '../daemonset/seen-pod.ts';
 import type { Moment } from '../daemonset/stability.ts';
 import type { Counts, DaemonSet, PodTemplate } from '../daemonset/types.ts';
 import { countsOf, type Limits, OF_OTHER_VERSION, type Snapshot, type Verdict, verdict } from '../daemonset/verdict.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import type { CauseGroup } from '../../../src/daemonset/cause-groups.ts';
 import { reportable } from '../../../src/daemonset/container-output.ts';
-import type { CauseGroup, FailingNode } from '../../../src/daemonset/diagnosis.ts';
+import type { FailingNode } from '../../../src/daemonset/diagnosis.ts';
 import { CAUSES, type PodFailure, podFailureOf } from '../../../src/daemonset/pod-failure.ts';
 import { pod } from '../../helpers/builders.ts';
 

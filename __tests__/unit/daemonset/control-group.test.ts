@@ -8,8 +8,9 @@ import {
   type OtherPod,
   othersCrashedAt,
 } from '../../../src/daemonset/control-group.ts';
-import { type PodEvent, seePod } from '../../../src/daemonset/diagnosis.ts';
+import type { PodEvent } from '../../../src/daemonset/pod-events.ts';
 import { watchedPod } from '../../../src/daemonset/pods.ts';
+import { seePod } from '../../../src/daemonset/seen-pod.ts';
 import type { Pod } from '../../../src/daemonset/types.ts';
 import { daemonSet, pod, template } from '../../helpers/builders.ts';
 

@@ -1,7 +1,8 @@
 /** How often the containers of a pod have crashed during a wait. */
 import { describe, expect, test } from '@jest/globals';
-import { diagnose, type SeenPod, seePod } from '../../../src/daemonset/diagnosis.ts';
+import { diagnose } from '../../../src/daemonset/diagnosis.ts';
 import { watchedPod } from '../../../src/daemonset/pods.ts';
+import { type SeenPod, seePod } from '../../../src/daemonset/seen-pod.ts';
 import type { ContainerStatus, Pod } from '../../../src/daemonset/types.ts';
 import { daemonSet, pod, template } from '../../helpers/builders.ts';
 

@@ -1,25 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import {
-  diagnose,
-  type FailingNode,
-  groupCauses,
-  nextVerdictAt,
-  type PodEvent,
-  type SeenNode,
-  type SeenPod,
-  type Situation,
-  seeEvents,
-  seeNode,
-  seePod,
-  stuckOf,
-  surplusNodes,
-  toleratedOf,
-  withEvents,
-} from '../../../src/daemonset/diagnosis.ts';
+import { groupCauses } from '../../../src/daemonset/cause-groups.ts';
+import { diagnose, type FailingNode, type Situation, surplusNodes } from '../../../src/daemonset/diagnosis.ts';
+import { nextVerdictAt, stuckOf, toleratedOf } from '../../../src/daemonset/patience.ts';
+import { type PodEvent, seeEvents, withEvents } from '../../../src/daemonset/pod-events.ts';
 import { CAUSES, type Cause } from '../../../src/daemonset/pod-failure.ts';
 import { runsVersion } from '../../../src/daemonset/pod-version.ts';
 import { watchedPod } from '../../../src/daemonset/pods.ts';
+import { type SeenNode, seeNode } from '../../../src/daemonset/seen-node.ts';
+import { type SeenPod, seePod } from '../../../src/daemonset/seen-pod.ts';
 import type { Event, Pod } from '../../../src/daemonset/types.ts';
 import { daemonSet, pod, template } from '../../helpers/builders.ts';
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { diagnose, type SeenPod, type Situation, seePod } from '../../../src/daemonset/diagnosis.ts';
+import { diagnose, type Situation } from '../../../src/daemonset/diagnosis.ts';
 import { watchedPod } from '../../../src/daemonset/pods.ts';
+import { type SeenPod, seePod } from '../../../src/daemonset/seen-pod.ts';
 import { type StableFor, stableForMs } from '../../../src/daemonset/stability.ts';
 import type { ContainerStatus, JsonObject, Pod } from '../../../src/daemonset/types.ts';
 import { daemonSet, pod, template } from '../../helpers/builders.ts';

@@ -1,9 +1,13 @@
 /** Replays rollouts that were recorded on real nodes (`npm run record`), as the wait sees them, with a simulated clock. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { type CauseGroup, diagnose, groupCauses, seeEvents, seeNode, stuckOf } from '../../../src/daemonset/diagnosis.ts';
+import { type CauseGroup, groupCauses } from '../../../src/daemonset/cause-groups.ts';
+import { diagnose } from '../../../src/daemonset/diagnosis.ts';
+import { stuckOf } from '../../../src/daemonset/patience.ts';
+import { seeEvents } from '../../../src/daemonset/pod-events.ts';
 import { type Cause, graceOf } from '../../../src/daemonset/pod-failure.ts';
 import { watchedPod } from '../../../src/daemonset/pods.ts';
+import { seeNode } from '../../../src/daemonset/seen-node.ts';
 import { SeenPods } from '../../../src/daemonset/seen-pods.ts';
 import type { DaemonSet, Event, Node, Pod } from '../../../src/daemonset/types.ts';
 import { causeText } from '../../../src/report/messages/causes.ts';

@@ -1,4 +1,5 @@
-import type { CauseGroup, Evidence, FailingNode } from '../../daemonset/diagnosis.ts';
+import type { CauseGroup, Evidence } from '../../daemonset/cause-groups.ts';
+import type { FailingNode } from '../../daemonset/diagnosis.ts';
 import { type PodFailure, pullFailureOf, SERVER_ERROR } from '../../daemonset/pod-failure.ts';
 import { formatDuration } from '../../duration.ts';
 import { shellQuote } from './shell.ts';

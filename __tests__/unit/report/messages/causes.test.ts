@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { CauseGroup, FailingNode } from '../../../../src/daemonset/diagnosis.ts';
+import type { CauseGroup } from '../../../../src/daemonset/cause-groups.ts';
+import type { FailingNode } from '../../../../src/daemonset/diagnosis.ts';
 import { CAUSES, type Cause, type PodFailure } from '../../../../src/daemonset/pod-failure.ts';
 import { causeText, nextCommand, nodeInBrief } from '../../../../src/report/messages/causes.ts';
 

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { CauseGroup, FailingNode } from '../../../../src/daemonset/diagnosis.ts';
+import type { CauseGroup } from '../../../../src/daemonset/cause-groups.ts';
+import type { FailingNode } from '../../../../src/daemonset/diagnosis.ts';
 import { CAUSES } from '../../../../src/daemonset/pod-failure.ts';
 import type { Facts, Result } from '../../../../src/daemonset/result.ts';
 import { nextCommand } from '../../../../src/report/messages/causes.ts';
