@@ -1,7 +1,8 @@
 import { parseJson } from '../daemonset/json.ts';
 import { ClusterError, type ClusterFailure } from './cluster.ts';
-import { decodeStatus, type Status, UnexpectedAnswer } from './decode.ts';
+import { decodeStatus, UnexpectedAnswer } from './decode.ts';
 import { missingRule } from './permissions.ts';
+import type { Status } from './schemas.ts';
 import { ProxyError } from './tunnel.ts';
 
 /** The parts of a call that a message uses. */

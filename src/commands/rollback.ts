@@ -1,8 +1,9 @@
 import { type Result, refuse } from '../daemonset/result.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
 import type { Context } from '../rollout/context.ts';
+import { countAsDone, type Decision, decide, orderFor, type Wish } from '../rollout/decide.ts';
 import { failureOf } from '../rollout/failure.ts';
-import { countAsDone, type Decision, decide, finish, orderFor, type Wish } from '../rollout/rollback.ts';
+import { finish } from '../rollout/rollback.ts';
 import { resultOf, tasksFor } from '../rollout/tasks.ts';
 
 export interface RollbackRequest extends Omit<Wish, 'by' | 'isDeployedByRun'> {

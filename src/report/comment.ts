@@ -1,6 +1,7 @@
 import { isSuccess, worstOf } from '../daemonset/outcome.ts';
+import { sign, verdictOf } from './headline.ts';
 import type { Report } from './report.ts';
-import { sign, table, verdictOf } from './summary.ts';
+import { table } from './summary.ts';
 import { code, codeInMarkdown } from './text.ts';
 
 /** The longest comment that GitHub accepts, in characters. */

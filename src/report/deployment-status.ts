@@ -1,7 +1,7 @@
 import { type Outcome, worstOf } from '../daemonset/outcome.ts';
 import type { Result } from '../daemonset/result.ts';
+import { verdictOf } from './headline.ts';
 import type { Report } from './report.ts';
-import { verdictOf } from './summary.ts';
 import { oneLine, truncate } from './text.ts';
 
 /** The longest description that GitHub accepts, in characters. */

@@ -1,9 +1,9 @@
-import { type Command, isSuccess, type Outcome, worstOf } from '../daemonset/outcome.ts';
+import { type Command, isSuccess, worstOf } from '../daemonset/outcome.ts';
 import type { Result } from '../daemonset/result.ts';
 import type { Revision } from '../daemonset/revision.ts';
-import type { DaemonSetName } from '../daemonset/types.ts';
 import { formatDuration } from '../duration.ts';
 import { renderCauses, renderChart, renderEvidence, renderNodes } from './findings.ts';
+import { full, MOST_DAEMONSETS, roundup, sign, verdictOf } from './headline.ts';
 import { ageOf, changeLines, differences, templateLines } from './lines.ts';
 import { changeCauseText } from './messages/change-cause.ts';
 import { messageOf } from './messages/conclusion.ts';
@@ -16,34 +16,11 @@ const LARGEST = 1_000_000;
 const MOST_CHANGES = 100;
 const MOST_REVISIONS = 50;
 const MOST_PODS = 100;
-const MOST_DAEMONSETS = 200;
 const MOST_WARNINGS = 50;
 const LONGEST_VALUE = 200;
 
-const VERDICTS: Readonly<Record<Outcome, string>> = {
-  'rolled-back': 'Rolled back',
-  unchanged: 'Nothing to roll back',
-  'dry-run': 'Dry run',
-  complete: 'Rolled out',
-  pending: 'Rollback written, nodes not updated yet',
-  listed: 'Revisions',
-  recorded: 'Recorded',
-  absent: 'No version to restore',
-  refused: 'Refused, nothing was written',
-  failed: 'Pods cannot start',
-  stalled: 'Rollout stalled',
-  'timed-out': 'Timed out',
-  superseded: 'Superseded by a newer change',
-  deleted: 'DaemonSet deleted',
-  cancelled: 'Cancelled',
-  error: 'Failed',
-};
-
 /** Reasons after which the reader chooses a revision: the history is expanded. */
 const TO_CHOOSE: ReadonlySet<string> = new Set(['revision-not-found', 'ambiguous-revision', 'already-rolled-back', 'no-known-good']);
-
-type Name = (text: string) => string;
-const plain: Name = (text) => text;
 
 /** The job summary: verdict, numbers, then the details. GitHub-flavoured Markdown below 1 MiB; all text from a cluster stands in HTML in it. */
 export function summaryOf(report: Report): string {
@@ -85,53 +62,8 @@ function compose(report: Report, leftOut: number): string {
   return join([head, ...parts, notice, footer(report)]);
 }
 
-/** The headline: how the step ended, and for which DaemonSet, or for how many. `name` formats a name. */
-export function verdictOf({ command, results }: Pick<Report, 'command' | 'results'>, name: Name = plain): string {
-  const worst = worstOf(results);
-  const isPlacement = worst.reason === 'no-nodes';
-  const verdict = `${isPlacement ? 'Nodes are no longer matched' : verdictOn(worst.outcome, command)}${afterwards(worst)}`;
-  if (results.length === 1) return worst.daemonSet.name === '' ? verdict : `${verdict}: DaemonSet ${name(full(worst.daemonSet))}`;
-  const many = results.filter(({ outcome }) => outcome === worst.outcome).length;
-  return `${verdict}: ${many === results.length ? '' : `${many} of `}${results.length} DaemonSets`;
-}
-
-/** What a gate did about it. */
-function afterwards({ rollback }: Result): string {
-  if (!rollback?.result) return '';
-  const { outcome, changed, facts } = rollback.result;
-  if (!changed) return ', not rolled back';
-  if (facts.kind === 'write-unknown') return ', rollback not confirmed';
-  return isSuccess(outcome, 'rollback') ? ', rolled back' : ', rollback incomplete';
-}
-
-/** How each of several ended, one sentence for each outcome. */
-export function roundup({ command, results }: Pick<Report, 'command' | 'results'>): string {
-  const outcomes = [...new Set(results.map(({ outcome }) => outcome))];
-  const sentences = outcomes.map((outcome) => {
-    const names = results.filter((result) => result.outcome === outcome).map(({ daemonSet }) => full(daemonSet));
-    const more = names.length > MOST_DAEMONSETS ? ` and ${names.length - MOST_DAEMONSETS} more` : '';
-    return `${verdictOn(outcome, command)}: ${names.slice(0, MOST_DAEMONSETS).join(', ')}${more}.`;
-  });
-  return sentences.join(' ');
-}
-
-function verdictOn(outcome: Outcome, command: Command): string {
-  return outcome === 'pending' && command === 'status' ? 'Not rolled out yet' : VERDICTS[outcome];
-}
-
-function full({ namespace, name }: DaemonSetName): string {
-  return `${namespace}/${name}`;
-}
-
 function join(sections: string[]): string {
   return `${sections.filter(Boolean).join('\n\n')}\n`;
-}
-
-/** The outcome at a glance. */
-export function sign(outcome: Outcome, command: Command): string {
-  if (outcome === 'listed') return '📋';
-  if (!isSuccess(outcome, command)) return '❌';
-  return outcome === 'pending' || outcome === 'dry-run' || outcome === 'absent' ? '🟡' : '✅';
 }
 
 function message(result: Result, command: Command): string {

@@ -3,11 +3,12 @@ import * as core from '@actions/core';
 import { isSuccess, worstOf } from '../daemonset/outcome.ts';
 import { formatDuration } from '../duration.ts';
 import type { Environment } from '../environment.ts';
+import { roundup, verdictOf } from './headline.ts';
 import { Masks } from './masks.ts';
 import { messageOf } from './messages/conclusion.ts';
 import { outputsOf } from './outputs.ts';
 import type { Report } from './report.ts';
-import { roundup, summaryOf, verdictOf } from './summary.ts';
+import { summaryOf } from './summary.ts';
 import { annotationText, logLine, truncate } from './text.ts';
 
 /** The runner shows 10 annotations of each kind for a step; one is reserved for the conclusion. */
