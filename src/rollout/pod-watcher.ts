@@ -1,46 +1,27 @@
 import { isFailure, type Watched } from '../cluster/cluster.ts';
-import { brokenNodes, brokenPredecessors, eventsLike, type Failing, mostExceptions, othersCrashedAt } from '../daemonset/control-group.ts';
+import { brokenNodes, type Failing, mostExceptions, othersCrashedAt } from '../daemonset/control-group.ts';
 import { type Diagnosis, diagnose, surplusNodes } from '../daemonset/diagnosis.ts';
 import { type SeenDigests, seenDigests } from '../daemonset/image-digests.ts';
-import { EVICTED, NO_SANDBOX, type PodEvent, PREPARED, seeEvents, VOLUME_WARNINGS } from '../daemonset/pod-events.ts';
-import { type Cause, mayBeUnrecoverable } from '../daemonset/pod-failure.ts';
+import { mayBeUnrecoverable } from '../daemonset/pod-failure.ts';
 import type { WantedVersion } from '../daemonset/pod-version.ts';
 import { type WatchedPod, watchedPod } from '../daemonset/pods.ts';
 import { type SeenNode, seeNode } from '../daemonset/seen-node.ts';
 import type { SeenPod } from '../daemonset/seen-pod.ts';
 import { SeenPods } from '../daemonset/seen-pods.ts';
 import { type Moment, stableForMs } from '../daemonset/stability.ts';
-import type { DaemonSet, Event, PodTemplate } from '../daemonset/types.ts';
+import type { DaemonSet, PodTemplate } from '../daemonset/types.ts';
 import type { Limits, PodKnowledge, Snapshot } from '../daemonset/verdict.ts';
 import type { Context } from './context.ts';
+import { EventReader, type EventReaderOptions } from './event-reader.ts';
 import { OptionalReads } from './optional-reads.ts';
 import { isExplicit } from './stable-for.ts';
 
 /** Pods change in batches, and each verdict covers all of them: it is asked for this long after the first change. */
 const BATCH_MS = 250;
-/** How often warnings are read: at first, and at the least. */
-const WARNINGS_AGE_MS = 5_000;
-const LONGEST_WARNINGS_AGE = 60_000;
 /** When a watch that failed is started again. */
 const RESTART_AFTER_MS = 5_000;
-/** Times of the cluster and of the wait that differ by less may be the same: events have whole seconds. */
-const SAME_TIME_MS = 2_000;
 /** How much later than the wait a node must have been created to be new: API servers' clocks differ. */
 const NEW_AFTER_MS = 2_000;
-
-/** Causes that events explain, or turn into another. */
-const ONLY_EVENTS_EXPLAIN: ReadonlySet<Cause> = new Set<Cause>([
-  'starting',
-  'no-pod',
-  'volume-mount',
-  'pod-sandbox',
-  'pod-rejected',
-  'evicted',
-  'storage-limit',
-]);
-
-/** Causes of pods that wait for a volume or a sandbox. */
-const WAITS: ReadonlySet<Cause> = new Set<Cause>(['starting', 'volume-mount', 'pod-sandbox']);
 
 export interface PodWatcherOptions {
   daemonSet: DaemonSet;
@@ -58,34 +39,26 @@ export interface PodWatcherOptions {
 export class PodWatcher {
   readonly reads: OptionalReads;
   readonly #context: Context;
-  readonly #options: PodWatcherOptions;
+  readonly #options: PodWatcherOptions & { begun: number };
   readonly #pods: SeenPods;
-  readonly #begun: number;
-  readonly #signs: {
-    nodes: ReadonlyMap<string, SeenNode> | undefined;
-    rejected: Rejection | undefined;
-    undeletable: string;
-    /** Nodes on which events show that the pod before had the same problem. */
-    brokenPredecessors: ReadonlySet<string>;
-  } = { nodes: undefined, rejected: undefined, undeletable: '', brokenPredecessors: new Set() };
-  /** Since when there have been nodes without a pod, without interruption. */
-  #gapSince: number | undefined;
+  readonly #events: EventReader;
+  #nodes: ReadonlyMap<string, SeenNode> | undefined;
   #desired = 0;
   /** How far the pods had come, and when. */
-  #come = -1;
-  #comeAt = 0;
+  #furthest = { count: -1, at: 0 };
   #knowledge: PodKnowledge = { kind: 'unread' };
   #watch: { ended: Promise<void> } | undefined;
   /** Lets the watch continue after the first list. */
-  #proceed = Promise.withResolvers<void>();
-  #warningsAge = WARNINGS_AGE_MS;
+  #proceed = (): void => {};
 
   constructor(context: Context, options: PodWatcherOptions) {
     this.#context = context;
-    this.#options = options;
+    this.#options = { ...options, begun: options.moment().now };
     this.#pods = new SeenPods(options.daemonSet, options.wanted);
-    this.#begun = options.moment().now;
     this.reads = new OptionalReads(context, options.onNews);
+    const { daemonSet, moment, begun } = this.#options;
+    const few = (): ReturnType<EventReaderOptions['few']> => ({ failing: this.#fewFailing(), desired: this.#desired });
+    this.#events = new EventReader(context, { daemonSet, pods: this.#pods, reads: this.reads, moment, begun, few });
   }
 
   get knowledge(): PodKnowledge {
@@ -109,7 +82,7 @@ export class PodWatcher {
 
   /** The pods that were listed have been judged: the watch can continue. */
   proceed(): void {
-    this.#proceed.resolve();
+    this.#proceed();
   }
 
   /** Ends the watch and its connections. */
@@ -138,9 +111,10 @@ export class PodWatcher {
         if (change.kind !== 'all') later();
         else {
           // If the list settles the matter, no watch is opened.
-          this.#proceed = Promise.withResolvers();
+          const { promise, resolve } = Promise.withResolvers<void>();
+          this.#proceed = resolve;
           onNews();
-          await this.#proceed.promise;
+          await promise;
           signal.throwIfAborted();
         }
       }
@@ -199,11 +173,11 @@ export class PodWatcher {
     return {
       pods: this.#knowledge,
       diagnosis,
-      podsProgressedAt: this.#comeAt,
+      podsProgressedAt: this.#furthest.at,
       graceMs: this.#graceMs(),
       nodesReadAt: this.#onOurClock(this.reads.readAt('nodes')),
       eventsReadAt: this.#onOurClock(this.reads.readAt('events')),
-      eventsDueAt: this.#eventsDueAt(diagnosis),
+      eventsDueAt: this.#events.dueAt(diagnosis, this.#onOurClock(this.reads.readAt('events'))),
     };
   }
 
@@ -214,30 +188,31 @@ export class PodWatcher {
 
   #diagnosis(daemonSet: DaemonSet, { desired, isComplete, now }: Look): Diagnosis | undefined {
     if (this.#knowledge.kind === 'unread' || (this.#knowledge.kind !== 'known' && [...this.#pods.present].length === 0)) return undefined;
-    const { nodes, brokenPredecessors, ...signs } = this.#signs;
+    const { rejected, undeletable, brokenPredecessors } = this.#events;
     const { others } = this.#pods;
     const situation = {
-      ...signs,
+      rejected,
+      undeletable,
       brokenBefore: new Set([...brokenNodes(others), ...brokenPredecessors]),
       othersCrashedAt: othersCrashedAt(others),
       // If the counters are complete, no node is at fault.
-      nodes: isComplete ? undefined : nodes,
+      nodes: isComplete ? undefined : this.#nodes,
       surplus: this.#surplus(desired, isComplete),
       pods: this.#pods.present,
       ended: this.#pods.ended,
       desired,
       minReady: (daemonSet.spec.minReadySeconds ?? 0) * 1_000,
       stableFor: stableForMs(this.#options.limits.stableFor, this.#options.template),
-      start: this.#begun + NEW_AFTER_MS,
+      start: this.#options.begun + NEW_AFTER_MS,
     };
     const diagnosis = diagnose(situation, now);
     this.#desired = desired;
-    const come = diagnosis.right + diagnosis.updated + diagnosis.available;
-    if (come > this.#come) [this.#come, this.#comeAt] = [come, now];
-    this.#gapSince = diagnosis.failing.some(({ failure }) => failure.cause === 'no-pod' || failure.reason === 'FailedCreate')
-      ? (this.#gapSince ?? now)
-      : undefined;
-    if (this.#gapSince === undefined) this.#signs.rejected = undefined;
+    const count = diagnosis.right + diagnosis.updated + diagnosis.available;
+    if (count > this.#furthest.count) this.#furthest = { count, at: now };
+    this.#events.seeGap(
+      diagnosis.failing.some(({ failure }) => failure.cause === 'no-pod' || failure.reason === 'FailedCreate'),
+      now,
+    );
     return diagnosis;
   }
 
@@ -246,9 +221,8 @@ export class PodWatcher {
    * that the nodes that count are available.
    */
   #surplus(desired: number, isComplete: boolean): ReadonlySet<string> {
-    const { nodes } = this.#signs;
-    const isShown = nodes !== undefined || (isComplete && this.reads.isDenied('nodes'));
-    return isShown ? surplusNodes(this.#pods.present, nodes, desired) : new Set();
+    const isShown = this.#nodes !== undefined || (isComplete && this.reads.isDenied('nodes'));
+    return isShown ? surplusNodes(this.#pods.present, this.#nodes, desired) : new Set();
   }
 
   /**
@@ -294,76 +268,15 @@ export class PodWatcher {
       (node) => [node.metadata.name, seeNode(node, this.#options.template)] as const,
     );
     const { isClusterTime } = this.#options.moment();
-    const before = this.#signs.nodes;
+    const before = this.#nodes;
     // Without the cluster's time, a node is new if it was not there when the nodes were first read.
     const createdOf = (name: string): number => (before && !before.has(name) ? Infinity : (before?.get(name)?.created ?? 0));
-    this.#signs.nodes = new Map(seen.map(([name, node]) => [name, isClusterTime ? node : { ...node, created: createdOf(name) }]));
-  }
-
-  /** When warnings are due, which explain pods that are still starting or do not exist. Undefined if there are no such pods. */
-  #eventsDueAt(diagnosis: Diagnosis | undefined): number | undefined {
-    const { failing = [] } = diagnosis ?? {};
-    const reason =
-      failing.some(({ failure }) => ONLY_EVENTS_EXPLAIN.has(failure.cause)) ||
-      this.#fewFailing().some(({ failure }) => mayBeUnrecoverable(failure) && eventsLike(failure).reasons.length > 0) ||
-      (failing.length > 0 && failing.every(({ failure }) => failure.cause === 'not-replaced'));
-    if (!reason || this.reads.isDenied('events')) return undefined;
-    return Math.max(0, this.#onOurClock(this.reads.readAt('events')) + this.#warningsAge);
+    this.#nodes = new Map(seen.map(([name, node]) => [name, isClusterTime ? node : { ...node, created: createdOf(name) }]));
   }
 
   /** Reads in the background why pods are still starting, or why none is created. Less and less often. */
   readEvents(): void {
-    if (Number.isFinite(this.reads.readAt('events'))) this.#warningsAge = Math.min(this.#warningsAge * 2, LONGEST_WARNINGS_AGE);
-    this.reads.start('events', (signal) => this.#readWarnings(signal));
-  }
-
-  async #readWarnings(signal: AbortSignal): Promise<void> {
-    const { cluster } = this.#context;
-    const { namespace, uid } = this.#options.daemonSet.metadata;
-    const { now } = this.#options.moment();
-    const read = (fields: Record<string, string>): Promise<Event[]> => cluster.listEvents(namespace, fields, signal);
-    const [aboutDaemonSet, ...aboutPods] = await Promise.all([
-      read({ type: 'Warning', 'involvedObject.uid': uid }),
-      ...this.#reasonsToRead().map((reason) => read({ reason })),
-    ]);
-    const events = seeEvents(aboutPods.flat());
-    this.#pods.explain(events, now);
-    const isOther = (event: PodEvent): boolean => this.#pods.isAboutOther(event);
-    const broken = brokenPredecessors(this.#fewFailing(), events, isOther, this.#desired);
-    this.#signs.brokenPredecessors = new Set([...this.#signs.brokenPredecessors, ...broken]);
-    const ours = seeEvents(aboutDaemonSet);
-    const last = (reason: string): PodEvent | undefined => ours.findLast((event) => event.reason === reason);
-    const rejection = last('FailedCreate');
-    this.#signs.rejected =
-      rejection && this.#isPresent(rejection) ? { message: rejection.message, since: this.#signs.rejected?.since ?? now } : undefined;
-    const deletion = last('FailedDelete');
-    this.#signs.undeletable = deletion && this.#isNewest(deletion) ? deletion.message : '';
-  }
-
-  /** Whether an event explains why nodes have no pod now: it is as new as that, and no pod was created since. */
-  #isPresent({ at }: PodEvent): boolean {
-    const since = this.#gapSince ?? Number.POSITIVE_INFINITY;
-    const wasThereBefore = since - this.#begun < SAME_TIME_MS;
-    return this.#isNewest({ at }) && (wasThereBefore || !this.#isComparable(at) || at >= since - SAME_TIME_MS);
-  }
-
-  /** Whether no pod was created after an event, which would show that the controller makes progress. */
-  #isNewest({ at }: Pick<PodEvent, 'at'>): boolean {
-    return !this.#isComparable(at) || [...this.#pods.present].every(({ created }) => at >= created - SAME_TIME_MS);
-  }
-
-  /** Whether a time of an event is known, and on the clock of the wait. */
-  #isComparable(at: number): boolean {
-    return !Number.isNaN(at) && this.#options.moment().isClusterTime;
-  }
-
-  /** The reasons of the events about pods that may explain what is seen of them. */
-  #reasonsToRead(): readonly string[] {
-    const present = [...this.#pods.present].filter(({ wanted }) => wanted);
-    const mayWait = present.some(({ prepared, failure }) => !prepared && failure !== undefined && WAITS.has(failure.cause));
-    const predecessors = this.#fewFailing().flatMap(({ failure }) => eventsLike(failure).reasons);
-    const waiting = mayWait ? [...VOLUME_WARNINGS, NO_SANDBOX, ...PREPARED] : [];
-    return [...new Set([...waiting, ...(this.#pods.ended.size > 0 ? [EVICTED] : []), ...predecessors])];
+    this.#events.read();
   }
 }
 
@@ -375,9 +288,4 @@ interface Look {
   isComplete: boolean;
   /** On the clock of the wait. */
   now: number;
-}
-
-interface Rejection {
-  message: string;
-  since: number;
 }
