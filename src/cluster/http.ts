@@ -1,13 +1,12 @@
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions, Agent as SecureAgent } from 'node:https';
 import { isIP, type Socket } from 'node:net';
-import { text } from 'node:stream/consumers';
 import { connect as connectSecurely, type TLSSocket } from 'node:tls';
 import pLimit from 'p-limit';
 import { abortable, sleep } from '../abort.ts';
 import { parseJson, stringify } from '../daemonset/json.ts';
 import type { Json } from '../daemonset/types.ts';
-import { ClusterError } from './cluster.ts';
+import { linesOf, startOf, textOf } from './answer-body.ts';
 import type { Connection } from './connection.ts';
 import { type Answer, explainAnswer, explainBody, explainError, type Failure } from './errors.ts';
 import { nextStep } from './retry.ts';
@@ -20,8 +19,6 @@ const ATTEMPT_LIMIT_MS = 30_000;
 /** Concurrent requests, so that many DaemonSets need few connections. Streams do not count. */
 const MAX_REQUESTS = 8;
 const MAX_RETRY_AFTER_MS = 30_000;
-/** The maximum size of an answer, and of a line of a stream, in bytes. */
-const MAX_ANSWER = 64 * 1024 * 1024;
 /** The part of an answer that is read for an error message, in bytes. */
 const MAX_ERROR = 64 * 1024;
 
@@ -260,41 +257,6 @@ async function withinLimit<T>(signal: AbortSignal, run: (signal: AbortSignal) =>
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** The complete text of an answer. */
-function textOf(response: IncomingMessage): Promise<string> {
-  return text(limited(response, MAX_ANSWER, 'fail'));
-}
-
-/** The text of an answer, up to a size in bytes. */
-function startOf(response: IncomingMessage, maxBytes: number): Promise<string> {
-  return text(limited(response, maxBytes, 'truncate'));
-}
-
-async function* limited(response: IncomingMessage, maxBytes: number, onExcess: 'fail' | 'truncate'): AsyncGenerator<Buffer> {
-  let left = maxBytes;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    if (chunk.length > left && onExcess === 'fail') throw tooLarge();
-    yield chunk.subarray(0, left);
-    left -= chunk.length;
-    if (left < 0) return;
-  }
-}
-
-/** The complete lines of an answer, without empty ones. */
-async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
-  let rest = '';
-  for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
-    const lines = (rest + chunk).split('\n');
-    rest = lines.pop() ?? '';
-    if (rest.length > MAX_ANSWER) throw tooLarge();
-    yield* lines.filter((line) => line.trim() !== '');
-  }
-}
-
-function tooLarge(): ClusterError {
-  return new ClusterError('api', `The answer of the API server is larger than ${MAX_ANSWER / 1024 / 1024} MiB.`);
 }
 
 function retryAfterMs({ headers }: IncomingMessage): number {
