@@ -63,11 +63,7 @@ class VerifyingKubeConfig extends KubeConfig {
  */
 export function connect({ cluster, user, context, namespace, policy, environment, secrets }: ContextParts): Connection {
   secrets.add(secretsOf(user));
-  if (user['auth-provider'])
-    throw invalid(
-      user,
-      'auth-provider is set, which Kubernetes removed. Generate a kubeconfig with an exec plugin (gke-gcloud-auth-plugin, kubelogin, kubectl oidc-login), or use a service account token.',
-    );
+  refuseAuthProvider(user);
   const server = serverOf(cluster);
   const authority = authorityOf(cluster);
   checkUser(user);
@@ -91,32 +87,10 @@ export function connect({ cluster, user, context, namespace, policy, environment
   const tokenFile = stringField(credentials, 'tokenFile');
   if (tokenFile !== undefined) kubeConfig.addAuthenticator(new TokenFile(tokenFile, secrets));
   const provider = tokenFile !== undefined ? TokenFile.PROVIDER : plugins.used ? ExecPlugins.PROVIDER : undefined;
-  const username = stringField(credentials, 'username');
   kubeConfig.loadFromOptions({
-    clusters: [
-      {
-        name: cluster.name,
-        server: server.replace(/\/+$/, ''),
-        // The library allows plain http only with this setting; the warning covers it.
-        skipTLSVerify: insecure || plain,
-        caData: stringField(cluster, 'certificate-authority-data'),
-        caFile: stringField(cluster, 'certificate-authority'),
-        tlsServerName: stringField(cluster, 'tls-server-name'),
-      },
-    ],
-    users: [
-      {
-        // The library ignores the certificate authority if there is no user.
-        name: user.name,
-        certData: stringField(credentials, 'client-certificate-data'),
-        certFile: stringField(credentials, 'client-certificate'),
-        keyData: stringField(credentials, 'client-key-data'),
-        keyFile: stringField(credentials, 'client-key'),
-        ...(username !== undefined && { username, password: stringField(credentials, 'password') ?? '' }),
-        // A token file takes precedence over a token (client-go: NewBearerAuthWithRefreshRoundTripper).
-        ...(provider ? { authProvider: { name: provider, config: {} } } : { token: stringField(credentials, 'token') }),
-      },
-    ],
+    // The library allows plain http only with this setting; the warning covers it.
+    clusters: [clusterForLibrary(cluster, server, insecure || plain)],
+    users: [userForLibrary(credentials, provider)],
     contexts: [{ name: context, cluster: cluster.name, user: user.name }],
     currentContext: context,
   });
@@ -130,6 +104,41 @@ export function connect({ cluster, user, context, namespace, policy, environment
     plugins,
     secrets,
     warnings: warningsAbout(server, insecure, environment),
+  };
+}
+
+function refuseAuthProvider(user: Entry): void {
+  if (user['auth-provider'])
+    throw invalid(
+      user,
+      'auth-provider is set, which Kubernetes removed. Generate a kubeconfig with an exec plugin (gke-gcloud-auth-plugin, kubelogin, kubectl oidc-login), or use a service account token.',
+    );
+}
+
+/** The cluster, in the names of the client library. */
+function clusterForLibrary(cluster: Entry, server: string, skipTLSVerify: boolean): object {
+  return {
+    name: cluster.name,
+    server: server.replace(/\/+$/, ''),
+    skipTLSVerify,
+    caData: stringField(cluster, 'certificate-authority-data'),
+    caFile: stringField(cluster, 'certificate-authority'),
+    tlsServerName: stringField(cluster, 'tls-server-name'),
+  };
+}
+
+/** The user, in the names of the client library, which ignores the certificate authority if there is none. */
+function userForLibrary(credentials: Entry, provider: string | undefined): object {
+  const username = stringField(credentials, 'username');
+  return {
+    name: credentials.name,
+    certData: stringField(credentials, 'client-certificate-data'),
+    certFile: stringField(credentials, 'client-certificate'),
+    keyData: stringField(credentials, 'client-key-data'),
+    keyFile: stringField(credentials, 'client-key'),
+    ...(username !== undefined && { username, password: stringField(credentials, 'password') ?? '' }),
+    // A token file takes precedence over a token (client-go: NewBearerAuthWithRefreshRoundTripper).
+    ...(provider ? { authProvider: { name: provider, config: {} } } : { token: stringField(credentials, 'token') }),
   };
 }
 

@@ -63,6 +63,8 @@ export interface WaitOptions {
 
 /** Everything that a wait collects. */
 interface Collected {
+  uid: string;
+  template: PodTemplate;
   daemonSet: DaemonSetWatcher;
   version: VersionReader;
   pods: PodWatcher;
@@ -82,6 +84,8 @@ export async function wait(context: Context, start: DaemonSet, options: WaitOpti
   const moment = clusterTime(context);
   const version = new VersionReader(context, start, options.revisions, onNews);
   const all: Collected = {
+    uid: start.metadata.uid,
+    template,
     daemonSet: new DaemonSetWatcher(context, start, onNews),
     version,
     pods: new PodWatcher(context, { daemonSet: start, template, wanted: version.wanted, limits, moment, onNews }),
@@ -89,63 +93,71 @@ export async function wait(context: Context, start: DaemonSet, options: WaitOpti
     progress: begin(rolloutOf(start).counts, moment().now),
     moment,
   };
-  const { daemonSet, pods } = all;
-  let looks = 0;
-
-  /** The present state. The verdict about it has to use the same time, or it would miss the moment at which a container is stable. */
-  const look = (now: number): Snapshot => {
-    const { latest } = daemonSet;
-    const { kind, counts } = rolloutOf(latest);
-    all.progress = record(all.progress, counts, now);
-    const seen = pods.snapshot(latest, { desired: counts.desired, isComplete: kind === 'complete', now });
-    const known = version.isKnown ? seen : { ...seen, pods: { kind: 'unread' } as const, diagnosis: undefined };
-    return { ...known, daemonSet: latest, uid: start.metadata.uid, template, progress: all.progress };
-  };
-  let snapshot = look(moment().now);
-
-  /** Asks for a verdict about the present state, and acts on it. */
-  const reconcile = (): Verdict | { kind: 'deleted' } => {
-    if (daemonSet.failure) throw daemonSet.failure.error;
-    if (daemonSet.isDeleted) return { kind: 'deleted' };
-    if (version.update(daemonSet.latest)) pods.follow(version.wanted);
-    const { now } = moment();
-    snapshot = look(now);
-    const answer = verdict(snapshot, limits, now);
-    all.log.progress(snapshot, answer, now);
-    if (answer.kind !== 'waiting') return answer;
-    if (answer.needs.includes('pods')) {
-      version.read({ isInDoubt: answer.missing?.kind === 'other-version' });
-      pods.start();
-    }
-    if (answer.needs.includes('nodes')) pods.readNodes();
-    if (answer.needs.includes('events')) pods.readEvents();
-    return answer;
-  };
-
-  const untilEnd = async (): Promise<Exclude<ReturnType<typeof reconcile>, { kind: 'waiting' }> | { kind: 'not-waited' }> => {
-    for (;;) {
-      const answer = reconcile();
-      if (answer.kind !== 'waiting') return answer;
-      const isReading = answer.needs.includes('pods') && snapshot.pods.kind === 'unread';
-      if (options.once && !isReading) return { kind: 'not-waited' };
-      looks += 1;
-      // Often the first list of pods settles the matter, and no watch is needed.
-      const mayBeSettled = isReading && looks === 1;
-      if (!options.once && !mayBeSettled) daemonSet.start();
-      pods.proceed();
-      const inMs = Math.min(answer.wakeAt - moment().now, all.log.nextIn(), mayBeSettled ? FIRST_LIST_MS : HEARTBEAT_MS);
-      await wakeup.wait(inMs, context.clock, context.signal);
-    }
-  };
-
   try {
-    const end = await untilEnd().catch((error: unknown) => {
+    look(all, moment().now);
+    const end = await untilEnd(context, all, options, wakeup).catch((error: unknown) => {
       if (error instanceof AbortReason) return { kind: error.kind } as const;
       throw error;
     });
-    return await conclude(context, all, look, end, options);
+    return await conclude(context, all, end, options);
   } finally {
-    await Promise.all([daemonSet.stop(), pods.stop()]);
+    await Promise.all([all.daemonSet.stop(), all.pods.stop()]);
+  }
+}
+
+/** The present state. The verdict about it has to use the same time, or it would miss the moment at which a container is stable. */
+function look(all: Collected, now: number): Snapshot {
+  const { daemonSet, pods, template, uid, version } = all;
+  const { latest } = daemonSet;
+  const { kind, counts } = rolloutOf(latest);
+  all.progress = record(all.progress, counts, now);
+  const seen = pods.snapshot(latest, { desired: counts.desired, isComplete: kind === 'complete', now });
+  const known = version.isKnown ? seen : { ...seen, pods: { kind: 'unread' } as const, diagnosis: undefined };
+  return { ...known, daemonSet: latest, uid, template, progress: all.progress };
+}
+
+/** A verdict, and whether it is about pods that were not read yet. */
+interface Reconciled {
+  answer: Verdict | { kind: 'deleted' };
+  isReading: boolean;
+}
+
+/** Asks for a verdict about the present state, and acts on it. */
+function reconcile(all: Collected, limits: Limits): Reconciled {
+  const { daemonSet, log, moment, pods, version } = all;
+  if (daemonSet.failure) throw daemonSet.failure.error;
+  if (daemonSet.isDeleted) return { answer: { kind: 'deleted' }, isReading: false };
+  if (version.update(daemonSet.latest)) pods.follow(version.wanted);
+  const { now } = moment();
+  const snapshot = look(all, now);
+  const answer = verdict(snapshot, limits, now);
+  log.progress(snapshot, answer, now);
+  if (answer.kind !== 'waiting') return { answer, isReading: false };
+  if (answer.needs.includes('pods')) {
+    version.read({ isInDoubt: answer.missing?.kind === 'other-version' });
+    pods.start();
+  }
+  if (answer.needs.includes('nodes')) pods.readNodes();
+  if (answer.needs.includes('events')) pods.readEvents();
+  return { answer, isReading: answer.needs.includes('pods') && snapshot.pods.kind === 'unread' };
+}
+
+async function untilEnd(
+  context: Context,
+  all: Collected,
+  { limits, once = false }: WaitOptions,
+  wakeup: Wakeup,
+): Promise<Exclude<Reconciled['answer'], { kind: 'waiting' }> | { kind: 'not-waited' }> {
+  for (let looks = 1; ; looks++) {
+    const { answer, isReading } = reconcile(all, limits);
+    if (answer.kind !== 'waiting') return answer;
+    if (once && !isReading) return { kind: 'not-waited' };
+    // Often the first list of pods settles the matter, and no watch is needed.
+    const mayBeSettled = isReading && looks === 1;
+    if (!once && !mayBeSettled) all.daemonSet.start();
+    all.pods.proceed();
+    const inMs = Math.min(answer.wakeAt - all.moment().now, all.log.nextIn(), mayBeSettled ? FIRST_LIST_MS : HEARTBEAT_MS);
+    await wakeup.wait(inMs, context.clock, context.signal);
   }
 }
 
@@ -154,20 +166,14 @@ type End = Exclude<Verdict, { kind: 'waiting' }> | { kind: 'deleted' | 'not-wait
 /** Ends for which the causes are read. */
 const HAS_CAUSES: ReadonlySet<End['kind']> = new Set(['failed', 'stalled', 'timeout', 'not-waited']);
 
-async function conclude(
-  context: Context,
-  all: Collected,
-  look: (now: number) => Snapshot,
-  end: End,
-  { limits }: WaitOptions,
-): Promise<Waited> {
+async function conclude(context: Context, all: Collected, end: End, { limits }: WaitOptions): Promise<Waited> {
   const { pods, version } = all;
   const { kind } = end;
   // A rollback that may follow does not wait for explanations.
   const isShort = kind === 'timeout' || limits.failsFor === 'a-rollback';
   const limit = afterwards(context, isShort ? LAST_LOOK_MS : LONG_LOOK);
   if (kind === 'timeout' && version.isKnown) await pods.look(limit);
-  const snapshot = look(all.moment().now);
+  const snapshot = look(all, all.moment().now);
   const { daemonSet, diagnosis } = snapshot;
   const counts = countsOf(snapshot);
   const tolerated = end.kind === 'complete' ? end.tolerated : [];
