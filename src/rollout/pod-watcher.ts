@@ -47,9 +47,8 @@ export class PodWatcher {
   /** How far the pods had come, and when. */
   #furthest = { count: -1, at: 0 };
   #knowledge: PodKnowledge = { kind: 'unread' };
-  #watch: { ended: Promise<void> } | undefined;
-  /** Lets the watch continue after the first list. */
-  #proceed = (): void => {};
+  /** `proceed` lets it continue after the first list. */
+  #watch: { ended: Promise<void>; proceed: () => void } | undefined;
 
   constructor(context: Context, options: PodWatcherOptions) {
     this.#context = context;
@@ -77,12 +76,12 @@ export class PodWatcher {
   /** Starts to watch the pods, unless they are watched already. */
   start(): void {
     if (this.#watch || this.reads.isDenied('pods') || this.#context.clock.now() - this.reads.readAt('pods') < RESTART_AFTER_MS) return;
-    this.#watch = { ended: this.#watchPods() };
+    this.#watch = { ended: this.#watchPods(), proceed: () => {} };
   }
 
   /** The pods that were listed have been judged: the watch can continue. */
   proceed(): void {
-    this.#proceed();
+    this.#watch?.proceed();
   }
 
   /** Ends the watch and its connections. */
@@ -112,7 +111,7 @@ export class PodWatcher {
         else {
           // If the list settles the matter, no watch is opened.
           const { promise, resolve } = Promise.withResolvers<void>();
-          this.#proceed = resolve;
+          if (this.#watch) this.#watch.proceed = resolve;
           onNews();
           await promise;
           signal.throwIfAborted();

@@ -1,4 +1,4 @@
-/** Which folder of src/ may import what, types included: the arrows of docs/architecture.md, as a table. */
+/** How src/ is laid out: which folder may import what, types included (the arrows of docs/architecture.md), and how large the pieces are. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, matchesGlob, normalize } from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -77,4 +77,22 @@ test('every row of the table is needed', () => {
     const its = modules.filter((module) => MAY_IMPORT.find(([first]) => matchesGlob(module, first))?.[0] === glob).flatMap(importsOf);
     expect([glob, allowed.filter((one) => !its.some((path) => matchesGlob(path, one)))]).toEqual([glob, []]);
   }
+});
+
+test.each(modules.filter((module) => module !== 'inputs/definitions.ts'))('%s has at most 300 lines', (module) => {
+  expect(readFileSync(join('src', module), 'utf8').split('\n').length - 1).toBeLessThanOrEqual(300);
+});
+
+test('no class has more than ten fields', () => {
+  const large = modules.flatMap((module) => {
+    const text = readFileSync(join('src', module), 'utf8');
+    return [...text.matchAll(/^(?:export )?class (\w+)[^{]*\{\n([\s\S]*?)^\}/gm)].flatMap(([, name, body = '']) => {
+      const fields =
+        body.match(
+          /^ {2}(?:(?:readonly|static|override|declare) )*#?\w+[?!]?(?::[^(]*?)? ?(?:=[^>][^\n]*|;)$|^ {2}(?:readonly )?#?\w+ = [^\n]*$/gm,
+        ) ?? [];
+      return fields.length > 10 ? [`${name}: ${fields.length}`] : [];
+    });
+  });
+  expect(large).toEqual([]);
 });
