@@ -1,5 +1,15 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
-import { der } from './der.ts';
+import 'reflect-metadata';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import {
+  BasicConstraintsExtension,
+  ExtendedKeyUsage,
+  ExtendedKeyUsageExtension,
+  type Extension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  SubjectAlternativeNameExtension,
+  X509CertificateGenerator,
+} from '@peculiar/x509';
 
 /** A certificate and its private key, both PEM. */
 export interface KeyPair {
@@ -7,43 +17,32 @@ export interface KeyPair {
   key: string;
 }
 
-const oids = {
-  commonName: '2.5.4.3',
-  organization: '2.5.4.10',
-  ecdsaWithSha256: '1.2.840.10045.4.3.2',
-  keyUsage: '2.5.29.15',
-  subjectAlternativeName: '2.5.29.17',
-  basicConstraints: '2.5.29.19',
-  extendedKeyUsage: '2.5.29.37',
-  serverAuth: '1.3.6.1.5.5.7.3.1',
-  clientAuth: '1.3.6.1.5.5.7.3.2',
-};
+const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+const DAY_MS = 24 * 3_600_000;
 
-const authorityName = distinguishedName('testbed');
+const AUTHORITY = nameOf('testbed');
 
 /** A new self-signed certificate authority. */
-export function certificateAuthority(): KeyPair {
+export function certificateAuthority(): Promise<KeyPair> {
   const key = newKey();
-  const extensions = [
-    extension(oids.basicConstraints, der.sequence(der.boolean(true)), true),
-    extension(oids.keyUsage, der.bits(Buffer.of(0b0000_0100), 2), true), // keyCertSign
-  ];
-  return { certificate: certify(authorityName, key, key, extensions), key: privatePem(key) };
+  return certify(AUTHORITY, key, key, [
+    new BasicConstraintsExtension(true, undefined, true),
+    new KeyUsagesExtension(KeyUsageFlags.keyCertSign, true),
+  ]);
 }
 
 /** A serving certificate for loopback, for other IPv4 addresses, and for the name of the API server inside the cluster. */
-export function servingCertificate(authority: KeyPair, addresses: string[] = []): KeyPair {
-  const names = der.sequence(
-    ...['127.0.0.1', ...addresses].map((address) => der.implicit(7, Buffer.from(address.split('.').map(Number)))),
-    der.implicit(2, Buffer.from('localhost')),
-    der.implicit(2, Buffer.from('kubernetes.default.svc')),
-  );
-  return issue(authority, distinguishedName('testbed-server'), oids.serverAuth, [extension(oids.subjectAlternativeName, names)]);
+export function servingCertificate(authority: KeyPair, addresses: string[] = []): Promise<KeyPair> {
+  const names = new SubjectAlternativeNameExtension([
+    ...['127.0.0.1', ...addresses].map((value) => ({ type: 'ip' as const, value })),
+    ...['localhost', 'kubernetes.default.svc'].map((value) => ({ type: 'dns' as const, value })),
+  ]);
+  return issue(authority, nameOf('testbed-server'), ExtendedKeyUsage.serverAuth, [names]);
 }
 
 /** A client certificate. Kubernetes reads the user from the common name and the groups from the organizations. */
-export function clientCertificate(authority: KeyPair, user: string, groups: string[] = []): KeyPair {
-  return issue(authority, distinguishedName(user, groups), oids.clientAuth, []);
+export function clientCertificate(authority: KeyPair, user: string, groups: string[] = []): Promise<KeyPair> {
+  return issue(authority, nameOf(user, groups), ExtendedKeyUsage.clientAuth, []);
 }
 
 /** The keys, PEM, that sign and verify service account tokens. */
@@ -51,56 +50,44 @@ export function serviceAccountKeys(): { publicKey: string; privateKey: string } 
   const key = newKey();
   return {
     publicKey: createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString(),
-    privateKey: privatePem(key),
+    privateKey: pemOf(key),
   };
 }
 
-function issue(authority: KeyPair, subject: Buffer, usage: string, extensions: Buffer[]): KeyPair {
-  const key = newKey();
-  const certificate = certify(subject, key, createPrivateKey(authority.key), [
-    extension(oids.keyUsage, der.bits(Buffer.of(0b1000_0000), 7), true), // digitalSignature
-    extension(oids.extendedKeyUsage, der.sequence(der.oid(usage))),
+type Name = Record<string, string[]>[];
+
+function nameOf(commonName: string, organizations: string[] = []): Name {
+  return [...organizations.map((organization) => ({ O: [organization] })), { CN: [commonName] }];
+}
+
+function issue(authority: KeyPair, subject: Name, usage: string, extensions: Extension[]): Promise<KeyPair> {
+  return certify(subject, newKey(), createPrivateKey(authority.key), [
+    new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+    new ExtendedKeyUsageExtension([usage]),
     ...extensions,
   ]);
-  return { certificate, key: privatePem(key) };
 }
 
-/** RFC 5280, section 4.1: a version 3 certificate, PEM. */
-function certify(subject: Buffer, key: KeyObject, signer: KeyObject, extensions: Buffer[]): string {
-  const algorithm = der.sequence(der.oid(oids.ecdsaWithSha256));
-  const day = 24 * 60 * 60 * 1000;
-  const toBeSigned = der.sequence(
-    der.tagged(0, der.integer(Buffer.of(2))),
-    der.integer(Buffer.concat([Buffer.of(1), randomBytes(15)])),
-    algorithm,
-    authorityName,
-    // Valid from yesterday, to allow for clock skew.
-    der.sequence(der.time(new Date(Date.now() - day)), der.time(new Date(Date.now() + 365 * day))),
+async function certify(subject: Name, key: KeyObject, signer: KeyObject, extensions: Extension[]): Promise<KeyPair> {
+  const certificate = await X509CertificateGenerator.create({
+    serialNumber: Buffer.concat([Buffer.of(1), randomBytes(15)]).toString('hex'),
     subject,
-    createPublicKey(key).export({ type: 'spki', format: 'der' }),
-    der.tagged(3, der.sequence(...extensions)),
-  );
-  const certificate = der.sequence(toBeSigned, algorithm, der.bits(sign('sha256', toBeSigned, signer)));
-  const lines = certificate.toString('base64').match(/.{1,64}/g) ?? [];
-  return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');
-}
-
-function extension(oid: string, value: Buffer, critical = false): Buffer {
-  return der.sequence(der.oid(oid), ...(critical ? [der.boolean(true)] : []), der.octets(value));
-}
-
-function distinguishedName(commonName: string, organizations: string[] = []): Buffer {
-  const attribute = (oid: string, value: string): Buffer => der.set(der.sequence(der.oid(oid), der.text(value)));
-  return der.sequence(
-    ...organizations.map((organization) => attribute(oids.organization, organization)),
-    attribute(oids.commonName, commonName),
-  );
+    issuer: AUTHORITY,
+    // Valid from yesterday, to allow for clock skew.
+    notBefore: new Date(Date.now() - DAY_MS),
+    notAfter: new Date(Date.now() + 365 * DAY_MS),
+    signingAlgorithm: ECDSA,
+    publicKey: createPublicKey(key).toCryptoKey(ECDSA, true, ['verify']),
+    signingKey: signer.toCryptoKey(ECDSA, false, ['sign']),
+    extensions,
+  });
+  return { certificate: `${certificate.toString('pem')}\n`, key: pemOf(key) };
 }
 
 function newKey(): KeyObject {
   return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
 }
 
-function privatePem(key: KeyObject): string {
+function pemOf(key: KeyObject): string {
   return key.export({ type: 'pkcs8', format: 'pem' }).toString();
 }

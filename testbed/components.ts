@@ -24,12 +24,12 @@ export type Ports = Record<Exclude<ControlPlaneName, 'etcd'>, number>;
  * Writes certificates, kubeconfigs and configuration to the directory, and
  * returns how to start each process. Everything listens on loopback only.
  */
-export function prepareComponents(
+export async function prepareComponents(
   directory: string,
   tools: Record<ControlPlaneTool, string>,
   ports: Ports,
   { extraApiServerFlags, maxContainerRestartPeriod }: Pick<StartOptions, 'extraApiServerFlags' | 'maxContainerRestartPeriod'>,
-): Record<ControlPlaneName, Component> {
+): Promise<Record<ControlPlaneName, Component>> {
   const at = files(directory);
   const server = `https://127.0.0.1:${ports['kube-apiserver']}`;
   const write = (name: string, content: string): string => {
@@ -38,10 +38,10 @@ export function prepareComponents(
     return path;
   };
 
-  const authority = certificateAuthority();
+  const authority = await certificateAuthority();
   write('ca.crt', authority.certificate);
   write('ca.key', authority.key);
-  const serving = servingCertificate(authority);
+  const serving = await servingCertificate(authority);
   const tlsFlags = [
     `--tls-cert-file=${write('serving.crt', serving.certificate)}`,
     `--tls-private-key-file=${write('serving.key', serving.key)}`,
@@ -49,13 +49,13 @@ export function prepareComponents(
   const serviceAccount = serviceAccountKeys();
   const serviceAccountPublicKey = write('service-account.pub', serviceAccount.publicKey);
   const serviceAccountKey = write('service-account.key', serviceAccount.privateKey);
-  const kubeletClient = clientCertificate(authority, 'kube-apiserver-kubelet-client');
+  const kubeletClient = await clientCertificate(authority, 'kube-apiserver-kubelet-client');
 
-  const kubeconfigFor = (name: string, user: string, groups: string[] = []): string =>
-    write(name, kubeconfig(server, authority, user, clientCertificate(authority, user, groups)));
-  kubeconfigFor('kubeconfig', 'admin', ['system:masters']);
+  const kubeconfigFor = async (name: string, user: string, groups: string[] = []): Promise<string> =>
+    write(name, kubeconfig(server, authority, user, await clientCertificate(authority, user, groups)));
+  await kubeconfigFor('kubeconfig', 'admin', ['system:masters']);
   // Its own user, so that the audit log distinguishes the test bed's requests from those of the user.
-  const testbed = clientCertificate(authority, 'testbed', ['system:masters']);
+  const testbed = await clientCertificate(authority, 'testbed', ['system:masters']);
   write('testbed.crt', testbed.certificate);
   write('testbed.key', testbed.key);
 
@@ -110,7 +110,7 @@ export function prepareComponents(
     'kube-controller-manager': {
       command: tools['kube-controller-manager'],
       args: [
-        `--kubeconfig=${kubeconfigFor('controller-manager.kubeconfig', 'system:kube-controller-manager')}`,
+        `--kubeconfig=${await kubeconfigFor('controller-manager.kubeconfig', 'system:kube-controller-manager')}`,
         '--bind-address=127.0.0.1',
         `--secure-port=${ports['kube-controller-manager']}`,
         ...tlsFlags,
@@ -129,7 +129,7 @@ export function prepareComponents(
     'kube-scheduler': {
       command: tools['kube-scheduler'],
       args: [
-        `--config=${write('scheduler.json', schedulerConfiguration(kubeconfigFor('scheduler.kubeconfig', 'system:kube-scheduler')))}`,
+        `--config=${write('scheduler.json', schedulerConfiguration(await kubeconfigFor('scheduler.kubeconfig', 'system:kube-scheduler')))}`,
         '--bind-address=127.0.0.1',
         `--secure-port=${ports['kube-scheduler']}`,
         ...tlsFlags,
@@ -141,7 +141,7 @@ export function prepareComponents(
       command: tools.kwok,
       args: [
         `--config=${write('kwok.json', kwokConfiguration(maxContainerRestartPeriod))}`,
-        `--kubeconfig=${kubeconfigFor('kwok.kubeconfig', 'kwok', ['system:masters'])}`,
+        `--kubeconfig=${await kubeconfigFor('kwok.kubeconfig', 'kwok', ['system:masters'])}`,
         '--manage-all-nodes=false',
         `--manage-nodes-with-label-selector=${simulated}`,
         '--node-lease-duration-seconds=40',

@@ -55,7 +55,7 @@ async function startControlPlane(options: StartOptions): Promise<void> {
     const ports = await freePorts();
     const apiServerPort = ports['kube-apiserver'];
     components = {
-      ...prepareComponents(directory, tools, ports, options),
+      ...(await prepareComponents(directory, tools, ports, options)),
       ...realNodeComponents(directory, options, apiServerPort),
     };
     Object.assign(state, {

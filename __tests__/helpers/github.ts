@@ -5,7 +5,7 @@ import { createServer } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { certificateAuthority, servingCertificate } from '../../testbed/certificates.ts';
+import { certificateAuthority, type KeyPair, servingCertificate } from '../../testbed/certificates.ts';
 import { Description, type Operation } from './openapi.ts';
 import { type Any, eventually } from './support.ts';
 
@@ -68,17 +68,16 @@ export class GitHub {
   fault: (operation: string) => Fault | undefined = () => undefined;
   #next = 1_000;
 
-  private constructor(of: 'api.github.com' | 'ghes-3.19') {
+  private constructor(of: 'api.github.com' | 'ghes-3.19', authority: KeyPair, { certificate: cert, key }: KeyPair) {
     this.#description = new Description(of);
     this.#path = of === 'api.github.com' ? '' : '/api/v3';
-    const authority = certificateAuthority();
     writeFileSync(this.caFile, authority.certificate);
-    const { certificate: cert, key } = servingCertificate(authority);
     this.#server = createServer({ cert, key }, (request, response) => void this.#take(request, response));
   }
 
   static async start(of: 'api.github.com' | 'ghes-3.19' = 'api.github.com'): Promise<GitHub> {
-    const github = new GitHub(of);
+    const authority = await certificateAuthority();
+    const github = new GitHub(of, authority, await servingCertificate(authority));
     await new Promise<void>((ready) => github.#server.listen(0, '127.0.0.1', ready));
     github.url = `https://127.0.0.1:${(github.#server.address() as AddressInfo).port}${github.#path}`;
     return github;

@@ -94,9 +94,9 @@ async function start(): Promise<NodePlan> {
   write('kubelet.json', kubeletConfiguration(plan));
   const authority: KeyPair = { certificate: readFileSync(at.authority, 'utf8'), key: readFileSync(at.credential('ca.key'), 'utf8') };
   const user = `system:node:${name}`;
-  const client = clientCertificate(authority, user, ['system:nodes']);
+  const client = await clientCertificate(authority, user, ['system:nodes']);
   write('kubeconfig', kubeconfig(`https://${here}:${apiServerPort}`, authority, user, client, 'localhost'));
-  const server = servingCertificate(authority, [there]);
+  const server = await servingCertificate(authority, [there]);
   write('server.crt', server.certificate);
   write('server.key', server.key);
 
