@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { COMMANDS } from '../src/daemonset/outcome.ts';
 import { INPUT_NAMES, INPUTS, type InputName } from '../src/inputs/definitions.ts';
+import { DESCRIPTIONS } from '../src/inputs/descriptions.ts';
 
 /** Longer lines are broken, in characters. */
 const WIDTH = 140;
@@ -24,7 +25,8 @@ function scalar(text: string): string {
 }
 
 function inAction(name: InputName): string[] {
-  const { default: otherwise, description } = INPUTS[name];
+  const { default: otherwise } = INPUTS[name];
+  const { description } = DESCRIPTIONS[name];
   const line = `    description: ${description}`;
   const isPlain = line.length <= WIDTH && !/: | #/.test(description);
   return [
@@ -50,7 +52,8 @@ function inTypes(name: InputName): string[] {
 }
 
 function inReadme(name: InputName): string[] {
-  const { default: otherwise, reference } = INPUTS[name];
+  const { default: otherwise } = INPUTS[name];
+  const { reference } = DESCRIPTIONS[name];
   const line = `    ${name}: ${otherwise === '' ? "''" : otherwise}`;
   const beside = `${line} # ${reference}`;
   return beside.length <= README_WIDTH ? [beside] : [...wrapped(reference, '    # ', README_WIDTH - 10), line];
@@ -72,7 +75,7 @@ for (const [path, part, lines] of PARTS) {
   const after = before.replace(part, () => inputsOf(lines));
   if (after === before) continue;
   isCurrent = false;
-  if (process.argv.includes('--check')) console.error(`${path} does not match src/inputs/definitions.ts. Run: npm run docs`);
+  if (process.argv.includes('--check')) console.error(`${path} does not match the table in src/inputs/. Run: npm run docs`);
   else writeFileSync(path, after);
 }
 if (!isCurrent && process.argv.includes('--check')) process.exitCode = 1;

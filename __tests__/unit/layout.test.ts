@@ -79,7 +79,7 @@ test('every row of the table is needed', () => {
   }
 });
 
-test.each(modules.filter((module) => module !== 'inputs/definitions.ts'))('%s has at most 300 lines', (module) => {
+test.each(modules.filter((module) => module !== 'inputs/descriptions.ts'))('%s has at most 300 lines', (module) => {
   expect(readFileSync(join('src', module), 'utf8').split('\n').length - 1).toBeLessThanOrEqual(300);
 });
 
