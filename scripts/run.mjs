@@ -1,15 +1,16 @@
 // Runs a TypeScript program of this project under Node 24, also on a machine with an older Node. If the dependencies are missing, it
 // installs them first: node scripts/run.mjs PROGRAM.ts [ARGUMENT …]
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const lock = readFileSync(join(root, 'package-lock.json'), 'utf8');
-const stamp = join(root, 'node_modules', '.installed-lock');
+/** When a file was changed, or 0 if it does not exist. */
+const changedAt = (...path) => statSync(join(root, ...path), { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
-if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
+// npm writes this copy of the lock file as its last act.
+if (changedAt('node_modules', '.package-lock.json') < changedAt('package-lock.json')) {
   process.stderr.write('Installing the dependencies (npm ci) …\n');
   const { status } = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
@@ -17,7 +18,6 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
     shell: process.platform === 'win32',
   });
   if (status !== 0) process.exit(status ?? 1);
-  writeFileSync(stamp, lock);
 }
 
 /** The path of this Node if it is 24 or newer, or else of the one in the dependencies. */
