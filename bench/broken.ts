@@ -6,11 +6,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { markdownTable } from '../scripts/markdown-table.ts';
 import { Api } from '../testbed/api.ts';
 import { buildTools } from '../testbed/build.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
 import { Fleet } from './fleet.ts';
-import { tableOf, writeSection } from './report.ts';
+import { writeSection } from './report.ts';
 import { attempt, gate, inCell, TIMEOUT, type Verdict, writeChart } from './verdict.ts';
 
 const NODES = 100;
@@ -218,7 +219,7 @@ export async function compareOnBrokenVersion(): Promise<void> {
       `nodes with the new version by then, of ${NODES}`,
       'the old version is everywhere again after',
     ];
-    const table = tableOf(head, rows);
+    const table = markdownTable(head, rows);
     writeSection('broken', table);
     console.log(table);
   } finally {

@@ -6,9 +6,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
+import { markdownTable } from '../scripts/markdown-table.ts';
 import { buildTools } from '../testbed/build.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
-import { tableOf, writeSection } from './report.ts';
+import { writeSection } from './report.ts';
 import { attempt, gate, inCell, TIMEOUT, type Verdict, writeChart } from './verdict.ts';
 
 /** Cases at a time, each with all tools. They mostly wait. */
@@ -114,7 +115,7 @@ export async function compareOnRealNode(): Promise<void> {
       const { kubectl, helm: byHelm, ours } = results[index] as (typeof results)[number];
       return [what, inCell(kubectl, right), inCell(byHelm, right), inCell(ours, right)];
     });
-    const table = tableOf(
+    const table = markdownTable(
       ['the new version', '`kubectl rollout status`', 'Helm 4, `install --wait`', 'this action, `command: status`'],
       rows,
     );

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { markdownTable } from '../scripts/markdown-table.ts';
 
 const PAGE = 'docs/performance.md';
 /** The parts of the page that are written, each between two markers, and the command that writes it. */
@@ -40,15 +41,10 @@ export function writeSection(section: keyof typeof SECTIONS, text: string): void
 }
 
 function table(rows: Row[]): string {
-  return tableOf(
+  return markdownTable(
     ['', 'this action', 'kubectl, undo and status', 'goal', 'met'],
     rows.map(({ what, ours, kubectl, goal, met }) => [what, ours, kubectl, goal, met ? '✅' : '❌']),
   );
-}
-
-/** A table in Markdown. */
-export function tableOf(head: string[], rows: string[][]): string {
-  return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
 }
 
 function chart({ pairs, load, bare, cpu }: Circumstances): string {

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual, promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { writeChart } from '../../bench/verdict.ts';
+import { markdownTable } from '../../scripts/markdown-table.ts';
 import { buildTools } from '../../testbed/build.ts';
 import { behaviorOf, initBehaviorOf, podOf } from '../../testbed/manifest.ts';
 import { Job } from '../helpers/job.ts';
@@ -364,7 +365,7 @@ describe('docs/kubectl.md', () => {
 
 /** A column for each deployer. A cell is about the action, and about kubectl. */
 async function tableOf(): Promise<string> {
-  const columns = [['what only the restored version has', '---', ...PARTS.map(({ name }) => name), '**the object as a whole**']];
+  const columns = [['what only the restored version has', ...PARTS.map(({ name }) => name), '**the object as a whole**']];
   for (const deployer of DEPLOYERS) {
     const { fresh, ...ways } = await resultsOf(deployer);
     const cellsOf = (way: WayBack): string[] => {
@@ -376,8 +377,8 @@ async function tableOf(): Promise<string> {
     const [ours = [], ...others] = OURS.map(cellsOf);
     expect({ deployer: deployer.name, others }).toEqual({ deployer: deployer.name, others: others.map(() => ours) });
     const theirs = cellsOf('kubectl');
-    columns.push([deployer.name, '---', ...ours.map((cell, index) => `${cell} / ${theirs[index]}`)]);
+    columns.push([deployer.name, ...ours.map((cell, index) => `${cell} / ${theirs[index]}`)]);
   }
-  const [titles = []] = columns;
-  return titles.map((_, row) => `| ${columns.map((column) => column[row]).join(' | ')} |`).join('\n');
+  const [head = [], ...rows] = (columns[0] ?? []).map((_, row) => columns.map((column) => column[row] ?? ''));
+  return markdownTable(head, rows);
 }

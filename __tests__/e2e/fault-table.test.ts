@@ -2,12 +2,14 @@
  * Every way in which an answer can end, at every request of every command, on real processes. The test checks what must hold for all of
  * them. How each one ends is listed in docs/faults.md, which `FAULTS=write npm run test:faults` regenerates.
  */
+
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { dump, load } from 'js-yaml';
 import pLimit from 'p-limit';
+import { markdownTable } from '../../scripts/markdown-table.ts';
 import { OUTCOMES } from '../../src/daemonset/outcome.ts';
 import type { RunningStep, Step } from '../../testbed/step.ts';
 import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
@@ -423,14 +425,15 @@ test.each(['deny', 'time-out'] as const)('an admission webhook: %s', async (how)
 });
 
 test('the tables in the docs list how each one ended', () => {
-  const line = (cells: string[]): string => `| ${cells.join(' | ')} |`;
   const path = 'docs/faults.md';
   const current = readFileSync(path, 'utf8');
   let written = current;
   for (const command of COMMANDS) {
     const header = ['fault', ...REQUESTS[command].map((step) => TITLES[step] ?? step)];
-    const rows = tables[command].map(([name, cells]) => line([name, ...cells]));
-    const table = [line(header), line(header.map(() => '---')), ...rows].join('\n');
+    const table = markdownTable(
+      header,
+      tables[command].map(([name, cells]) => [name, ...cells]),
+    );
     const place = new RegExp(`(<!-- ${command} -->\\n)[\\s\\S]*?(\\n<!-- end -->)`);
     expect(written).toMatch(place);
     written = written.replace(place, (_, begin: string, end: string) => `${begin}\n${table}\n${end}`);
