@@ -46,7 +46,7 @@ interface Stage {
   };
 }
 
-const directory = new URL('./stages', import.meta.url);
+const directory = new URL('./stages/', import.meta.url);
 const read = (name: string): string => readFileSync(new URL(name, directory), 'utf8');
 
 /**
