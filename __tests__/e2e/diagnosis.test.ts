@@ -582,6 +582,7 @@ describe('a rollback', () => {
   test('ends as failed if the restored version cannot start either', async () => {
     await fleet.rollOut('v1');
     await fleet.deploy('v2-missing');
+    await fleet.observed();
     await fleet.deploy('v3');
     const step = await fleet.rollback({ 'to-revision': '2', 'failure-grace': '4s' });
     expectStep(step, { code: 1, outputs: { outcome: 'failed', reason: 'image-pull', changed: 'true', 'new-revision': '4' } });

@@ -202,6 +202,7 @@ describe('the report', () => {
     withFleet(async (fleet) => {
       await fleet.rollOut('v1', fast);
       await fleet.deploy('v2-missing', fast);
+      await fleet.observed();
       await fleet.deploy('v3-invalid-name', fast);
       await eventually(
         'three revisions',

@@ -177,6 +177,7 @@ describe('on a test bed of its own', () => {
   test('the API server is killed and started again in the middle of the rollout', async () => {
     await fleet.rollOut('v1');
     await fleet.deploy('v2-hang');
+    await fleet.observed();
     await fleet.deploy('v3');
     const running = fleet.start({ 'to-revision': '1' });
     await eventually('the wait', running.log, (log) => log.includes('rolled back: revision'));

@@ -145,6 +145,7 @@ describe('when the job has failed', () => {
 
   test('leaves a newer change by someone else', async () => {
     await fleet.deploy('v3-crash', fast);
+    await fleet.observed();
     await fleet.deploy('v4', fast);
     job.expectPost(await job.post(before), /superseded \(ambiguous-change\)/, 0);
     expect(await fleet.image()).toBe('v4');

@@ -114,6 +114,7 @@ describe('the lock', () => {
 describe('while waiting', () => {
   test('a change of other fields does not end the wait; a change of the template does, and the step names its writer', async () => {
     await fleet.deploy('v3-hang');
+    await fleet.observed();
     await fleet.deploy('v4');
     const running = fleet.start({ 'to-revision': '3' });
     await eventually('the wait', running.log, (log) => log.includes('new pods have been updated'));
@@ -129,6 +130,7 @@ describe('while waiting', () => {
 
   test('a new deploy of the same template does not end the wait', async () => {
     await fleet.deploy('v3-hang');
+    await fleet.observed();
     await fleet.deploy('v4');
     const running = fleet.start({ 'to-revision': '3', timeout: '15s' });
     await eventually('the wait', running.log, (log) => log.includes('new pods have been updated'));

@@ -117,6 +117,7 @@ test('writes nothing without a known-good version, and reports why', async () =>
 test('reports a rollback that fails, with its cause', async () => {
   await fleet.rollOut('v1', fast);
   await fleet.deploy('v2-missing', fast);
+  await fleet.observed();
   await fleet.deploy('v3-crash', fast);
   await eventually(
     'three revisions',

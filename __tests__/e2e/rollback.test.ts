@@ -209,6 +209,7 @@ describe('the wait', () => {
   test('ends at the timeout, while the rollout continues', async () => {
     await fleet.rollOut('v1');
     await fleet.deploy('v2-hang');
+    await fleet.observed();
     await fleet.deploy('v3');
     const step = await fleet.rollback({ 'to-revision': '2', timeout: '3s' });
     expectStep(step, { code: 1, outputs: { outcome: 'timed-out', reason: 'timeout', changed: 'true', 'new-revision': '4' } });
@@ -257,6 +258,7 @@ describe('the wait', () => {
   test.each(['SIGINT', 'SIGTERM'] as const)('is cancelled by %s, with outputs and summary within 2 s', async (signal) => {
     await fleet.rollOut('v1');
     await fleet.deploy('v2-hang');
+    await fleet.observed();
     await fleet.deploy('v3');
     const running = fleet.start({ 'to-revision': '2' });
     await eventually(
@@ -275,6 +277,7 @@ describe('the wait', () => {
   test('ends when someone deploys another template, or deletes the DaemonSet', async () => {
     await fleet.rollOut('v1');
     await fleet.deploy('v2-hang');
+    await fleet.observed();
     await fleet.deploy('v3');
     const superseded = fleet.start({ 'to-revision': '2' });
     await eventually('the wait', superseded.log, (log) => log.includes('new pods have been updated'));
