@@ -2,7 +2,6 @@ import { ClusterError } from '../cluster/cluster.ts';
 import type { AskedRevision, NamedRevision } from '../daemonset/asked-revision.ts';
 import type { GoodMark } from '../daemonset/good-mark.ts';
 import type { Candidate } from '../daemonset/last-good.ts';
-import { isServerSideApplied } from '../daemonset/managed-fields.ts';
 import { ownersOf } from '../daemonset/owners.ts';
 import { alreadyThere, type Intent, intend, needsPods, type Plan, planFor, planWithout } from '../daemonset/plan.ts';
 import type { Conclusion, HistoryEntry, Note, Version } from '../daemonset/result.ts';
@@ -243,8 +242,7 @@ async function carryOut(
   await withdrawGood(world, known.daemonSet.namespace, history, { left: from, restored: target });
   // A webhook that answers differently each time would change the template again.
   const isSettled = versionDigest(patched.template) === versionDigest(seen.template);
-  const returns = isServerSideApplied(daemonSet) && isSettled;
-  const current = returns ? await returnOwnership(world, patched.daemonSet, daemonSet) : patched.daemonSet;
+  const current = isSettled ? await returnOwnership(world, patched.daemonSet, daemonSet) : patched.daemonSet;
 
   // The controller renumbers the ControllerRevision with the same bytes. Only then is its name known without another read.
   const renewed = identical && !hasTwin(history, target);
@@ -294,7 +292,7 @@ async function resume(look: Look, at: Revision, { left: leftThen, restored, time
   if (order.dryRun) return { outcome: 'dry-run', reason: 'resumed', facts: { kind: 'dry-run-of-resumed', time } };
   if (left) await withdrawGood(world, known.daemonSet.namespace, history, { left, restored: at });
   // The first attempt may have ended before it did this.
-  if (isServerSideApplied(daemonSet)) await returnOwnership(world, daemonSet, daemonSet);
+  await returnOwnership(world, daemonSet, daemonSet);
   if (!order.wait) return NOT_WAITED;
   const unfinished = await followCurrent(look, at, 'restored');
   return unfinished ?? { outcome: 'rolled-back', reason: 'resumed', facts: { kind: 'restored' } };
