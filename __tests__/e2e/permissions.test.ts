@@ -145,6 +145,7 @@ const commands: Record<string, Command> = {
       await fleet.getStuck('v2-missing');
     },
     run: (fleet, inputs) => fleet.post(guarded.get(fleet)?.state ?? {}, inputs).done,
+    inputs: watched,
     inputsWithout: counters,
     // A post step cannot set outputs.
     ended: async (_step, fleet) => ((await fleet.image()) === 'v1' ? 'restored' : 'left'),

@@ -34,7 +34,12 @@ async function rollBackByGate(fleet: Fleet): Promise<void> {
 }
 
 async function restart(fleet: Fleet): Promise<void> {
-  await fleet.kubectl(['rollout', 'restart', `daemonset/${fleet.name}`]);
+  // kubectl refuses a second restart within the same second, because its stamp would be the same.
+  await eventually(
+    'a restart',
+    () => fleet.kubectl(['rollout', 'restart', `daemonset/${fleet.name}`]).catch((error: Error) => error.message),
+    (said) => said.includes('restarted'),
+  );
   await fleet.kubectl(['rollout', 'status', `daemonset/${fleet.name}`, '--timeout=120s']);
 }
 

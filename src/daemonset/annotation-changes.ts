@@ -12,7 +12,7 @@ export type AnnotationChanges = Readonly<Record<string, string | undefined>>;
 /** The largest size of all annotations of an object together, keys included, in bytes (apimachinery: TotalAnnotationSizeLimitB). */
 const ROOM = 256 * 1024;
 
-/** What is left out first if there is no room. A rollback without these annotations is still a rollback. */
+/** The annotations to leave out if there is no room for all, in this order. The rollback works without them. */
 const DISPENSABLE = [LAST_APPLIED, LAST_ROLLBACK, CHANGE_CAUSE];
 
 /** The annotations to write with a rollback, as far as there is room for them. */

@@ -66,13 +66,14 @@ export interface OwnershipReturn {
 }
 
 /**
- * After a rollback of a DaemonSet that is deployed by server-side apply: each field of our managedFields entry returns to the managers that had it
+ * After a rollback of a DaemonSet that is deployed by server-side apply, each field of our managedFields entry returns to the managers that had it
  * before the rollback. What none of them had goes to the only one that applies the template, so that its next apply removes what its manifest does not
  * have; with several such managers, or none, to no manager. Our own annotations have no manager afterwards. The model is `csaupgrade` of client-go.
  *
- * @returns undefined if there is nothing to return.
+ * @returns undefined if there is nothing to return, or no manager uses server-side apply.
  */
 export function ownershipReturn({ metadata: now }: DaemonSet, before: DaemonSet): OwnershipReturn | undefined {
+  if (!isServerSideApplied(before)) return undefined;
   const { managedFields = [] } = now;
   const index = managedFields.findIndex(isOurs);
   const entry = managedFields[index];

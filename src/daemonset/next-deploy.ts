@@ -11,8 +11,6 @@ import type { DaemonSet, Json, JsonObject } from './types.ts';
 
 /** @param isLastAppliedStale the rollback does not change what `kubectl apply` compares with, although it is used. */
 export function leftByNextDeploy(daemonSet: DaemonSet, target: Candidate, isLastAppliedStale: boolean): Left[] {
-  const parts = partsOnlyIn(target, daemonSet);
-  if (parts.length === 0) return [];
   const appliers = appliersOf(daemonSet);
   const reasons: LeftBy[] = [];
   const release = appliers.length === 0 ? helmReleaseOf(daemonSet) : undefined;
@@ -20,7 +18,8 @@ export function leftByNextDeploy(daemonSet: DaemonSet, target: Candidate, isLast
   if (appliers.length > 1) reasons.push({ kind: 'appliers', managers: appliers.map(({ manager = '' }) => manager).sort() });
   if (appliers.length === 0 && isServerSideApplied(daemonSet)) reasons.push({ kind: 'no-applier' });
   if (isLastAppliedStale && appliers.length === 0) reasons.push({ kind: 'kubectl-apply' });
-  return reasons.map((by) => ({ by, parts }));
+  const parts = reasons.length > 0 ? partsOnlyIn(target, daemonSet) : [];
+  return parts.length > 0 ? reasons.map((by) => ({ by, parts })) : [];
 }
 
 /** What the restored version has and the present one does not, defaults aside. */

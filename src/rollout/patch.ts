@@ -191,20 +191,15 @@ export async function undoAnnotations(context: Context, before: DaemonSet, annot
   const { cluster, log } = context;
   const signal = afterwards(context, ANNOTATION_LIMIT_MS);
   try {
-    const now = await cluster.getDaemonSet(before.metadata, signal);
-    const present = now.metadata.annotations ?? {};
     const previous = Object.fromEntries(keys.map((key) => [key, before.metadata.annotations?.[key]]));
     const tests = keys.flatMap((key): PatchOperation[] => {
       const value = annotations[key];
       return value === undefined ? [] : [{ op: 'test', path: annotation(key), value }];
     });
-    const changes = Object.fromEntries(
-      Object.entries(previous).filter(([key, value]) => value !== undefined || present[key] !== undefined),
-    );
     const patch: PatchOperation[] = [
       { op: 'test', path: '/metadata/uid', value: before.metadata.uid },
       ...tests,
-      ...annotationOperations(changes),
+      ...annotationOperations(previous),
     ];
     await cluster.patchDaemonSet(before.metadata, patch, { dryRun: false }, signal);
   } catch (error) {

@@ -1,5 +1,4 @@
 import type { GoodMark } from '../daemonset/good-mark.ts';
-import { isServerSideApplied } from '../daemonset/managed-fields.ts';
 import { ownersOf } from '../daemonset/owners.ts';
 import type { Plan } from '../daemonset/plan.ts';
 import type { Conclusion, HistoryEntry, Note, Version } from '../daemonset/result.ts';
@@ -95,8 +94,7 @@ async function carryOut(
   await withdrawGood(context, known.daemonSet.namespace, history, { left: from, restored: target });
   // A webhook that answers differently each time would change the template again.
   const isSettled = versionDigest(patched.template) === versionDigest(seen.template);
-  const returns = isServerSideApplied(daemonSet) && isSettled;
-  const current = returns ? await returnOwnership(context, patched.daemonSet, daemonSet) : patched.daemonSet;
+  const current = isSettled ? await returnOwnership(context, patched.daemonSet, daemonSet) : patched.daemonSet;
 
   // The controller renumbers the ControllerRevision with the same bytes. Only then is its name known without another read.
   const renewed = identical && !hasTwin(history, target);
@@ -146,7 +144,7 @@ async function resume(look: Look, at: Revision, { left: leftThen, restored, time
   if (order.dryRun) return { outcome: 'dry-run', reason: 'resumed', facts: { kind: 'dry-run-of-resumed', time } };
   if (left) await withdrawGood(context, known.daemonSet.namespace, history, { left, restored: at });
   // The first attempt may have ended before it did this.
-  if (isServerSideApplied(daemonSet)) await returnOwnership(context, daemonSet, daemonSet);
+  await returnOwnership(context, daemonSet, daemonSet);
   if (!order.wait) return NOT_WAITED;
   const unfinished = await followCurrent(look, at, 'restored');
   return unfinished ?? { outcome: 'rolled-back', reason: 'resumed', facts: { kind: 'restored' } };
