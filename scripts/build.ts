@@ -1,6 +1,6 @@
 /**
  * Builds dist/: esbuild bundles src/main.ts into one file that contains only what is used, and ncc makes dist/index.js from it. The build
- * also writes dist/post.js, dist/socks.cjs (loaded only if a kubeconfig names a SOCKS proxy), the licences and the bill of materials.
+ * also writes dist/post.js, a file for each library that is loaded late (LATE), the licences and the bill of materials.
  *
  * ncc alone cannot prune the Kubernetes client library: the library does not declare that it has no side effects, and imports every
  * generated model. Therefore esbuild, with side effects switched off for it, prunes first.
@@ -36,6 +36,9 @@ const prune: Plugin = {
   },
 };
 
+/** Files of dist/ with a library that few runs need: SOCKS proxies of a kubeconfig, and notifications to GitHub. */
+const LATE = { 'socks.cjs': 'socks', 'octokit.cjs': '@actions/github' };
+
 /** Leaves out parts that the client library always imports, or loads them late. `alias` leaves out undici for every importer. */
 const trim: Plugin = {
   name: 'trim',
@@ -45,8 +48,21 @@ const trim: Plugin = {
         importer.includes('/@kubernetes/client-node/') ? { path: join(root, path), sideEffects: false } : undefined,
       );
     instead(/^(hpagent|socks|socks-proxy-agent|node:child_process|\.\/(azure|exec|gcp|oidc)_auth\.js)$/, 'scripts/unused.ts');
-    onResolve({ filter: /^socks$/ }, ({ importer }) =>
-      importer.startsWith(join(root, 'src')) ? { path: join(root, 'scripts/late-socks.ts'), sideEffects: false } : undefined,
+    const late = (filter: RegExp, from: string, path: string): void =>
+      onResolve({ filter }, ({ importer }) =>
+        importer.startsWith(join(root, from)) ? { path: join(root, path), sideEffects: false } : undefined,
+      );
+    late(/^socks$/, 'src/', 'scripts/late-socks.ts');
+    late(/^@actions\/github$/, 'src/github/octokit.ts', 'scripts/late-octokit.ts');
+  },
+};
+
+/** Leaves out of Octokit what notifications do not use. */
+const trimOctokit: Plugin = {
+  name: 'trim Octokit',
+  setup({ onResolve }) {
+    onResolve({ filter: /^(undici|@actions\/http-client|@octokit\/plugin-rest-endpoint-methods|\.\/context\.js)$/ }, ({ importer }) =>
+      importer.includes('/@actions/github/') ? { path: join(root, 'scripts/unused.ts'), sideEffects: false } : undefined,
     );
   },
 };
@@ -70,7 +86,7 @@ async function bundle(into: string): Promise<void> {
     target: 'node24',
     metafile: true,
     plugins: [trim, prune],
-    external: ['./socks.cjs'],
+    external: Object.keys(LATE).map((file) => `./${file}`),
     alias: { undici: './scripts/unused.ts' },
     banner: { js: "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);" },
     logLevel: 'warning',
@@ -83,20 +99,24 @@ async function bundle(into: string): Promise<void> {
   // V8 reads ASCII faster, because it needs only one byte per character.
   const main = join(into, 'dist', 'index.js');
   writeFileSync(main, (await transform(readFileSync(main, 'utf8'), { charset: 'ascii', minify: true, target: 'node24' })).code);
-  const socks = await build({
-    absWorkingDir: root,
-    entryPoints: ['socks'],
-    outfile: join(into, 'dist', 'socks.cjs'),
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-    target: 'node24',
-    minify: true,
-    metafile: true,
-    plugins: [prune],
-    logLevel: 'warning',
-  });
-  const packages = bundled(root, metafile, socks.metafile);
+  const late = await Promise.all(
+    Object.entries(LATE).map(([file, library]) =>
+      build({
+        absWorkingDir: root,
+        entryPoints: [library],
+        outfile: join(into, 'dist', file),
+        bundle: true,
+        platform: 'node',
+        format: 'cjs',
+        target: 'node24',
+        minify: true,
+        metafile: true,
+        plugins: [trimOctokit, prune],
+        logLevel: 'warning',
+      }),
+    ),
+  );
+  const packages = bundled(root, metafile, ...late.map((one) => one.metafile));
   writeFileSync(join(into, 'dist', 'licenses.txt'), licenses(packages));
   writeFileSync(join(into, 'dist', 'sbom.json'), sbom(root, packages));
   await build({

@@ -1,10 +1,12 @@
 /**
- * Replaces what the client library imports and this action never uses:
+ * Replaces what libraries import and this action never uses. Of the Kubernetes client:
  *
  * - undici, its second HTTP stack, and its proxy agents: requests use node:https, and cluster/tunnel.ts connects to proxies.
  * - The auth providers that Kubernetes removed: the action refuses them before.
  * - Its way to start credential plugins: cluster/exec-plugin.ts starts them.
  * - Support for WSL.
+ *
+ * Of @actions/github in dist/octokit.cjs: undici, its HTTP client, the context (it is in the main bundle), and a method for each endpoint.
  *
  * If an upgrade of the library imports another name, the build fails.
  */
@@ -25,11 +27,26 @@ class NoProvider {
   }
 }
 
+/** The plugin with a method for each of GitHub's endpoints. */
+const noMethods = (): object => ({});
+
+/** @actions/github asks for an agent, and Octokit gets a `fetch` from github/fetch.ts instead. */
+class NoAgent {
+  getAgent(): undefined {}
+  getAgentDispatcher(): undefined {}
+}
+
+/** The main bundle has the context of the run. */
+class NoContext {}
+
 export {
+  NoAgent as HttpClient,
+  NoContext as Context,
   NoProvider as AzureAuth,
   NoProvider as ExecAuth,
   NoProvider as GoogleCloudPlatformAuth,
   NoProvider as OpenIDConnectAuth,
+  noMethods as restEndpointMethods,
   Unused as Agent,
   Unused as EnvHttpProxyAgent,
   Unused as HttpProxyAgent,

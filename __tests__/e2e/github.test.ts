@@ -230,6 +230,26 @@ describe('the comment', () => {
   });
 });
 
+test('a next page on another server gets no request, and so no token', async () => {
+  const other = await GitHub.start();
+  try {
+    github.comments = Array.from({ length: 100 }, (_, index) => ({
+      id: index + 1,
+      issue: 5,
+      body: `talk ${index}`,
+      user: { login: 'octocat', type: 'User' as const },
+    }));
+    github.pagesAt = new URL(other.url).origin;
+    const step = await run(running, { ...comment, ...gate }, github.environment(...pullRequest));
+    expectStep(step, { code: 0, outputs: { outcome: 'complete' } });
+    expect(warnings(step).join()).toContain('the next page is on another server');
+    expect([other.seen, other.wrong]).toEqual([[], []]);
+    expect(github.comments).toHaveLength(100);
+  } finally {
+    other.stop();
+  }
+});
+
 test('a deployment status that is already set is not set again, so workflows do not trigger each other', async () => {
   const payload = { deployment: { id: 9, environment: 'production' }, deployment_status: { state: 'failure' } };
   github.deployments = [{ id: 9, sha: COMMIT, environment: 'production', statuses: [] }];

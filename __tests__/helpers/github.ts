@@ -65,6 +65,8 @@ export class GitHub {
   pulls: Record<string, number[]> = {};
   /** The user that the token belongs to. */
   viewer: User = { login: 'github-actions[bot]', type: 'Bot' };
+  /** The origin that the addresses of further pages name instead of this one. */
+  pagesAt: string | undefined;
   fault: (operation: string) => Fault | undefined = () => undefined;
   #next = 1_000;
 
@@ -149,13 +151,20 @@ export class GitHub {
     if (fault && 'html' in fault) return void response.writeHead(fault.html, { 'Content-Type': 'text/html' }).end('<html>Unicorn!</html>');
     if (fault) return this.#answer(response, operation, fault.status, { message: fault.message }, fault.headers);
     const [status, answer] = this.#carryOut(operation, url.searchParams, body);
-    this.#answer(response, operation, status, answer);
+    this.#answer(response, operation, status, answer, isFullPage(answer, url.searchParams) ? { link: this.#linkToNext(url) } : {});
   }
 
   #answer(response: ServerResponse, operation: Operation | undefined, status: number, body: Any, headers = {}): void {
     const wrong = operation ? this.#description.wrongInAnswer(operation, status, body) : [];
     this.wrong.push(...wrong.map((what) => `${operation?.name} ${status}: ${what}`));
     response.writeHead(status, { 'Content-Type': 'application/json; charset=utf-8', ...headers }).end(JSON.stringify(body));
+  }
+
+  /** The header with the address of the next page, on `pagesAt` if that is set. */
+  #linkToNext(url: URL): string {
+    const next = new URL(url.pathname + url.search, this.pagesAt ?? url.origin);
+    next.searchParams.set('page', String(Number(url.searchParams.get('page') ?? 1) + 1));
+    return `<${next.href}>; rel="next"`;
   }
 
   #carryOut({ name, parameters }: Operation, query: URLSearchParams, body: Any): [number, Any] {
@@ -248,14 +257,19 @@ function page<T>(all: T[], query: URLSearchParams): T[] {
   return all.slice(size * (number - 1), size * number);
 }
 
+/** Whether there can be another page. GitHub names it only if there is one; here it can be empty. */
+function isFullPage(answer: Any, query: URLSearchParams): boolean {
+  return Array.isArray(answer) && answer.length === Number(query.get('per_page') ?? 30);
+}
+
 /** As "Getting started with the REST API" requires and recommends. */
 function wrongInHeaders(headers: IncomingMessage['headers'], text: string): string[] {
   const wanted: Record<string, string | undefined> = {
     accept: 'application/vnd.github+json',
-    authorization: `Bearer ${TOKEN}`,
-    'user-agent': 'rollback-daemonset',
+    authorization: `token ${TOKEN}`,
+    'user-agent': headers['user-agent']?.startsWith('rollback-daemonset ') ? headers['user-agent'] : 'rollback-daemonset …',
     'x-github-api-version': '2022-11-28',
-    'content-type': text === '' ? undefined : 'application/json',
+    'content-type': text === '' ? undefined : 'application/json; charset=utf-8',
     'content-length': text === '' ? undefined : String(Buffer.byteLength(text)),
   };
   return Object.entries(wanted).flatMap(([name, value]) => (headers[name] === value ? [] : [`header ${name} is ${headers[name]}`]));

@@ -31,7 +31,9 @@ const MAY_IMPORT: [modules: string, imports: string[]][] = [
   ['commands/*', ['rollout/*', 'daemonset/*', 'report/messages/*', 'report/lines.ts']],
   // It speaks to GitHub only, and gets its text from report/. Only run.ts reads the environment of the runner.
   ['github/run.ts', ['daemonset/rollback-record.ts', 'environment.ts', '@actions/github']],
-  ['github/*', ['github/*', '{abort,environment}.ts', 'node:https']],
+  // What it writes comes from report/.
+  ['github/notify.ts', ['github/*', 'inputs/parse.ts', 'report/*', 'rollout/context.ts', 'environment.ts', 'node:crypto']],
+  ['github/*', ['github/*', '{abort,environment}.ts', '@actions/github', 'node:https']],
   // Strings become one typed request.
   ['inputs/*', ['inputs/*', 'commands/*', 'daemonset/*', 'cluster/{exec-policy,quote}.ts', '{duration,environment}.ts']],
   // The story, from inputs to report.

@@ -1,21 +1,12 @@
-import type { Api } from './api.ts';
-import type { WorkflowRun } from './run.ts';
+import type { Entry, Octokit, Rest } from './octokit.ts';
+import { repoOf, type WorkflowRun } from './run.ts';
 
-/** Schema `deployment`. */
-interface Deployment {
-  id: number;
-  environment: string;
-}
-
-/** Schema `deployment-status`. */
-interface DeploymentStatus {
-  log_url?: string;
-  target_url?: string;
-}
+type Deployment = Pick<Entry<Rest['repos']['listDeployments']>, 'environment'> & { id: number };
+type DeploymentStatus = Partial<Pick<Entry<Rest['repos']['listDeploymentStatuses']>, 'log_url' | 'target_url'>>;
 
 /** A deployment that certainly belongs to this run. */
 export interface OwnDeployment {
-  id: number;
+  id: Deployment['id'];
   environment: string;
   /** The deployment started the run, and nothing else sets its final status. */
   startedRun: boolean;
@@ -27,7 +18,7 @@ export interface OwnDeployment {
 const MOST_DEPLOYMENTS = 20;
 
 /** The deployment that started this run, or that one of its jobs created by its `environment`. If there is not exactly one: why. @throws GitHubError */
-export async function findDeployment(api: Api, run: WorkflowRun): Promise<OwnDeployment | string> {
+export async function findDeployment(octokit: Octokit, run: WorkflowRun): Promise<OwnDeployment | string> {
   const { deployment, deployment_status, name, pull_request } = run.event;
   if (deployment) {
     const { id, environment = '' } = deployment;
@@ -37,8 +28,8 @@ export async function findDeployment(api: Api, run: WorkflowRun): Promise<OwnDep
   const shas = new Set([run.sha, ...(pull_request?.head?.sha === undefined ? [] : [pull_request.head.sha])]);
   const newest = new Map<string, Deployment>();
   for (const sha of shas) {
-    for (const one of await deploymentsAt(api, run, sha)) {
-      if (!newest.has(one.environment) && (await isOf(api, run, one))) newest.set(one.environment, one);
+    for (const one of await deploymentsAt(octokit, run, sha)) {
+      if (!newest.has(one.environment) && (await isOf(octokit, run, one))) newest.set(one.environment, one);
     }
     if (newest.size > 0) break;
   }
@@ -55,17 +46,16 @@ export function chooseDeployment(all: Deployment[]): OwnDeployment | string {
 }
 
 /** The newest first. */
-function deploymentsAt(api: Api, { repository }: WorkflowRun, sha: string): Promise<Deployment[]> {
-  return api.json<Deployment[]>({
-    method: 'GET',
-    path: `/repos/${repository}/deployments`,
-    query: { sha, per_page: String(MOST_DEPLOYMENTS) },
-  });
+async function deploymentsAt(octokit: Octokit, run: WorkflowRun, sha: string): Promise<Deployment[]> {
+  const asked = { ...repoOf(run), sha, per_page: MOST_DEPLOYMENTS };
+  const { data } = await octokit.request('GET /repos/{owner}/{repo}/deployments', asked);
+  return data.map(({ id, environment }) => ({ id: Number(id), environment }));
 }
 
-async function isOf(api: Api, run: WorkflowRun, { id }: Deployment): Promise<boolean> {
-  const statuses = await api.json<DeploymentStatus[]>({ method: 'GET', path: `/repos/${run.repository}/deployments/${id}/statuses` });
-  return statuses.some((status) => leadsTo(status, run.pages));
+async function isOf(octokit: Octokit, run: WorkflowRun, { id }: Deployment): Promise<boolean> {
+  const asked = { ...repoOf(run), deployment_id: id };
+  const { data } = await octokit.request('GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses', asked);
+  return data.some((status) => leadsTo(status, run.pages));
 }
 
 /** Whether a status links to a run. Those of a job's own deployment link to the job: `…/actions/runs/RUN/job/JOB`. */
@@ -75,15 +65,16 @@ export function leadsTo({ log_url, target_url }: DeploymentStatus, pages: string
 
 /** @throws GitHubError */
 export async function setStatus(
-  api: Api,
-  { repository, link }: WorkflowRun,
+  octokit: Octokit,
+  run: WorkflowRun,
   { id }: OwnDeployment,
   { state, description }: { state: 'failure' | 'success'; description: string },
 ): Promise<void> {
-  await api.json({
-    method: 'POST',
-    path: `/repos/${repository}/deployments/${id}/statuses`,
-    // By default a success would set the earlier deployments to inactive.
-    body: { state, description, log_url: link, auto_inactive: false },
+  // By default a success would set the earlier deployments to inactive.
+  const status = { state, description, log_url: run.link, auto_inactive: false };
+  await octokit.request('POST /repos/{owner}/{repo}/deployments/{deployment_id}/statuses', {
+    ...repoOf(run),
+    deployment_id: id,
+    ...status,
   });
 }

@@ -1,34 +1,33 @@
-import type { Api } from './api.ts';
-import { GitHubError } from './api.ts';
-import type { WorkflowRun } from './run.ts';
+import { type Entry, GitHubError, type Octokit, type Rest } from './octokit.ts';
+import { repoOf, type WorkflowRun } from './run.ts';
 
-/** The fields of a pull request that are used (schema `pull-request-simple`). */
-export interface PullRequest {
-  number: number;
-  merged_at: string | null;
-  merge_commit_sha: string | null;
-  head: { sha: string };
-  base: { repo: { full_name: string } };
-}
+type ListedPullRequest = Entry<Rest['repos']['listPullRequestsAssociatedWithCommit']>;
 
-/** Schema `issue-comment`. */
-export interface Comment {
-  id: number;
-  body?: string;
-  user: { login: string; type: string } | null;
-}
+/** The fields of a pull request that are used. */
+export type PullRequest = Pick<ListedPullRequest, 'number' | 'merged_at' | 'merge_commit_sha'> & {
+  head: Pick<ListedPullRequest['head'], 'sha'>;
+  base: { repo: Pick<ListedPullRequest['base']['repo'], 'full_name'> };
+};
+
+type ListedComment = Entry<Rest['issues']['listComments']>;
+
+/** The fields of a comment that are used. */
+export type Comment = Pick<ListedComment, 'id' | 'body'> & {
+  user: Pick<NonNullable<ListedComment['user']>, 'login' | 'type'> | null;
+};
 
 const PAGE = 100;
 /** Pages of a pull request's comments that are read. */
 const MOST_PAGES = 10;
 
 /** The pull request of the run. If there is not exactly one: why. @throws GitHubError */
-export async function findPullRequest(api: Api, run: WorkflowRun): Promise<number | string> {
+export async function findPullRequest(octokit: Octokit, run: WorkflowRun): Promise<number | string> {
   const given = pullRequestOf(run.event);
   if (given !== undefined) return given;
   const sha = run.event.workflow_run?.head_sha ?? run.sha;
-  const path = `/repos/${run.repository}/commits/${encodeURIComponent(sha)}/pulls`;
-  return choosePullRequest(await api.json<PullRequest[]>({ method: 'GET', path, query: { per_page: String(PAGE) } }), sha, run.repository);
+  const asked = { ...repoOf(run), commit_sha: sha, per_page: PAGE };
+  const { data } = await octokit.request('GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls', asked);
+  return choosePullRequest(data, sha, run.repository);
 }
 
 /** The pull request that an event is about. */
@@ -55,31 +54,32 @@ export function choosePullRequest(all: PullRequest[], sha: string, repository: s
 
 /** Writes a comment that begins with a marker, or updates the one that was written before. @throws GitHubError */
 export async function writeComment(
-  api: Api,
-  { repository }: WorkflowRun,
+  octokit: Octokit,
+  run: WorkflowRun,
   number: number,
   marker: string,
   body: string,
 ): Promise<'written' | 'updated'> {
-  const before = await findOurs(api, repository, number, marker);
+  const before = await findOurs(octokit, run, number, marker);
   if (before === undefined) {
-    await api.json({ method: 'POST', path: `/repos/${repository}/issues/${number}/comments`, body: { body } });
+    await octokit.request('POST /repos/{owner}/{repo}/issues/{issue_number}/comments', { ...repoOf(run), issue_number: number, body });
     return 'written';
   }
-  await api.json({ method: 'PATCH', path: `/repos/${repository}/issues/comments/${before}`, body: { body } });
+  await octokit.request('PATCH /repos/{owner}/{repo}/issues/comments/{comment_id}', { ...repoOf(run), comment_id: before, body });
   return 'updated';
 }
 
-async function findOurs(api: Api, repository: string, number: number, marker: string): Promise<number | undefined> {
-  const path = `/repos/${repository}/issues/${number}/comments`;
+async function findOurs(octokit: Octokit, run: WorkflowRun, number: number, marker: string): Promise<number | undefined> {
+  const asked = { ...repoOf(run), issue_number: number, per_page: PAGE };
   const marked: Comment[] = [];
-  for (let page = 1; page <= MOST_PAGES; page++) {
-    const comments = await api.json<Comment[]>({ method: 'GET', path, query: { per_page: String(PAGE), page: String(page) } });
-    marked.push(...comments.filter(({ body }) => body?.startsWith(marker)));
-    if (comments.length < PAGE) break;
+  let pages = 0;
+  for await (const { data } of octokit.paginate.iterator('GET /repos/{owner}/{repo}/issues/{issue_number}/comments', asked)) {
+    marked.push(...data.filter(({ body }) => body?.startsWith(marker)));
+    pages += 1;
+    if (pages === MOST_PAGES) break;
   }
   if (marked.length === 0) return undefined;
-  const login = await loginOf(api);
+  const login = await loginOf(octokit);
   return marked.find((comment) => isBy(comment, login))?.id;
 }
 
@@ -93,9 +93,9 @@ export function isBy({ user }: Comment, login: string | undefined): boolean {
 }
 
 /** The login of the token's user; undefined if the token belongs to an app, which is not allowed to ask. */
-async function loginOf(api: Api): Promise<string | undefined> {
+async function loginOf(octokit: Octokit): Promise<string | undefined> {
   try {
-    return (await api.json<{ login: string }>({ method: 'GET', path: '/user' })).login;
+    return (await octokit.request('GET /user')).data.login;
   } catch (error) {
     if (error instanceof GitHubError && error.failure === 'forbidden') return undefined;
     throw error;

@@ -19,6 +19,12 @@ export function isPrivateRepository(): boolean {
   return context.payload.repository?.['private'] === true;
 }
 
+/** The repository of a run, as Octokit's requests name it. */
+export function repoOf({ repository }: Run): { owner: string; repo: string } {
+  const [owner = '', repo = ''] = repository.split('/');
+  return { owner, repo };
+}
+
 /** A run, with what notifications need. */
 export interface WorkflowRun extends Run {
   /** The address of the REST API: `https://api.github.com`, `https://HOST/api/v3`. */

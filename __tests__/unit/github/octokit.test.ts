@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { explainAnswer, type Failure } from '../../../src/github/api.ts';
+import { explainAnswer, type Failure } from '../../../src/github/octokit.ts';
 
 test.each<[number, Record<string, string>, string, Failure]>([
   [403, {}, 'Resource not accessible by integration', 'forbidden'],
@@ -17,12 +17,12 @@ test.each<[number, Record<string, string>, string, Failure]>([
   [422, {}, 'Validation Failed', 'answer'],
   [502, {}, '', 'answer'],
 ])('%s %j %s is %s', (status, headers, message, failure) => {
-  const error = explainAnswer(status, headers, JSON.stringify({ message }));
+  const error = explainAnswer(status, headers, { message });
   expect(error.failure).toBe(failure);
   expect(error.message).toContain(`GitHub answered ${status}`);
   expect(error.message).toContain(message);
 });
 
-test.each(['', '<html><h1>Bad gateway</h1>', 'null', '{"message": 3}', '[]'])('an answer of %j has no message', (text) => {
-  expect(explainAnswer(500, {}, text).message).toBe('GitHub answered 500');
+test.each(['', '<html><h1>Bad gateway</h1>', null, { message: 3 }, []])('an answer of %j has no message', (data) => {
+  expect(explainAnswer(500, {}, data).message).toBe('GitHub answered 500');
 });

@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
-import type { Environment } from './environment.ts';
-import { Api, GitHubError } from './github/api.ts';
-import { findDeployment, setStatus } from './github/deployment.ts';
-import { findPullRequest, writeComment } from './github/pull-request.ts';
-import { type WorkflowRun, workflowRun } from './github/run.ts';
-import type { Request } from './inputs/parse.ts';
-import { commentOf } from './report/comment.ts';
-import { type DeploymentStatus, deploymentStatusOf } from './report/deployment-status.ts';
-import type { Report } from './report/report.ts';
-import type { Log } from './rollout/context.ts';
+import type { Environment } from '../environment.ts';
+import type { Notifications, Request } from '../inputs/parse.ts';
+import { commentOf } from '../report/comment.ts';
+import { type DeploymentStatus, deploymentStatusOf } from '../report/deployment-status.ts';
+import type { Report } from '../report/report.ts';
+import type { Log } from '../rollout/context.ts';
+import { findDeployment, setStatus } from './deployment.ts';
+import { connectOctokit, GitHubError, type Octokit } from './octokit.ts';
+import { findPullRequest, writeComment } from './pull-request.ts';
+import { type WorkflowRun, workflowRun } from './run.ts';
 
 /** How long all notifications together may take. A cancelled job is killed after 10 s. */
 const LIMIT_MS = 10_000;
-const LIMIT_WHEN_CANCELLED = 3_000;
+const LIMIT_WHEN_CANCELLED_MS = 3_000;
 
 export interface Around {
   environment: Environment;
@@ -33,41 +33,55 @@ export async function notify(request: Request, report: Report, { environment, ca
   if (request.command !== 'status' && request.dryRun) return log.info('This is a dry run, so nothing is written to GitHub.');
   const run = workflowRun();
   if (!run) return log.warning('This step is not part of a workflow run, so there is no pull request and no deployment to notify.');
-  const api = new Api({
-    base: run.api,
-    token: notifications.token,
-    environment,
-    ...(cancel.aborted ? { limit: LIMIT_WHEN_CANCELLED } : { limit: LIMIT_MS, signal: cancel }),
-    onAnswer: (text) => log.debug(text),
-  });
-  const status = notifications.deploymentStatus ? deploymentStatusOf(report) : undefined;
   try {
-    await Promise.all([
-      notifications.comment && attempt(log, 'the pull request', 'pull-requests: write', () => comment(api, run, request, report, log)),
-      status && attempt(log, 'the deployment', 'deployments: write', () => deployment(api, run, status, log)),
-    ]);
-  } finally {
-    api.close();
+    await send(notifications, request, report, run, { environment, cancel, log });
+  } catch (error) {
+    log.warning(`Could not notify GitHub: ${(error as Error).message}.`);
   }
 }
 
-async function comment(api: Api, run: WorkflowRun, request: Request, report: Report, log: Log): Promise<void> {
-  const found = await findPullRequest(api, run);
+async function send(
+  { token, comment: isComment, deploymentStatus }: Notifications,
+  request: Request,
+  report: Report,
+  run: WorkflowRun,
+  { environment, cancel, log }: Around,
+): Promise<void> {
+  const { octokit, close } = connectOctokit({
+    base: run.api,
+    token,
+    environment,
+    ...(cancel.aborted ? { limitMs: LIMIT_WHEN_CANCELLED_MS } : { limitMs: LIMIT_MS, signal: cancel }),
+    onAnswer: (text) => log.debug(text),
+  });
+  const status = deploymentStatus ? deploymentStatusOf(report) : undefined;
+  try {
+    await Promise.all([
+      isComment && attempt(log, 'the pull request', 'pull-requests: write', () => comment(octokit, run, request, report, log)),
+      status && attempt(log, 'the deployment', 'deployments: write', () => deployment(octokit, run, status, log)),
+    ]);
+  } finally {
+    close();
+  }
+}
+
+async function comment(octokit: Octokit, run: WorkflowRun, request: Request, report: Report, log: Log): Promise<void> {
+  const found = await findPullRequest(octokit, run);
   if (typeof found === 'string') return log.info(`No comment is written: ${found}.`);
   const marker = markerFor(run, request, report.cluster);
-  const done = await writeComment(api, run, found, marker, commentOf(report, marker, run));
+  const done = await writeComment(octokit, run, found, marker, commentOf(report, marker, run));
   log.info(`Pull request #${found}: the comment is ${done}.`);
 }
 
-async function deployment(api: Api, run: WorkflowRun, status: DeploymentStatus, log: Log): Promise<void> {
+async function deployment(octokit: Octokit, run: WorkflowRun, status: DeploymentStatus, log: Log): Promise<void> {
   const { state } = status;
-  const found = await findDeployment(api, run);
+  const found = await findDeployment(octokit, run);
   if (typeof found === 'string') return log.info(`No deployment status is set: ${found}.`);
   // GitHub itself sets it for the deployment of a job's environment, at the end of the job.
   if (state === 'success' && !found.startedRun) return;
   // A status that starts another run of the same workflow must not repeat for ever.
   if (found.state === state) return log.info(`The deployment already has the status ${state}.`);
-  await setStatus(api, run, found, status);
+  await setStatus(octokit, run, found, status);
   log.info(`Set the status of the deployment to ${found.environment} to ${state}.`);
 }
 
