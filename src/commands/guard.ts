@@ -6,16 +6,16 @@ import type { AskedDaemonSets } from '../daemonset/types.ts';
 import { recordedText } from '../report/messages/guard.ts';
 import { notObserved } from '../rollout/conclude.ts';
 import type { Context } from '../rollout/context.ts';
-import { decide, type Order } from '../rollout/decide.ts';
 import { getDaemonSet, isMissing } from '../rollout/find.ts';
 import { warnWithoutHistory } from '../rollout/history.ts';
-import { finish } from '../rollout/rollback.ts';
+import { type Choose, makePlan, type RollbackOptions } from '../rollout/plan.ts';
+import { carryOut } from '../rollout/rollback.ts';
 import { recordSeen } from '../rollout/seen.ts';
 import { settle } from '../rollout/settle.ts';
 import { requireStableFor } from '../rollout/stable-for.ts';
 import { resultOf, type Task, tasksFor } from '../rollout/tasks.ts';
 
-export interface GuardRequest extends Omit<Order, 'choose' | 'otherwise' | 'by'>, GuardTerms {
+export interface GuardRequest extends Omit<RollbackOptions, 'by'>, GuardTerms {
   command: 'guard';
   daemonSets: AskedDaemonSets;
   /** Also restore if the job was cancelled. */
@@ -43,7 +43,8 @@ export async function guard(request: GuardRequest, context: Context, save: (reco
   }
 }
 
-async function record({ wait, limits }: GuardRequest, { found, known, context }: Task, records: Recorded[]): Promise<Conclusion> {
+async function record({ wait, limits }: GuardRequest, task: Task, records: Recorded[]): Promise<Conclusion> {
+  const { context, found } = task;
   const { cluster, log, signal } = context;
   const seen =
     found.daemonSet ??
@@ -61,16 +62,18 @@ async function record({ wait, limits }: GuardRequest, { found, known, context }:
   const { current, revisions } = history;
   if (!current) return notObserved();
   const { kind, counts } = rolloutOf(daemonSet);
-  known.old = current;
-  known.target = current;
-  known.newRevision = current.number;
-  known.controllerRevision = current.name;
-  known.counts = counts;
-  known.history = { before: revisions, currentBefore: current.name, asOf: context.clock.now() };
+  task.learn({
+    old: current,
+    target: current,
+    newRevision: current.number,
+    controllerRevision: current.name,
+    counts,
+    history: { before: revisions, currentBefore: current.name, asOf: context.clock.now() },
+  });
   if (wait) await requireStableFor(context, daemonSet, limits);
   records.push(recordOf(daemonSet, history, current));
   recordSeen(context, daemonSet, { by: 'guard', complete: false });
-  warnWithoutHistory(context, known, daemonSet);
+  warnWithoutHistory(task, daemonSet);
   if (kind !== 'complete' && kind !== 'on-delete') {
     log.warning(
       `The current version is not rolled out completely: ${counts.updated} of ${counts.desired} nodes have it, ${counts.available} are available. If the job fails, that version is restored all the same.`,
@@ -86,7 +89,7 @@ export async function restoreRecorded(request: GuardRequest, records: readonly R
   return Promise.all(
     tasks.map((task, index) => {
       const recorded = records[index] as Recorded;
-      Object.assign(task.known, ofRecord(recorded));
+      task.learn(ofRecord(recorded));
       return resultOf(task, restoreOne(request, recorded, task));
     }),
   );
@@ -99,14 +102,10 @@ export function ofRecord(recorded: Recorded): Pick<Result, 'daemonSet' | 'record
 
 async function restoreOne(request: GuardRequest, recorded: Recorded, task: Task): Promise<Conclusion> {
   if (recorded.kind === 'absent') return lookForNew(task);
-  const order: Order = {
-    ...request,
-    by: 'guard',
-    choose: (daemonSet, history, { ledger }) => returnTo(daemonSet, history, recorded, request, ledger.read(recorded.uid)),
-    otherwise: (at) => ({ kind: 'unchanged', at }),
-  };
+  const choose: Choose = (daemonSet, history, { ledger }) => returnTo(daemonSet, history, recorded, request, ledger.read(recorded.uid));
+  const options: RollbackOptions = { ...request, by: 'guard' };
   try {
-    return await finish(order, task, await decide(order, task));
+    return await carryOut(task, choose, options, await makePlan(task, choose, options));
   } catch (error) {
     if (task.known.changed || !isMissing(error)) throw error;
     return { outcome: 'deleted', reason: 'deleted', facts: { kind: 'deleted-since', recorded: recorded.revision } };

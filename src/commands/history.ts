@@ -27,31 +27,30 @@ export async function history(request: HistoryRequest, context: Context): Promis
   return Promise.all(tasks.map((task) => resultOf(task, list(request, task))));
 }
 
-async function list({ revision: asked, showValues }: HistoryRequest, { found, known, context }: Task): Promise<Conclusion> {
+async function list({ revision: asked, showValues }: HistoryRequest, task: Task): Promise<Conclusion> {
+  const { context, found } = task;
   const daemonSet = await settle(context, found.daemonSet ?? (await getDaemonSet(context, found.name)));
   if (!daemonSet) return notObserved();
   const history = (await readHistory(context, daemonSet, { needed: true })) ?? { revisions: [], current: undefined };
   const { revisions, current } = history;
   const pods = await readPodCounts(context, daemonSet, history);
-  known.counts = rolloutOf(daemonSet).counts;
-  known.history = {
+  const seen = {
     before: revisions,
     asOf: context.clock.now(),
     ...(current && { currentBefore: current.name }),
     ...(pods && { pods }),
   };
-  if (current) {
-    known.old = current;
-    known.controllerRevision = current.name;
-  } else known.notes.push({ kind: 'current-not-in-history' });
-  for (const line of historyLines(known.history, found.name, showValues)) context.log.info(line);
+  task.learn({ counts: rolloutOf(daemonSet).counts, history: seen });
+  if (current) task.learn({ old: current, controllerRevision: current.name });
+  else task.note({ kind: 'current-not-in-history' });
+  for (const line of historyLines(seen, found.name, showValues)) context.log.info(line);
 
   if (asked) {
     const target = chooseTarget(history, asked);
     if (target.kind === 'refused') return target.refusal;
     for (const revision of target.candidates) {
       const changes = diffTemplates(daemonSet.spec.template, revision.template);
-      known.shown = { revision, changes };
+      task.learn({ shown: { revision, changes } });
       context.log.group(`Template of ${revisionText(revision)}`, templateLines(revision, showValues));
       context.log.group(
         `From the current template to revision ${revision.number}: ${differences(changes)}`,

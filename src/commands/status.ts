@@ -14,16 +14,16 @@ import { revisionText } from '../report/messages/revisions.ts';
 import { decisionText, noNodeMatchesText } from '../report/messages/rollout.ts';
 import { conclusionOf, notObserved } from '../rollout/conclude.ts';
 import type { Context, Deadline } from '../rollout/context.ts';
-import { decide, orderFor } from '../rollout/decide.ts';
 import { getDaemonSet } from '../rollout/find.ts';
 import { readHistory, warnWithoutHistory } from '../rollout/history.ts';
 import { markGood } from '../rollout/known-good.ts';
 import { findLostNodes, type LostNodes } from '../rollout/lost-nodes.ts';
-import { finish } from '../rollout/rollback.ts';
+import { chooserFor, makePlan, type RollbackOptions } from '../rollout/plan.ts';
+import { carryOut } from '../rollout/rollback.ts';
 import { recordSeen } from '../rollout/seen.ts';
 import { settle } from '../rollout/settle.ts';
 import { requireStableFor } from '../rollout/stable-for.ts';
-import { learnFrom, resultOf, type Task, tasksFor } from '../rollout/tasks.ts';
+import { followUp, learnFrom, resultOf, type Task, tasksFor } from '../rollout/tasks.ts';
 import { wait as waitFor } from '../rollout/wait.ts';
 
 export interface StatusRequest {
@@ -67,30 +67,13 @@ async function gateAndRollBack(request: StatusRequest, task: Task, renew: () => 
   if (!decision.rollBack) return { ...result, rollback: { decision, gate: result } };
   const { toRevision, changeCause } = rollback;
   // Only the version that failed is left: a newer change takes precedence.
-  const expectedRevision: NamedRevision = { kind: 'name', name: result.old.name };
-  const isDeployedByRun = request.expectedRevision !== undefined;
-  const order = orderFor({
-    by: 'gate',
-    toRevision,
-    expectedRevision,
-    isDeployedByRun,
-    changeCause,
-    wait: true,
-    dryRun: false,
-    showValues,
-    limits,
-  });
-  const next: Task = {
-    found: { name: result.daemonSet },
-    known: { daemonSet: result.daemonSet, changed: false, notes: [] },
-    context: { ...task.context, ...renew() },
-  };
-  // Should the rollback be given up, its state is what counts.
-  task.known = next.known;
-  delete task.result;
+  const expected: NamedRevision = { kind: 'name', name: result.old.name };
+  const choose = chooserFor({ toRevision, expected, isDeployedByRun: request.expectedRevision !== undefined });
+  const options: RollbackOptions = { by: 'gate', changeCause, wait: true, dryRun: false, showValues, limits };
+  const next = followUp(task, renew());
   const back = await resultOf(
     next,
-    decide(order, next).then((decision) => finish(order, next, decision)),
+    makePlan(next, choose, options).then((planned) => carryOut(next, choose, options, planned)),
   );
   return {
     ...(back.changed ? withRollback(back, result) : result),
@@ -105,33 +88,33 @@ function withRollback(back: Result, gate: Result): Result {
   return { ...back, outcome, reason, facts, ...(causes && { causes }), ...(samples && { samples }) };
 }
 
-async function gate({ expectedRevision, wait, limits, rollback }: StatusRequest, { found, known, context }: Task): Promise<Conclusion> {
+async function gate({ expectedRevision, wait, limits, rollback }: StatusRequest, task: Task): Promise<Conclusion> {
+  const { context, found } = task;
   const daemonSet = await settle(context, found.daemonSet ?? (await getDaemonSet(context, found.name)));
   if (!daemonSet) return notObserved();
-  known.counts = rolloutOf(daemonSet).counts;
+  const { counts } = rolloutOf(daemonSet);
+  task.learn({ counts });
   const history = await readHistory(context, daemonSet, { needed: expectedRevision !== undefined || rollback !== undefined });
-  if (history) known.history = { before: history.revisions, asOf: context.clock.now() };
   const current = history?.current;
+  if (history) {
+    task.learn({ history: { before: history.revisions, asOf: context.clock.now(), ...(current && { currentBefore: current.name }) } });
+  }
   if (current) {
-    known.history = { ...known.history, before: history.revisions, currentBefore: current.name, asOf: context.clock.now() };
-    known.old = current;
-    known.target = current;
-    known.newRevision = current.number;
-    known.controllerRevision = current.name;
+    task.learn({ old: current, target: current, newRevision: current.number, controllerRevision: current.name });
     context.log.info(`Waiting for ${revisionText(current)}: ${current.images.join(', ')}`);
   }
   const mismatch = expectedRevision && history && unexpected(history, expectedRevision);
   if (mismatch) return mismatch.refusal;
   const record = standingRecord(daemonSet, history);
   if (record && record.by !== 'rollback' && isOurs(record, context.run) && !expectedRevision) {
-    known.changed = true;
+    task.learn({ changed: true });
     const { time, by, left } = record;
     return refuse('already-rolled-back', { kind: 'rolled-back-by-run', time, by, left, current });
   }
-  if (rollback) warnWithoutHistory(context, known, daemonSet);
+  if (rollback) warnWithoutHistory(task, daemonSet);
 
   const lost = history && (await findLostNodes(context, daemonSet, history));
-  if (lost && isTooMany(lost, known.counts.desired, limits)) return noNodes(lost, daemonSet);
+  if (lost && isTooMany(lost, counts.desired, limits)) return noNodes(lost, daemonSet);
   await requireStableFor(context, daemonSet, limits);
   const revisions = history && current ? twinsOf(history, current) : undefined;
   const waited = await waitFor(context, daemonSet, {
@@ -140,14 +123,14 @@ async function gate({ expectedRevision, wait, limits, rollback }: StatusRequest,
     limits: { ...limits, failsFor: rollback ? 'a-rollback' : 'a-node' },
     once: !wait,
   });
-  learnFrom(waited, known, context);
+  learnFrom(task, waited);
   const unfinished = conclusionOf(waited, 'deployed');
   if (waited.kind !== 'superseded') recordSeen(context, waited.daemonSet, { by: 'gate', complete: waited.kind === 'complete' });
   if (unfinished) return unfinished;
   const now = waited.history?.current ?? current;
   if (wait && now && waited.images) {
     const note = await markGood(context, found.name.namespace, now, waited.images, (current ?? now).good);
-    if (note) known.notes.push(note);
+    if (note) task.note(note);
   }
   if (waited.counts.desired === 0) context.log.warning(noNodeMatchesText(waited.daemonSet));
   return { outcome: 'complete', reason: 'complete', facts: { kind: 'rolled-out' } };

@@ -2,7 +2,7 @@ import type { NamedRevision } from './asked-revision.ts';
 import type { LedgerEntry } from './ledger.ts';
 import type { Outcome, Reason } from './outcome.ts';
 import { isAfterLastLook, othersAmong, type Start, versionChanges } from './own-changes.ts';
-import { type Intent, unexpected } from './plan.ts';
+import { type Plan, unexpected } from './plan.ts';
 import { templateGenerationOf } from './pods.ts';
 import { type Conclusion, type Facts, type Note, refused } from './result.ts';
 import { CHANGE_CAUSE, type History, highestNumber, type Revision } from './revision.ts';
@@ -74,7 +74,7 @@ export function returnTo(
   recorded: Present,
   { deployed, expected, ifAmbiguous }: GuardTerms,
   ledger: readonly LedgerEntry[],
-): Intent {
+): Plan {
   const { current } = history;
   const { revision } = recorded;
   if (daemonSet.metadata.uid !== recorded.uid) {
@@ -142,6 +142,6 @@ function movedTogether(daemonSet: DaemonSet, { generation, templateGeneration = 
   return now - generation === (templateGenerationOf(daemonSet) ?? Number.NaN) - templateGeneration;
 }
 
-function ended(outcome: Outcome, reason: Reason, facts: Facts): Intent {
+function ended(outcome: Outcome, reason: Reason, facts: Facts): Plan {
   return { kind: 'ended', end: { outcome, reason, facts } };
 }

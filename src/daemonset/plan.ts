@@ -22,11 +22,17 @@ type NoWrite =
   /** The DaemonSet stays unchanged, and that is not a refusal. */
   | { kind: 'ended'; end: Conclusion };
 
-/** What to try, before the API server is asked. */
-export type Intent = { kind: 'candidates'; from: Revision; candidates: Candidate[]; notes: Note[] } | NoWrite;
-
 /** What happens to one DaemonSet, decided before anything is written. */
 export type Plan =
+  /** What to try, before the API server is asked: the first one that changes the DaemonSet is restored. */
+  | {
+      kind: 'candidates';
+      from: Revision;
+      candidates: Candidate[];
+      notes: Note[];
+      /** What the candidates were chosen by. Undefined: a record, which is current if no candidate changes anything. */
+      asked?: AskedRevision;
+    }
   | {
       kind: 'restore';
       from: Revision;
@@ -59,7 +65,7 @@ export interface Terms {
  * If it stands, the same run (a re-run of a failed job) resumes. Otherwise the run is refused. A named revision is restored. If the record of
  * this run no longer stands, the run writes only if the version that it left is current again: a newer change by another run takes precedence.
  */
-export function intend(daemonSet: DaemonSet, history: History, { toRevision, run, expected, isDeployedByRun, pods }: Terms): Intent {
+export function choosePlan(daemonSet: DaemonSet, history: History, { toRevision, run, expected, isDeployedByRun, pods }: Terms): Plan {
   const { current } = history;
   if (daemonSet.metadata.deletionTimestamp) return refused('being-deleted', { kind: 'being-deleted' });
   if (!current) return refused('not-observed', { kind: 'not-recorded' });
@@ -78,7 +84,7 @@ export function intend(daemonSet: DaemonSet, history: History, { toRevision, run
   if (isNewer && !(target.kind === 'candidates' && target.candidates.every((candidate) => alreadyThere(daemonSet, candidate)))) {
     return refused('unexpected-revision', { kind: 'newer-change', time: last.time, left: last.left.revision, current });
   }
-  return target.kind === 'refused' ? target : { ...target, from: current };
+  return target.kind === 'refused' ? target : { ...target, from: current, asked: toRevision };
 }
 
 /** Whether only the pods show which version is meant: `last-good` is asked for, and no version has a good mark. */
@@ -111,7 +117,7 @@ function hashOf(name: string, { revisions }: History): string {
   return revisions.find((revision) => revision.name === name)?.hash ?? '';
 }
 
-function alreadyRolledBack(asked: RelativeRevision, record: RollbackRecord, current: Revision, history: History): Intent {
+function alreadyRolledBack(asked: RelativeRevision, record: RollbackRecord, current: Revision, history: History): Plan {
   const { time, run, repository, restored, left } = record;
   const previous = chooseTarget(history, { kind: 'previous' }, { record });
   const facts: Facts = {
@@ -149,11 +155,11 @@ export interface Preview {
 /** The plan for a candidate that the API server has checked, or undefined if it changes nothing and the next one may be tried. */
 export function planFor(
   daemonSet: DaemonSet,
-  { from, notes }: Extract<Intent, { kind: 'candidates' }>,
+  { from, notes }: Extract<Plan, { kind: 'candidates' }>,
   candidate: Candidate,
   record: RollbackRecord,
   preview: Preview,
-): Plan | undefined {
+): Extract<Plan, { kind: 'restore' }> | undefined {
   if (!preview.changes) return undefined;
   return {
     kind: 'restore',
@@ -175,9 +181,9 @@ function notesOn(daemonSet: DaemonSet, candidate: Candidate, { leftOut }: Previe
   ];
 }
 
-/** The plan if no candidate changes anything: a named revision is current already, and a relative one does not exist. */
-export function planWithout(asked: AskedRevision, at: Revision): Plan {
-  if (!isRelative(asked)) return { kind: 'unchanged', at };
+/** The plan if no candidate changes anything: a named revision, or a record, is current already, and a relative one does not exist. */
+export function planWithout(asked: AskedRevision | undefined, at: Revision): Extract<Plan, { kind: 'unchanged' | 'refused' }> {
+  if (!asked || !isRelative(asked)) return { kind: 'unchanged', at };
   return asked.kind === 'previous'
     ? refused('no-previous-revision', { kind: 'nothing-previous', why: 'same-to-server' })
     : refused('no-known-good', { kind: 'nothing-known-good', why: 'same-to-server' });

@@ -30,12 +30,12 @@ export interface Deadline {
 }
 
 /** What is known about a DaemonSet so far. Whatever happens next, the report includes it. */
-export type Known = Omit<Result, keyof Conclusion>;
+export type Known = Readonly<Omit<Result, keyof Conclusion>>;
 
 /** The result for a DaemonSet, or what is known while the work on it is not complete. */
 export interface PartialResult {
-  known: Known;
-  result?: Result;
+  readonly known: Known;
+  readonly result?: Result;
 }
 
 /** Everything outside of the process that a step needs. */

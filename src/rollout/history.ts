@@ -5,7 +5,8 @@ import { type History, historyOf } from '../daemonset/revision.ts';
 import { keepsNoHistory } from '../daemonset/rollout.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
 import { noteText } from '../report/messages/notes.ts';
-import type { Context, Known } from './context.ts';
+import type { Context } from './context.ts';
+import type { Task } from './tasks.ts';
 
 /** The history of a settled DaemonSet. If it is not needed and this account is not allowed to read it: undefined, with a warning. */
 export async function readHistory(
@@ -23,11 +24,11 @@ export async function readHistory(
 }
 
 /** Warns of a DaemonSet that keeps no old revisions. */
-export function warnWithoutHistory({ log }: Context, { notes }: Known, daemonSet: DaemonSet): void {
+export function warnWithoutHistory(task: Task, daemonSet: DaemonSet): void {
   if (!keepsNoHistory(daemonSet)) return;
   const note: Note = { kind: 'no-history' };
-  log.warning(noteText(note));
-  notes.push(note);
+  task.context.log.warning(noteText(note));
+  task.note(note);
 }
 
 /** How many pods run each revision. If this account is not allowed to list pods: undefined, with a warning. */

@@ -3,54 +3,59 @@ import { ownersOf } from '../daemonset/owners.ts';
 import type { Plan } from '../daemonset/plan.ts';
 import type { Conclusion, HistoryEntry, Note, Version } from '../daemonset/result.ts';
 import { type History, hasTwin, historyOf, nextNumber, type Revision, twinsOf } from '../daemonset/revision.ts';
-import type { RollbackRecord } from '../daemonset/rollback-record.ts';
 import { identicalTemplate, versionDigest } from '../daemonset/template.ts';
-import type { DaemonSet } from '../daemonset/types.ts';
+import type { DaemonSet, PodTemplate } from '../daemonset/types.ts';
 import { changeLines, differences, historyLines } from '../report/lines.ts';
 import { noteText } from '../report/messages/notes.ts';
 import { revisionText } from '../report/messages/revisions.ts';
 import { noNodeMatchesText } from '../report/messages/rollout.ts';
 import { conclusionOf } from './conclude.ts';
-import type { Context, Known } from './context.ts';
-import { type Decision, decide, type Look, type Order } from './decide.ts';
+import type { Known } from './context.ts';
 import { interrupted } from './failure.ts';
 import { markGood, withdrawGood } from './known-good.ts';
 import { returnOwnership } from './ownership.ts';
-import { restore, undoAnnotations } from './patch.ts';
+import { type Patched, restore, undoAnnotations } from './patch.ts';
+import { type Choose, makePlan, type Planned, type RollbackOptions } from './plan.ts';
 import { learnFrom, type Task } from './tasks.ts';
 import { type Waited, type WaitOptions, wait } from './wait.ts';
 
 type Restore = Extract<Plan, { kind: 'restore' }>;
+type Resume = Extract<Plan, { kind: 'resume' }>;
 
-/** Carries out a decision. If someone else changed the DaemonSet first, decides again. */
-export async function finish(order: Order, task: Task, first: Decision): Promise<Conclusion> {
-  for (let decision = first; ; ) {
-    if ('outcome' in decision) return decision;
-    const { look, plan } = decision;
-    if (plan.kind === 'unchanged') return stayAt(look, plan.at);
-    if (plan.kind === 'resume') return resume(look, plan.at, plan.record);
+/** Carries out a plan. If someone else changed the DaemonSet first, plans again. */
+export async function carryOut(task: Task, choose: Choose, options: RollbackOptions, first: Planned | Conclusion): Promise<Conclusion> {
+  for (let planned = first; ; ) {
+    if ('outcome' in planned) return planned;
+    const { plan, daemonSet } = planned;
+    if (plan.kind === 'unchanged') return stayAt(task, planned, plan.at, options);
+    if (plan.kind === 'resume') return resume(task, planned, plan, options);
     if (plan.kind === 'already-rolled-back') return plan.refusal;
-    announce(look, plan);
-    if (order.dryRun) return dryRun(plan);
-    const conclusion = await carryOut(look, plan);
-    if (conclusion !== 'moved') return conclusion;
+    announce(task, planned, plan, options);
+    if (options.dryRun) return dryRun(plan);
+    const patched = await write(task, daemonSet, plan);
+    if (patched.kind !== 'moved') return concludeWrite(task, planned, plan, patched, options);
     task.context.log.info('The DaemonSet changed in the meantime. Reading it and deciding again.');
-    decision = await decide(order, task, { from: look.daemonSet, to: plan.target });
+    planned = await makePlan(task, choose, options, { from: daemonSet, to: plan.target });
   }
 }
 
 /** Notes that are warnings. */
 const LOUD: ReadonlySet<Note['kind']> = new Set<Note['kind']>(['older-code', 'no-history', 'annotations-left-out', 'left-by-next-deploy']);
 
-function announce({ order, context: { log }, known, daemonSet, history }: Look, { from, target, changes }: Restore): void {
-  const what = order.dryRun ? 'Would roll back' : 'Rolling back';
+function announce(
+  { context: { log }, known }: Task,
+  { daemonSet, history }: Planned,
+  { from, target, changes }: Restore,
+  { dryRun, showValues }: RollbackOptions,
+): void {
+  const what = dryRun ? 'Would roll back' : 'Rolling back';
   log.info(`${what} from ${revisionText(from)} to ${revisionText(target)}: ${target.images.join(', ')}`);
   for (const note of known.notes) {
     if (LOUD.has(note.kind)) log.warning(noteText(note));
     else log.info(noteText(note));
   }
-  log.group(`Template: ${differences(changes)}`, changeLines(changes, order.showValues));
-  if (known.history) log.group(`History: ${history.revisions.length} revisions`, historyLines(known.history, undefined, order.showValues));
+  log.group(`Template: ${differences(changes)}`, changeLines(changes, showValues));
+  if (known.history) log.group(`History: ${history.revisions.length} revisions`, historyLines(known.history, undefined, showValues));
   for (const owner of ownersOf(daemonSet)) log.warning(noteText({ kind: 'owner', owner }));
 }
 
@@ -58,142 +63,153 @@ function dryRun({ preview: { validated } }: Restore): Conclusion {
   return { outcome: 'dry-run', reason: validated ? 'validated' : 'not-validated', facts: { kind: 'dry-run', validated } };
 }
 
-async function carryOut(
-  { order, context, known, daemonSet, history }: Look,
-  { from, target, record, preview: seen }: Restore,
-): Promise<Conclusion | 'moved'> {
-  const { log } = context;
-  // Until the API server has refused it, the rollback may be written.
-  known.changed = true;
-  const patched = await restore(context, daemonSet, target, record, seen).catch((error: unknown) => {
-    known.changed = false;
-    throw error;
-  });
-  if (patched.kind === 'moved') {
-    known.changed = false;
-    return 'moved';
+/** The one write. Until the API server has refused it, the rollback may be written. */
+async function write(task: Task, daemonSet: DaemonSet, { target, record, preview }: Restore): Promise<Patched> {
+  let changed = false;
+  task.learn({ changed: true });
+  try {
+    const patched = await restore(task.context, daemonSet, target, record, preview);
+    changed = patched.kind === 'written' || patched.kind === 'unknown';
+    return patched;
+  } finally {
+    task.learn({ changed });
   }
+}
+
+/** What the write led to: the end, or the wait for what it stored. */
+async function concludeWrite(
+  task: Task,
+  { daemonSet, history }: Planned,
+  plan: Restore,
+  patched: Exclude<Patched, { kind: 'moved' }>,
+  { by, wait, limits }: RollbackOptions,
+): Promise<Conclusion> {
+  const { context } = task;
+  const { from, target, record, preview } = plan;
   if (patched.kind === 'unknown') {
     const facts = { kind: 'write-unknown', why: patched.why } as const;
     return context.signal.aborted ? { ...interrupted(context.signal.reason), facts } : { outcome: 'error', reason: 'unreachable', facts };
   }
   if (patched.kind === 'undone') {
-    known.changed = false;
-    await undoAnnotations(context, daemonSet, seen.annotations);
+    await undoAnnotations(context, daemonSet, preview.annotations);
     return { outcome: 'error', reason: 'admission-denied', facts: { kind: 'write-undone' } };
   }
-  const identical = identicalTemplate(target.template, patched.template);
-  known.newRevision = nextNumber(history, identical ? target : undefined);
-  log.info(
-    `daemonset.apps/${known.daemonSet.name} rolled back: revision ${from.number} → ${known.newRevision}, which restores revision ${target.number}`,
+  const { template } = patched;
+  const written = factsOfWrite(task.known, history, target, template);
+  task.learn(written);
+  context.log.info(
+    `daemonset.apps/${task.found.name.name} rolled back: revision ${from.number} → ${written.newRevision}, which restores revision ${target.number}`,
   );
   if (record.templateGeneration !== undefined) {
     const templateGeneration = record.templateGeneration + 1;
-    context.ledger.append(record.uid, { kind: 'wrote', by: order.by, templateGeneration, version: versionDigest(patched.template) });
+    context.ledger.append(record.uid, { kind: 'wrote', by, templateGeneration, version: versionDigest(template) });
   }
-  await withdrawGood(context, known.daemonSet.namespace, history, { left: from, restored: target });
+  await withdrawGood(context, task.found.name.namespace, history, { left: from, restored: target });
   // A webhook that answers differently each time would change the template again.
-  const isSettled = versionDigest(patched.template) === versionDigest(seen.template);
+  const isSettled = versionDigest(template) === versionDigest(preview.template);
   const current = isSettled ? await returnOwnership(context, patched.daemonSet, daemonSet) : patched.daemonSet;
-
-  // The controller renumbers the ControllerRevision with the same bytes. Only then is its name known without another read.
-  const renewed = identical && !hasTwin(history, target);
-  if (renewed) {
-    known.renewed = true;
-    known.controllerRevision = target.name;
-    recordHistoryAfter(known, history, target, known.newRevision);
-  }
-  if (!order.wait) return NOT_WAITED;
-  const { unfinished, waited } = await follow(context, known, current, 'restored', {
-    template: patched.template,
-    ...(identical && { revisions: twinsOf(history, target) }),
-    limits: order.limits,
-  });
+  if (!wait) return NOT_WAITED;
+  const twins = identicalTemplate(target.template, template) && { revisions: twinsOf(history, target) };
+  const { unfinished, waited } = await follow(task, current, 'restored', { template, ...twins, limits });
   const isGone = unfinished?.outcome === 'deleted';
-  const restored = renewed ? target : isGone ? undefined : await readHistoryAfter(context, known, current, target, waited.history);
-  if (restored) await remember(context, known, waited, restored, target.good);
+  const restored = written.renewed ? target : isGone ? undefined : await readRestored(task, current, target, waited.history);
+  if (restored) await remember(task, waited, restored, target.good);
   return unfinished ?? { outcome: 'rolled-back', reason: 'complete', facts: { kind: 'restored' } };
+}
+
+/**
+ * What is certain once the template is stored. The controller renumbers the ControllerRevision with the same bytes, and only then is its name
+ * known without another read.
+ */
+function factsOfWrite(
+  known: Known,
+  history: History,
+  target: Revision,
+  stored: PodTemplate,
+): Pick<Known, 'renewed' | 'controllerRevision' | 'history'> & { newRevision: number } {
+  const identical = identicalTemplate(target.template, stored);
+  const newRevision = nextNumber(history, identical ? target : undefined);
+  if (!identical || hasTwin(history, target)) return { newRevision };
+  return { newRevision, renewed: true, controllerRevision: target.name, ...historyAfter(known, history, target, newRevision) };
 }
 
 const NOT_WAITED: Conclusion = { outcome: 'pending', reason: 'not-waited', facts: { kind: 'restored-not-waited' } };
 
 /** Nothing has to be written. With `wait`, every node must run the revision all the same. */
-async function stayAt(look: Look, at: Revision): Promise<Conclusion> {
-  const { order, context, known, daemonSet } = look;
-  known.target = at;
-  known.newRevision = at.number;
-  known.controllerRevision = at.name;
-  known.changes = [];
-  context.log.info(`daemonset.apps/${daemonSet.metadata.name} skipped rollback (current template already matches revision ${at.number})`);
-  const unfinished = order.wait && !order.dryRun ? await followCurrent(look, at, 'deployed') : undefined;
+async function stayAt(task: Task, planned: Planned, at: Revision, { wait, dryRun, limits }: RollbackOptions): Promise<Conclusion> {
+  task.learn({ target: at, newRevision: at.number, controllerRevision: at.name, changes: [] });
+  task.context.log.info(`daemonset.apps/${task.found.name.name} skipped rollback (current template already matches revision ${at.number})`);
+  const unfinished = wait && !dryRun ? await followCurrent(task, planned, at, 'deployed', limits) : undefined;
   return unfinished ?? { outcome: 'unchanged', reason: 'complete', facts: { kind: 'already-current' } };
 }
 
 /** An earlier attempt of this run wrote the rollback. This attempt ends as that one would have ended. */
-async function resume(look: Look, at: Revision, { left: leftThen, restored, time }: RollbackRecord): Promise<Conclusion> {
-  const { order, context, known, daemonSet, history } = look;
-  const left = history.revisions.find(({ name }) => name === leftThen.name);
-  if (left) known.old = { ...left, number: leftThen.revision };
-  else delete known.old;
-  known.target = { ...at, number: restored.revision };
-  known.newRevision = at.number;
-  known.controllerRevision = at.name;
-  known.renewed = at.name === restored.name;
+async function resume(
+  task: Task,
+  planned: Planned,
+  { at, record }: Resume,
+  { wait, dryRun, limits }: RollbackOptions,
+): Promise<Conclusion> {
+  const { context } = task;
+  const { daemonSet, history } = planned;
+  const { restored, time } = record;
+  const left = history.revisions.find(({ name }) => name === record.left.name);
+  if (left) task.learn({ old: { ...left, number: record.left.revision } });
+  else task.forget('old');
+  task.learn({
+    target: { ...at, number: restored.revision },
+    newRevision: at.number,
+    controllerRevision: at.name,
+    renewed: at.name === restored.name,
+  });
   context.log.info(`This run rolled back already (at ${time}). Nothing is written again.`);
-  known.notes.push({ kind: 'resumed', time });
-  if (order.dryRun) return { outcome: 'dry-run', reason: 'resumed', facts: { kind: 'dry-run-of-resumed', time } };
-  if (left) await withdrawGood(context, known.daemonSet.namespace, history, { left, restored: at });
+  task.note({ kind: 'resumed', time });
+  if (dryRun) return { outcome: 'dry-run', reason: 'resumed', facts: { kind: 'dry-run-of-resumed', time } };
+  if (left) await withdrawGood(context, task.found.name.namespace, history, { left, restored: at });
   // The first attempt may have ended before it did this.
   await returnOwnership(context, daemonSet, daemonSet);
-  if (!order.wait) return NOT_WAITED;
-  const unfinished = await followCurrent(look, at, 'restored');
+  if (!wait) return NOT_WAITED;
+  const unfinished = await followCurrent(task, planned, at, 'restored', limits);
   return unfinished ?? { outcome: 'rolled-back', reason: 'resumed', facts: { kind: 'restored' } };
 }
 
 /** Waits for the template that was read, after nothing was written. */
 async function followCurrent(
-  { order, context, known, daemonSet, history }: Look,
+  task: Task,
+  { daemonSet, history }: Planned,
   at: Revision,
   version: Version,
+  limits: RollbackOptions['limits'],
 ): Promise<Conclusion | undefined> {
-  const { unfinished, waited } = await follow(context, known, daemonSet, version, {
-    template: daemonSet.spec.template,
-    revisions: twinsOf(history, at),
-    limits: order.limits,
-  });
-  await remember(context, known, waited, waited.history?.current ?? at, at.good);
+  const options = { template: daemonSet.spec.template, revisions: twinsOf(history, at), limits };
+  const { unfinished, waited } = await follow(task, daemonSet, version, options);
+  await remember(task, waited, waited.history?.current ?? at, at.good);
   return unfinished;
 }
 
 /** Waits for the rollout. `unfinished` is undefined if it succeeded. */
 async function follow(
-  context: Context,
-  known: Known,
+  task: Task,
   daemonSet: DaemonSet,
   version: Version,
   options: WaitOptions,
 ): Promise<{ unfinished: Conclusion | undefined; waited: Waited }> {
-  const waited = await wait(context, daemonSet, { ...options, limits: { ...options.limits, failsFor: 'all-nodes' } });
-  learnFrom(waited, known, context);
-  if (waited.kind === 'complete' && waited.counts.desired === 0) context.log.warning(noNodeMatchesText(waited.daemonSet));
+  const waited = await wait(task.context, daemonSet, { ...options, limits: { ...options.limits, failsFor: 'all-nodes' } });
+  learnFrom(task, waited);
+  if (waited.kind === 'complete' && waited.counts.desired === 0) task.context.log.warning(noNodeMatchesText(waited.daemonSet));
   return { unfinished: conclusionOf(waited, version), waited };
 }
 
 /** Marks a version that was seen on every node as good. */
-async function remember(
-  context: Context,
-  known: Known,
-  { images }: Waited,
-  revision: Revision,
-  before: GoodMark | undefined,
-): Promise<void> {
+async function remember(task: Task, { images }: Waited, revision: Revision, before: GoodMark | undefined): Promise<void> {
   if (!images) return;
-  const note = await markGood(context, known.daemonSet.namespace, revision, images, before);
-  if (note) known.notes.push(note);
+  const note = await markGood(task.context, task.found.name.namespace, revision, images, before);
+  if (note) task.note(note);
 }
 
-function recordHistoryAfter(known: Known, { revisions }: History, restored: Revision, number: number): void {
-  if (!known.history) return;
+/** The known history, with what it is after the rollback. */
+function historyAfter(known: Known, { revisions }: History, restored: Revision, number: number): Pick<Known, 'history'> {
+  if (!known.history) return {};
   const entry = ({ name, changeCause, images }: Revision, number: number, current: boolean): HistoryEntry => ({
     number,
     name,
@@ -201,32 +217,25 @@ function recordHistoryAfter(known: Known, { revisions }: History, restored: Revi
     changeCause,
     images,
   });
-  known.history.after = [
-    entry(restored, number, true),
-    ...revisions.filter(({ name }) => name !== restored.name).map((revision) => entry(revision, revision.number, false)),
-  ];
+  const others = revisions.filter(({ name }) => name !== restored.name);
+  const after = [entry(restored, number, true), ...others.map((revision) => entry(revision, revision.number, false))];
+  return { history: { ...known.history, after } };
 }
 
 /** Which ControllerRevision the controller created, or chose among twins. Undefined if that cannot be read. */
-async function readHistoryAfter(
-  { cluster, signal, log }: Context,
-  known: Known,
-  daemonSet: DaemonSet,
-  target: Revision,
-  read: History | undefined,
-): Promise<Revision | undefined> {
+async function readRestored(task: Task, daemonSet: DaemonSet, target: Revision, read: History | undefined): Promise<Revision | undefined> {
+  const { cluster, signal, log } = task.context;
   try {
     const history = read ?? historyOf(daemonSet, await cluster.listControllerRevisions(daemonSet, signal));
-    if (!history.current) return undefined;
-    const { number, name } = history.current;
-    known.newRevision = number;
-    known.controllerRevision = name;
-    known.renewed = name === target.name;
-    recordHistoryAfter(known, history, history.current, number);
-    if (known.renewed) return history.current;
-    const why = history.current.digest === target.digest ? 'other-serialization' : 'webhook';
-    known.notes.push({ kind: 'new-controller-revision', created: { number, name }, target, why });
-    return history.current;
+    const { current } = history;
+    if (!current) return undefined;
+    const { number, name } = current;
+    const renewed = name === target.name;
+    task.learn({ newRevision: number, controllerRevision: name, renewed, ...historyAfter(task.known, history, current, number) });
+    if (renewed) return current;
+    const why = current.digest === target.digest ? 'other-serialization' : 'webhook';
+    task.note({ kind: 'new-controller-revision', created: { number, name }, target, why });
+    return current;
   } catch (error) {
     log.debug(`Could not read the history after the rollback: ${(error as Error).message}`);
     return undefined;

@@ -1,49 +1,78 @@
-import type { Conclusion, Result } from '../daemonset/result.ts';
+import type { Conclusion, Note, Result } from '../daemonset/result.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
 import { toleratedNote } from './conclude.ts';
-import { about, type Context, type Known, type PartialResult } from './context.ts';
+import { about, type Context, type Deadline, type Known, type PartialResult } from './context.ts';
 import { failureOf } from './failure.ts';
 import { type Found, resolveDaemonSets } from './find.ts';
 import { logCauses } from './progress-log.ts';
 import type { Waited } from './wait.ts';
 
-/** The work on one DaemonSet. */
-export interface Task extends PartialResult {
-  found: Found;
+/** The work on one DaemonSet. What is known is replaced, never changed in place, and only here. */
+export class Task implements PartialResult {
+  readonly found: Found;
   /** If there are several DaemonSets, each line of its log names this one. */
-  context: Context;
+  readonly context: Context;
+  /** The result, once the work is complete. */
+  result?: Result;
+  #known: Known;
+
+  constructor(found: Found, context: Context) {
+    this.found = found;
+    this.context = context;
+    this.#known = { daemonSet: found.name, changed: false, notes: [] };
+  }
+
+  /** What is known so far. */
+  get known(): Known {
+    return this.#known;
+  }
+
+  /** Adds facts to what is known, or replaces them. */
+  learn(facts: Partial<Known>): void {
+    this.#known = { ...this.#known, ...facts };
+  }
+
+  /** Removes a fact that turned out to be about something else. */
+  forget(fact: 'old'): void {
+    const { [fact]: _wrong, ...known } = this.#known;
+    this.#known = known;
+  }
+
+  /** Adds notes to those that are known. */
+  note(...notes: readonly Note[]): void {
+    this.learn({ notes: [...this.#known.notes, ...notes] });
+  }
 }
 
-/** A job for each DaemonSet that the step is about. @throws ClusterError as `locate` does. */
+/** A task for each DaemonSet that the step is about. @throws ClusterError as `resolveDaemonSets` does. */
 export async function tasksFor(context: Context, asked: AskedDaemonSets): Promise<Task[]> {
   const all = await resolveDaemonSets(context, asked);
-  const tasks = all.map((found) => ({
-    found,
-    known: { daemonSet: found.name, changed: false, notes: [] },
-    context: all.length > 1 ? about(found.name, context) : context,
-  }));
+  const tasks = all.map((found) => new Task(found, all.length > 1 ? about(found.name, context) : context));
   context.partial.push(...tasks);
   return tasks;
 }
 
-/** The result of a job. Nothing is thrown: whatever happens to one DaemonSet, the others are reported too. */
+/** A new task for the same DaemonSet, with a time limit of its own. Should the step be given up, its state is what counts. */
+export function followUp(task: Task, deadline: Deadline): Task {
+  const { found, context } = task;
+  const next = new Task({ name: found.name }, { ...context, ...deadline });
+  context.partial.splice(context.partial.indexOf(task), 1, next);
+  return next;
+}
+
+/** The result of a task. Nothing is thrown: whatever happens to one DaemonSet, the others are reported too. */
 export async function resultOf(task: Task, work: Promise<Conclusion>): Promise<Result> {
-  const { known } = task;
-  const conclusion = await work.catch((error: unknown) => failureOf(error, known.changed));
-  task.result = { ...known, ...conclusion };
+  const conclusion = await work.catch((error: unknown) => failureOf(error, task.known.changed));
+  task.result = { ...task.known, ...conclusion };
   return task.result;
 }
 
-/** Adds what a wait has found out, however it ended. */
-export function learnFrom(waited: Waited, known: Known, { log }: Context): void {
+/** Adds what a wait has found out, however it ended, and logs the causes. */
+export function learnFrom(task: Task, waited: Waited): void {
   const { counts, samples, causes, fault, isVerified, toReplace } = waited;
-  logCauses(log, causes, known.daemonSet.namespace);
-  known.counts = counts;
-  known.samples = samples;
-  if (causes.length > 0) known.causes = causes;
-  if (fault) known.fault = fault;
-  if (toReplace) known.toReplace = toReplace;
-  if (waited.kind === 'complete' && counts.desired > 0 && !isVerified) known.notes.push({ kind: 'unverified' });
+  logCauses(task.context.log, causes, task.known.daemonSet.namespace);
+  task.learn({ counts, samples, ...(causes.length > 0 && { causes }), ...(fault && { fault }), ...(toReplace && { toReplace }) });
+  if (waited.kind === 'complete' && counts.desired > 0 && !isVerified) task.note({ kind: 'unverified' });
   const note = toleratedNote(waited);
-  if (note) known.notes.push(note);
+  if (note) task.note(note);
 }

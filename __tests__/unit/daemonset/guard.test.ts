@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { type GuardTerms, recordOf, returnTo } from '../../../src/daemonset/guard.ts';
 import type { LedgerEntry } from '../../../src/daemonset/ledger.ts';
-import type { Intent } from '../../../src/daemonset/plan.ts';
+import type { Plan } from '../../../src/daemonset/plan.ts';
 import { TEMPLATE_GENERATION } from '../../../src/daemonset/pods.ts';
 import { CHANGE_CAUSE, type History, historyOf, type Revision } from '../../../src/daemonset/revision.ts';
 import { versionDigest } from '../../../src/daemonset/template.ts';
@@ -21,7 +21,7 @@ const restartOf = (one: PodTemplate): PodTemplate => ({
   ...one,
   metadata: { labels: { app: 'agent' }, annotations: { 'kubectl.kubernetes.io/restartedAt': 'later' } },
 });
-const endOf = (intent: Intent): string =>
+const endOf = (intent: Plan): string =>
   intent.kind === 'refused' ? intent.refusal.reason : intent.kind === 'ended' ? intent.end.outcome : intent.kind;
 const plain: GuardTerms = { deployed: undefined, expected: undefined, ifAmbiguous: false };
 const deployed: GuardTerms = { ...plain, deployed: true };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { NamedRevision } from '../../../src/daemonset/asked-revision.ts';
-import { alreadyThere, intend, needsPods, planFor, planWithout, type Terms } from '../../../src/daemonset/plan.ts';
+import { alreadyThere, choosePlan, needsPods, planFor, planWithout, type Terms } from '../../../src/daemonset/plan.ts';
 import type { LeftOut } from '../../../src/daemonset/result.ts';
 import { historyOf, nextNumber, type Revision } from '../../../src/daemonset/revision.ts';
 import { LAST_ROLLBACK, type RollbackRecord, recordFor } from '../../../src/daemonset/rollback-record.ts';
@@ -16,8 +16,10 @@ const v3 = template('agent:v3');
 const previous = { kind: 'previous' } as const;
 const run = { repository: 'o/r', id: '7', url: 'https://github.example/o/r/actions/runs/7' };
 /** The message of a refusal. */
-const refusalText = (target: ReturnType<typeof chooseTarget> | ReturnType<typeof intend>, history: ReturnType<typeof historyOf>): string =>
-  target.kind === 'refused' ? messageOf(resultWith(target.refusal, history)) : '';
+const refusalText = (
+  target: ReturnType<typeof chooseTarget> | ReturnType<typeof choosePlan>,
+  history: ReturnType<typeof historyOf>,
+): string => (target.kind === 'refused' ? messageOf(resultWith(target.refusal, history)) : '');
 const numbers = (target: ReturnType<typeof chooseTarget>): number[] | string =>
   target.kind === 'candidates' ? target.candidates.map(({ number }) => number) : target.refusal.reason;
 
@@ -159,7 +161,7 @@ describe('after a rollback from revision 3 to revision 2, which became revision 
   const at = (current: typeof v1, templateGeneration = 8, text = JSON.stringify(record)): ReturnType<typeof daemonSet> =>
     daemonSet(current, { annotations: { [LAST_ROLLBACK]: text }, templateGeneration });
   const intent = (of: ReturnType<typeof daemonSet>, terms: Partial<Terms> = {}): string => {
-    const result = intend(of, historyOf(of, stored), { toRevision: previous, run, ...terms });
+    const result = choosePlan(of, historyOf(of, stored), { toRevision: previous, run, ...terms });
     return result.kind === 'refused' ? result.refusal.reason : result.kind;
   };
   const other = { ...run, id: '8' };
@@ -193,8 +195,8 @@ describe('after a rollback from revision 3 to revision 2, which became revision 
   test('a deploy of another version and of the restored one again ends it', () => {
     const of = at(v2, 10);
     const past = historyOf(of, [controllerRevision(3, v3), controllerRevision(5, v1), controllerRevision(6, v2)]);
-    expect(intend(of, past, { toRevision: previous, run: other })).toMatchObject({ kind: 'candidates', candidates: [{ number: 5 }] });
-    expect(intend(of, past, { toRevision: previous, run })).toMatchObject({ refusal: { reason: 'unexpected-revision' } });
+    expect(choosePlan(of, past, { toRevision: previous, run: other })).toMatchObject({ kind: 'candidates', candidates: [{ number: 5 }] });
+    expect(choosePlan(of, past, { toRevision: previous, run })).toMatchObject({ refusal: { reason: 'unexpected-revision' } });
   });
 
   test('a re-run of an earlier run is recognized after the rollback of another one', () => {
@@ -218,7 +220,7 @@ describe('after a rollback from revision 3 to revision 2, which became revision 
   test('the refusal names the revisions to choose from', () => {
     const of = at(v2);
     const past = historyOf(of, stored);
-    const refused = intend(of, past, { toRevision: previous, run: other });
+    const refused = choosePlan(of, past, { toRevision: previous, run: other });
     expect(refused.kind === 'already-rolled-back' && messageOf(resultWith(refused.refusal, past))).toMatch(
       /by run 7 of o\/r.*"previous" version is revision 3 \(agent-3\).*agent-1 is revision 1/,
     );
@@ -235,7 +237,7 @@ describe('after a rollback from revision 3 to revision 2, which became revision 
 describe('expected-revision', () => {
   const stored = [controllerRevision(1, v1), controllerRevision(3, v3), controllerRevision(4, v2)];
   const reason = (of: ReturnType<typeof daemonSet>, expected: NamedRevision): string => {
-    const result = intend(of, historyOf(of, stored), { toRevision: previous, run, expected });
+    const result = choosePlan(of, historyOf(of, stored), { toRevision: previous, run, expected });
     return result.kind === 'refused' ? result.refusal.reason : result.kind;
   };
 
@@ -303,7 +305,7 @@ test.each([
 
 test('chooses nothing without a ControllerRevision of the current template', () => {
   const of = daemonSet(v3);
-  expect(intend(of, historyOf(of, [controllerRevision(1, v1)]), { toRevision: previous, run })).toMatchObject({
+  expect(choosePlan(of, historyOf(of, [controllerRevision(1, v1)]), { toRevision: previous, run })).toMatchObject({
     kind: 'refused',
     refusal: { reason: 'not-observed' },
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { intend } from '../../../src/daemonset/plan.ts';
+import { choosePlan } from '../../../src/daemonset/plan.ts';
 import { TEMPLATE_GENERATION } from '../../../src/daemonset/pods.ts';
 import { historyOf, type Revision } from '../../../src/daemonset/revision.ts';
 import { LAST_ROLLBACK, type Run, readRecord, recordFor, stands } from '../../../src/daemonset/rollback-record.ts';
@@ -244,7 +244,7 @@ test('whatever happens to a DaemonSet, a record stands only while nothing was de
           if (record && stands(record, of, history)) expect(model.wasDeployed).toBe(false);
           const toRevision =
             step.number === undefined ? ({ kind: 'previous' } as const) : ({ kind: 'number', number: step.number } as const);
-          const intent = intend(of, history, { toRevision, run });
+          const intent = choosePlan(of, history, { toRevision, run });
           if (step.number === undefined && !model.wasDeployed) expect(['resume', 'already-rolled-back']).toContain(intent.kind);
           if (intent.kind !== 'candidates') return;
           const [target] = intent.candidates as [Revision];

@@ -1,0 +1,135 @@
+import { ClusterError } from '../cluster/cluster.ts';
+import type { Candidate } from '../daemonset/known-good.ts';
+import { alreadyThere, choosePlan, needsPods, type Plan, planFor, planWithout, type Terms } from '../daemonset/plan.ts';
+import type { Conclusion } from '../daemonset/result.ts';
+import { type History, historyOf, isSameVersion, type Revision } from '../daemonset/revision.ts';
+import { type RolledBackBy, recordFor } from '../daemonset/rollback-record.ts';
+import { keepsNoHistory, rolloutOf } from '../daemonset/rollout.ts';
+import type { DaemonSet } from '../daemonset/types.ts';
+import type { Limits } from '../daemonset/verdict.ts';
+import { revisionText } from '../report/messages/revisions.ts';
+import { notObserved } from './conclude.ts';
+import type { Context } from './context.ts';
+import { getDaemonSet } from './find.ts';
+import { readPodCounts } from './history.ts';
+import { preview } from './patch.ts';
+import { settle } from './settle.ts';
+import { requireStableFor } from './stable-for.ts';
+import type { Task } from './tasks.ts';
+
+/** How to roll back. */
+export interface RollbackOptions {
+  /** For the rollback record. */
+  by: RolledBackBy;
+  /** Undefined: that of the restored revision. */
+  changeCause: string | undefined;
+  wait: boolean;
+  dryRun: boolean;
+  showValues: boolean;
+  limits: Limits;
+}
+
+/** Chooses what to restore, from a settled DaemonSet and its history. */
+export type Choose = (daemonSet: DaemonSet, history: History, context: Context) => Promise<Plan> | Plan;
+
+/** A plan that can be carried out, and the settled DaemonSet that it is based on. */
+export interface Planned {
+  plan: Exclude<Plan, { kind: 'candidates' | 'refused' | 'ended' }>;
+  daemonSet: DaemonSet;
+  history: History;
+}
+
+/** Chooses what the inputs ask for. */
+export function chooserFor(terms: Pick<Terms, 'toRevision' | 'expected' | 'isDeployedByRun'>): Choose {
+  return async (daemonSet, history, context) => {
+    const pods = needsPods(daemonSet, history, terms.toRevision) ? await readPodCounts(context, daemonSet, history) : undefined;
+    return choosePlan(daemonSet, history, { ...terms, run: context.run, pods });
+  };
+}
+
+/** A plan that was not carried out, because the DaemonSet was changed. */
+export interface Moved {
+  /** What it was based on. */
+  from: DaemonSet;
+  /** What would have been restored. */
+  to: Revision;
+}
+
+/**
+ * find → settle → plan, of one DaemonSet.
+ *
+ * @param before the last plan, if there was one.
+ * @returns a conclusion if there is nothing to carry out.
+ */
+export async function makePlan(task: Task, choose: Choose, options: RollbackOptions, before?: Moved): Promise<Planned | Conclusion> {
+  const { context, found } = task;
+  let last = before;
+  for (;;) {
+    context.signal.throwIfAborted();
+    const listed = last ? undefined : found.daemonSet;
+    const daemonSet = await settle(context, listed ?? (await getDaemonSet(context, found.name)));
+    if (!daemonSet) return notObserved();
+    if (last && isUnchanged(daemonSet, last.from)) {
+      throw new ClusterError(
+        'conflict',
+        'The API server rejects a patch that fits the object, again. Does something change the DaemonSet?',
+      );
+    }
+    const history = historyOf(daemonSet, await context.cluster.listControllerRevisions(daemonSet, context.signal));
+    const { current, revisions } = history;
+    task.learn({
+      history: { before: revisions, asOf: context.clock.now(), ...(current && { currentBefore: current.name }) },
+      ...(current && { old: current }),
+      counts: rolloutOf(daemonSet).counts,
+    });
+    const plan = await check(task, await choose(daemonSet, history, context), { daemonSet, history }, options, last?.to);
+    if (plan.kind === 'refused') return plan.refusal;
+    if (plan.kind === 'ended') return plan.end;
+    if (plan.kind === 'moved') {
+      last = { from: daemonSet, to: plan.to };
+      context.log.info('The DaemonSet changed in the meantime. Reading it again.');
+      continue;
+    }
+    task.learn({ changed: plan.kind === 'resume', notes: [] });
+    if (plan.kind === 'restore') {
+      const { target, changes, notes } = plan;
+      if (keepsNoHistory(daemonSet)) task.note({ kind: 'no-history' });
+      task.note(...notes, ...(target.why ? [target.why] : []));
+      task.learn({ target, changes });
+      if (options.wait) await requireStableFor(context, daemonSet, options.limits);
+    }
+    return { plan, daemonSet, history };
+  }
+}
+
+function isUnchanged({ metadata: now }: DaemonSet, { metadata: before }: DaemonSet): boolean {
+  return now.uid === before.uid && now.generation === before.generation;
+}
+
+/**
+ * The plan once the API server has checked its candidates: the first one that changes the DaemonSet is restored.
+ *
+ * @param aim what would have been restored before the DaemonSet was changed. If someone has deployed exactly that, no older version is.
+ */
+async function check(
+  { context }: Task,
+  plan: Plan,
+  { daemonSet, history }: Pick<Planned, 'daemonSet' | 'history'>,
+  { by, changeCause, dryRun }: RollbackOptions,
+  aim: Revision | undefined,
+): Promise<Exclude<Plan, { kind: 'candidates' }> | { kind: 'moved'; to: Revision }> {
+  if (plan.kind !== 'candidates') return plan;
+  if (aim && isSameVersion(aim, plan.from)) return { kind: 'unchanged', at: plan.from };
+  for (const revision of plan.candidates) {
+    if (alreadyThere(daemonSet, revision)) continue;
+    const candidate: Candidate = { ...revision, changeCause: changeCause ?? revision.changeCause };
+    const writing = { by, run: context.run, time: new Date(context.clock.now()) };
+    const record = recordFor(daemonSet, history, { from: plan.from, target: candidate }, writing);
+    const seen = await preview(context, daemonSet, candidate, record, { readOnly: dryRun });
+    if (!seen) return { kind: 'moved', to: candidate };
+    const restore = planFor(daemonSet, plan, candidate, record, seen);
+    if (restore) return restore;
+    context.log.info(`Restoring ${revisionText(candidate)} would change nothing.`);
+  }
+  return planWithout(plan.asked, plan.from);
+}
