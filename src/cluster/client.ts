@@ -155,7 +155,7 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer, isKno
         },
         readIfSilent: read,
         signal,
-        pollEvery: 5_000,
+        pollEveryMs: 5_000,
         onPolling: (why) => onWarning(`Reading the DaemonSet every 5 s, because this account is not allowed to watch it. ${why}`),
       });
       try {
@@ -190,7 +190,7 @@ export function clusterOver(connection: Connection, { onWarning, onAnswer, isKno
         list: (aborted) => list(path, query, keptPods, aborted),
         listAfterFailure: true,
         signal,
-        pollEvery: 5_000,
+        pollEveryMs: 5_000,
         onPolling: (why) => onWarning(`Reading the pods every 5 s, because this account is not allowed to watch them. ${why}`),
       });
     },

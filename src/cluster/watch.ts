@@ -3,6 +3,7 @@ import type { Json, ObjectMeta } from '../daemonset/types.ts';
 import { ClusterError, isFailure, type Watched } from './cluster.ts';
 import { decodeWatchEvent, InvalidObject, type WatchEvent } from './decode.ts';
 import type { Http } from './http.ts';
+import { delayAfter, LONGEST_DELAY_MS, nextStep } from './watch-retry.ts';
 
 /** A quiet watch receives a bookmark about once a minute. A longer silence means that the connection is dead. */
 const SILENCE_MS = 90_000;
@@ -12,9 +13,7 @@ const QUIET_AFTER_BOOKMARK_MS = 75_000;
 /** The minimum time between two reads because of silence. */
 const BETWEEN_READS_MS = 30_000;
 /** The server ends a watch after about this time, in seconds. */
-const LENGTH = 300;
-const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 10_000;
+const LENGTH_S = 300;
 
 interface WatchedObject {
   metadata: ObjectMeta;
@@ -35,8 +34,8 @@ export interface WatchOptions<T> {
   /** The resource version to start from, if the objects have been read. */
   version?: string;
   signal: AbortSignal;
-  /** The interval for reading the objects if the account is not allowed to watch them, in milliseconds. */
-  pollEvery: number;
+  /** The interval for reading the objects if the account is not allowed to watch them. */
+  pollEveryMs: number;
   /** Called once if the account is not allowed to watch. */
   onPolling: (why: string) => void;
 }
@@ -46,9 +45,10 @@ export interface WatchOptions<T> {
  * temporarily unavailable. It ends if the signal is aborted (it throws the signal's reason), or on a failure that is not transient.
  */
 export async function* watch<T extends WatchedObject>(http: Http, options: WatchOptions<T>): AsyncGenerator<Watched<T>> {
-  const { list, listAfterFailure = false, signal, onPolling } = options;
+  const { list, listAfterFailure = false, readIfSilent, signal, onPolling } = options;
   let { version } = options;
-  let waitMs = FIRST_WAIT_MS;
+  /** Since the last event: connections that ended, and requests that failed. */
+  let interruptions = 0;
   const silence: Silence = { known: version, quietUntil: Date.now() + QUIET_MS, lastRead: Number.NEGATIVE_INFINITY };
   for (;;) {
     const started = Date.now();
@@ -65,7 +65,7 @@ export async function* watch<T extends WatchedObject>(http: Http, options: Watch
           version = undefined;
           break;
         }
-        waitMs = FIRST_WAIT_MS;
+        interruptions = 0;
         if (event.type === 'BOOKMARK') version = event.resourceVersion;
         else if (event.object) {
           const { object } = event;
@@ -76,29 +76,22 @@ export async function* watch<T extends WatchedObject>(http: Http, options: Watch
       }
     } catch (error) {
       signal.throwIfAborted();
-      // An API server that has just started has not loaded its roles yet, and forbids every request for a moment.
-      const isStarting = waitMs > FIRST_WAIT_MS && waitMs < LONGEST_WAIT_MS;
-      if (isFailure(error, 'forbidden') && !isStarting) {
-        if (version === undefined) throw error;
-        onPolling(error.message);
+      // A watch that fails again and again is silent, too.
+      const isSilent = readIfSilent !== undefined && Date.now() >= nextRead(silence);
+      const step = nextStep(error, { interruptions, hasListed: version !== undefined, mayMissChanges: listAfterFailure || isSilent });
+      if (step.kind === 'throw') throw error;
+      if (step.kind === 'poll') {
+        onPolling(step.why);
         yield* poll(options);
         return;
       }
-      if (!(error instanceof ClusterError) || error instanceof InvalidObject) throw error;
-      const why = error.message;
-      if (isFailure(error, 'not-found', 'certificate', 'credentials')) throw error;
-      // A second 401 is final; the first can be an expired token, which is renewed.
-      if (isFailure(error, 'unauthorized') && waitMs > FIRST_WAIT_MS) throw error;
-      if (listAfterFailure) {
-        version = undefined;
-        yield { kind: 'interrupted', why };
-      }
-      // A watch that fails again and again is silent, too.
-      if (isFailure(error, 'expired') || (options.readIfSilent && Date.now() >= nextRead(silence))) version = undefined;
+      if (step.kind === 'list-again') version = undefined;
+      if (listAfterFailure) yield { kind: 'interrupted', why: step.why };
     }
-    if (Date.now() - started > LONGEST_WAIT_MS) waitMs = FIRST_WAIT_MS;
-    await sleep(waitMs * (0.75 + Math.random() / 2), signal);
-    waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS);
+    // After an attempt of this length, the ones before it no longer count.
+    if (Date.now() - started > LONGEST_DELAY_MS) interruptions = 0;
+    await sleep(delayAfter(interruptions) * (0.75 + Math.random() / 2), signal);
+    interruptions += 1;
   }
 }
 
@@ -125,7 +118,7 @@ async function* connect<T extends WatchedObject>(
   const call = {
     method: 'GET' as const,
     path: collection,
-    query: { ...query, watch: 'true', resourceVersion: version, allowWatchBookmarks: 'true', timeoutSeconds: String(LENGTH) },
+    query: { ...query, watch: 'true', resourceVersion: version, allowWatchBookmarks: 'true', timeoutSeconds: String(LENGTH_S) },
     signal: AbortSignal.any([signal, stop.signal]),
   };
   const timer = setTimeout(() => stop.abort(), SILENCE_MS);
@@ -190,7 +183,7 @@ async function missedState<T extends WatchedObject>(
 }
 
 /** Reads the objects periodically, if watching is not allowed. */
-async function* poll<T>({ list, signal, pollEvery }: WatchOptions<T>): AsyncGenerator<Watched<T>> {
+async function* poll<T>({ list, signal, pollEveryMs }: WatchOptions<T>): AsyncGenerator<Watched<T>> {
   for (;;) {
     try {
       yield { kind: 'all', objects: (await list(signal)).objects };
@@ -198,6 +191,6 @@ async function* poll<T>({ list, signal, pollEvery }: WatchOptions<T>): AsyncGene
       signal.throwIfAborted();
       if (error instanceof InvalidObject || !isFailure(error, 'unreachable', 'api')) throw error;
     }
-    await sleep(pollEvery, signal);
+    await sleep(pollEveryMs, signal);
   }
 }

@@ -58,7 +58,7 @@ class Played {
       readIfSilent,
       version: '1',
       signal: this.#abort.signal,
-      pollEvery: 5_000,
+      pollEveryMs: 5_000,
       onPolling: () => {},
     });
     this.ended = (async () => {
