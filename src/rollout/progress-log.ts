@@ -1,16 +1,10 @@
 import type { CauseGroup } from '../daemonset/cause-groups.ts';
 import type { Diagnosis } from '../daemonset/diagnosis.ts';
 import type { Rollout } from '../daemonset/rollout.ts';
-import type { Counts } from '../daemonset/types.ts';
-import { formatDuration } from '../duration.ts';
 import { causeText, nextCommand, nodeInBrief, runText } from '../report/messages/causes.ts';
 import type { Context, Log } from './context.ts';
+import { HEARTBEAT_MS, nextLine, type Shown } from './progress-line.ts';
 
-/** While nothing changes, the last line is logged again after this long. */
-export const HEARTBEAT_MS = 60_000;
-/** The least time between two progress lines, and between two that differ only in the problems of pods. */
-const BETWEEN_LINES_MS = 1_000;
-const BETWEEN_TROUBLES = 10_000;
 /** Nodes that a progress line names. */
 const MOST_NODES = 3;
 
@@ -23,15 +17,14 @@ function failuresInBrief(diagnosis: Diagnosis | undefined): string {
   return `unavailable: ${failing.slice(0, MOST_NODES).map(nodeInBrief).join(', ')}${more}`;
 }
 
-/** Logs the progress of a rollout: the words of `kubectl rollout status` at each step of the ladder, and a line for each change in between. */
+/** Logs the progress of a rollout, and remembers what it has logged. */
 export class ProgressLog {
   readonly #context: Context;
-  #rung = '';
-  #logged: Counts | undefined;
-  #failures = '';
+  #shown: Shown | undefined;
   #line = '';
-  #at = 0;
-  #due: number | undefined;
+  #loggedAtMs = 0;
+  /** When a line that was held back is due. */
+  #dueMs: number | undefined;
 
   constructor(context: Context) {
     this.#context = context;
@@ -39,51 +32,26 @@ export class ProgressLog {
 
   say(line: string): void {
     const { clock, log } = this.#context;
-    if (line !== this.#line || clock.now() - this.#at >= HEARTBEAT_MS) {
+    if (line !== this.#line || clock.now() - this.#loggedAtMs >= HEARTBEAT_MS) {
       log.info(line);
-      this.#at = clock.now();
+      this.#loggedAtMs = clock.now();
     }
     this.#line = line;
   }
 
   /** When to log a line that was held back, or the last one again. */
   nextAt(): number {
-    return this.#due ?? this.#at + HEARTBEAT_MS;
+    return this.#dueMs ?? this.#loggedAtMs + HEARTBEAT_MS;
   }
 
-  /** @param left how long the rest will take, in milliseconds; undefined if that is unknown. */
-  progress({ kind, message, counts }: Rollout, diagnosis: Diagnosis | undefined, left: number | undefined): void {
-    const failures = failuresInBrief(diagnosis);
-    const now = this.#context.clock.now();
-    const before = this.#logged;
-    const moved =
-      !before || before.updated !== counts.updated || before.available !== counts.available || before.desired !== counts.desired;
-    const logLine = (line: string): void => {
-      this.say(line);
-      this.#logged = counts;
-      this.#failures = failures;
-      this.#rung = kind;
-    };
-    this.#due = undefined;
-    if (kind !== this.#rung || !before) {
-      logLine(message);
-      return;
-    }
-    const silent = now - this.#at;
-    if (!moved && failures === this.#failures) {
-      if (silent >= HEARTBEAT_MS) logLine(failures === '' ? message : `${message} ${failures}`);
-      return;
-    }
-    const wait = moved ? BETWEEN_LINES_MS : BETWEEN_TROUBLES;
-    if (silent < wait) {
-      this.#due = this.#at + wait;
-      return;
-    }
-    const updated = before.updated === counts.updated ? counts.updated : `${before.updated}→${counts.updated}`;
-    const rest = left === undefined ? '' : `; about ${formatDuration(left)} left`;
-    logLine(
-      `updated ${updated} of ${counts.desired}, available ${counts.available} of ${counts.desired}${failures === '' ? '' : `, ${failures}`}${rest}`,
-    );
+  /** @param leftMs how long the rest will take; undefined if that is unknown. */
+  progress(rollout: Rollout, diagnosis: Diagnosis | undefined, leftMs: number | undefined): void {
+    const present: Shown = { ...rollout, failures: failuresInBrief(diagnosis), leftMs };
+    const next = nextLine(this.#shown, present, this.#loggedAtMs, this.#context.clock.now());
+    this.#dueMs = next.kind === 'later' ? next.atMs : undefined;
+    if (next.kind !== 'now') return;
+    this.say(next.line);
+    this.#shown = present;
   }
 }
 

@@ -6,7 +6,8 @@ import type { Limits, Missing, Snapshot, Verdict } from '../daemonset/verdict.ts
 import { formatDuration } from '../duration.ts';
 import { missingText } from '../report/messages/rollout.ts';
 import type { Context } from './context.ts';
-import { HEARTBEAT_MS, ProgressLog } from './progress-log.ts';
+import { HEARTBEAT_MS } from './progress-line.ts';
+import { ProgressLog } from './progress-log.ts';
 
 /** The pace of a rollout is known after this long. */
 const PACE_AFTER_MS = 10_000;

@@ -16,7 +16,7 @@ import { AbortReason, afterwards, type Context } from './context.ts';
 import { DaemonSetWatcher } from './daemonset-watcher.ts';
 import { withEvidence } from './evidence.ts';
 import { PodWatcher } from './pod-watcher.ts';
-import { HEARTBEAT_MS } from './progress-log.ts';
+import { HEARTBEAT_MS } from './progress-line.ts';
 import { VersionReader } from './version-reader.ts';
 import { WaitLog } from './wait-log.ts';
 import { Wakeup } from './wakeup.ts';
