@@ -9,7 +9,8 @@ import { connectionFrom } from '../../src/cluster/kubeconfig.ts';
 import { diffTemplates } from '../../src/daemonset/diff.ts';
 import { historyOf } from '../../src/daemonset/revision.ts';
 import type { ControllerRevision, DaemonSet, Json } from '../../src/daemonset/types.ts';
-import { changeLines, historyLines, templateLines } from '../../src/report/lines.ts';
+import { historyLines } from '../../src/report/history.ts';
+import { changeLines, templateLines } from '../../src/report/lines.ts';
 import { controllerRevision, daemonSet, template } from '../helpers/builders.ts';
 
 /** Values of the expected type, and others. */

@@ -26,9 +26,9 @@ const MAY_IMPORT: [modules: string, imports: string[]][] = [
   ['report/write.ts', ['report/**', 'daemonset/*', '{duration,environment}.ts', '@actions/core', 'node:fs']],
   ['report/**', ['report/!(write.ts)', 'report/messages/*', 'daemonset/*', 'duration.ts', 'js-yaml']],
   // The steps reach the world through Context and the interface Cluster.
-  ['rollout/*', ['rollout/*', 'daemonset/*', 'cluster/cluster.ts', 'report/{lines.ts,messages/*}', 'duration.ts']],
+  ['rollout/*', ['rollout/*', 'daemonset/*', 'cluster/cluster.ts', 'report/{history,lines}.ts', 'report/messages/*', 'duration.ts']],
   // A command says which steps run. Commands never import commands.
-  ['commands/*', ['rollout/*', 'daemonset/*', 'report/messages/*', 'report/lines.ts']],
+  ['commands/*', ['rollout/*', 'daemonset/*', 'report/messages/*', 'report/{history,lines}.ts']],
   // It speaks to GitHub only, and gets its text from report/. Only run.ts reads the environment of the runner.
   ['github/run.ts', ['daemonset/rollback-record.ts', 'environment.ts', '@actions/github']],
   // What it writes comes from report/.

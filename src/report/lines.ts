@@ -1,12 +1,9 @@
 import { dump } from 'js-yaml';
 import { type TemplateChange, withoutLiterals } from '../daemonset/diff.ts';
 import { isObject, stringify } from '../daemonset/json.ts';
-import type { Result } from '../daemonset/result.ts';
 import type { Revision } from '../daemonset/revision.ts';
-import type { DaemonSetName, Json } from '../daemonset/types.ts';
-import { formatAge } from '../duration.ts';
-import { changeCauseText } from './messages/change-cause.ts';
-import { largest, oneLine, truncate } from './text.ts';
+import type { Json } from '../daemonset/types.ts';
+import { oneLine, truncate } from './text.ts';
 
 /** Longer values are truncated, in UTF-16 code units a line. */
 const LONGEST_VALUE = 200;
@@ -41,7 +38,7 @@ function valueLines(value: Json | undefined): string[] {
 }
 
 /** A template in full, as YAML. Values that may be secret are hidden, unless `showValues`. */
-export function templateLines({ template }: Revision, showValues: boolean): string[] {
+export function templateLines({ template }: Pick<Revision, 'template'>, showValues: boolean): string[] {
   const text = dump(withoutBigints(showValues ? template : withoutLiterals(template)), { lineWidth: -1, noRefs: true });
   return text
     .trimEnd()
@@ -55,50 +52,4 @@ function withoutBigints(value: Json): Json {
   if (Array.isArray(value)) return value.map(withoutBigints);
   if (!isObject(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, withoutBigints(child ?? null)]));
-}
-
-/** A column of a history: its heading, and its cell for a revision. */
-type Column = [heading: string, of: (revision: Revision) => string];
-
-/**
- * A history in columns, with what `kubectl rollout history` and `kubectl get controllerrevisions` show and more: a line of headings, then a
- * line for each revision.
- *
- * @param controller the DaemonSet, if each line names it.
- */
-export function historyLines(
-  { before, currentBefore, pods, asOf }: NonNullable<Result['history']>,
-  controller?: DaemonSetName,
-  showValues = false,
-): string[] {
-  const shown = (text: string): string => truncate(oneLine(text), LONGEST_VALUE);
-  const columns: Column[] = [
-    ['REVISION', ({ number, name }) => `${number}${name === currentBefore ? ' (current)' : ''}`],
-    ['CONTROLLERREVISION', ({ name }) => name],
-    ...(controller ? [['CONTROLLER', () => `DaemonSet/${controller.name}`] satisfies Column] : []),
-    ['AGE', ({ created }) => ageOf(created, asOf)],
-    ...(pods ? [['PODS', ({ name }) => `${pods[name]?.ready ?? 0}/${pods[name]?.total ?? 0}`] satisfies Column] : []),
-    ...(before.some(({ good }) => good) ? [['KNOWN-GOOD SINCE', ({ good }) => good?.time ?? ''] satisfies Column] : []),
-    ['CHANGE-CAUSE', ({ changeCause }) => shown(changeCauseText(changeCause ?? '<none>', showValues))],
-    ['IMAGES', ({ images }) => shown(images.join(', '))],
-  ];
-  const table = [columns.map(([heading]) => heading), ...before.map((revision) => columns.map(([, of]) => of(revision)))];
-  const widths = columns.map((_, column) =>
-    largest(
-      0,
-      table.map((row) => row[column]?.length ?? 0),
-    ),
-  );
-  return table.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('   ')
-      .trimEnd(),
-  );
-}
-
-/** The age of an object, as `kubectl get` shows it. */
-export function ageOf(created: string | undefined, asOf: number): string {
-  const time = Date.parse(created ?? '');
-  return Number.isNaN(time) ? '<unknown>' : formatAge(asOf - time);
 }

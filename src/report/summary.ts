@@ -4,23 +4,18 @@ import type { Revision } from '../daemonset/revision.ts';
 import { formatDuration } from '../duration.ts';
 import { renderCauses, renderChart, renderEvidence, renderNodes } from './findings.ts';
 import { full, MOST_DAEMONSETS, roundup, sign, verdictOf } from './headline.ts';
-import { ageOf, changeLines, differences, templateLines } from './lines.ts';
-import { changeCauseText } from './messages/change-cause.ts';
+import { renderChangeCause, renderHistory } from './history.ts';
+import { changeLines, differences, templateLines } from './lines.ts';
 import { messageOf } from './messages/conclusion.ts';
 import { noteText } from './messages/notes.ts';
 import type { Report } from './report.ts';
-import { code, codeInMarkdown, details, fence, html, htmlTable, prose, truncate } from './text.ts';
+import { code, codeInMarkdown, details, fence, htmlTable, prose } from './text.ts';
 
 /** In bytes. Above 1 MiB GitHub shows no summary at all. */
 const LARGEST = 1_000_000;
 const MOST_CHANGES = 100;
-const MOST_REVISIONS = 50;
 const MOST_PODS = 100;
 const MOST_WARNINGS = 50;
-const LONGEST_VALUE = 200;
-
-/** Reasons after which the reader chooses a revision: the history is expanded. */
-const TO_CHOOSE: ReadonlySet<string> = new Set(['revision-not-found', 'ambiguous-revision', 'already-rolled-back', 'no-known-good']);
 
 /** The job summary: verdict, numbers, then the details. GitHub-flavoured Markdown below 1 MiB; all text from a cluster stands in HTML in it. */
 export function summaryOf(report: Report): string {
@@ -151,7 +146,7 @@ function particulars(report: Report, result: Result, without: ReadonlySet<Partic
     ['pods', () => podsToReplace(result)],
     ['changes', () => changes(report, result)],
     ['shown', () => shown(report, result)],
-    ['history', () => history(report, result)],
+    ['history', () => renderHistory(report, result)],
   ];
   return all.filter(([name]) => !without.has(name)).map(([, of]) => of());
 }
@@ -164,7 +159,7 @@ function versions({ showValues }: Report, { outcome: end, rollback, old, target,
     name,
     number,
     images.map(code).join('<br>'),
-    cause(changeCause, showValues),
+    changeCause === undefined ? '' : renderChangeCause(changeCause, showValues),
   ];
   const restored = newRevision === undefined ? 'Asked for' : outcome === 'rolled-back' ? 'Runs now' : 'Restored';
   const number = newRevision === undefined ? `<strong>${target.number}</strong>` : `<strong>${newRevision}</strong> (was ${target.number})`;
@@ -172,10 +167,6 @@ function versions({ showValues }: Report, { outcome: end, rollback, old, target,
     ['', 'Revision', 'Images', 'Change-cause'],
     [row(newRevision === undefined ? 'Current' : 'Was running', `<strong>${old.number}</strong>`, old), row(restored, number, target)],
   );
-}
-
-function cause(text: string | undefined, showValues: boolean): string {
-  return text === undefined ? '' : prose(truncate(changeCauseText(text, showValues), LONGEST_VALUE));
 }
 
 function podsToReplace({ toReplace = [] }: Result): string {
@@ -207,49 +198,6 @@ function shown({ showValues }: Report, { shown: one }: Result): string {
       : details(`From the current template to revision ${revision.number}: ${differences(changes)}`, diff(changes, showValues), true),
   ];
   return parts.join('\n\n');
-}
-
-type Cells = [heading: string, of: (name: string) => string];
-
-/** A row for each ControllerRevision: its number before, and its number now. */
-function history({ showValues }: Report, { history: all, outcome, reason, daemonSet }: Result): string {
-  if (!all || all.before.length === 0) return '';
-  const { after, pods, currentBefore, asOf } = all;
-  const now = new Map(after?.map((entry) => [entry.name, entry]));
-  const before = new Map(all.before.map((revision) => [revision.name, revision]));
-  const names = [...new Set([...now.keys(), ...before.keys()])];
-  const current = (number: number, is: boolean): string => `${number}${is ? ' (current)' : ''}`;
-  const numberNow = (name: string): string => {
-    const entry = now.get(name);
-    return !entry ? 'deleted' : entry.current ? `<strong>${entry.number}</strong> (current)` : String(entry.number);
-  };
-  const columns: Cells[] = [
-    [
-      after ? 'Revision before' : 'Revision',
-      (name) => {
-        const revision = before.get(name);
-        return revision ? current(revision.number, name === currentBefore) : '';
-      },
-    ],
-    ...(after ? [['Revision now', numberNow] satisfies Cells] : []),
-    ['ControllerRevision', code],
-    ...(outcome === 'listed' ? [['Controller', () => code(`DaemonSet/${daemonSet.name}`)] satisfies Cells] : []),
-    ['Age', (name) => html(ageOf(before.get(name)?.created, asOf))],
-    ...(pods ? [['Pods ready', (name) => `${pods[name]?.ready ?? 0}/${pods[name]?.total ?? 0}`] satisfies Cells] : []),
-    ...(all.before.some(({ good }) => good)
-      ? [['Known-good since', (name) => html(before.get(name)?.good?.time ?? '')] satisfies Cells]
-      : []),
-    ['Change-cause', (name) => cause((before.get(name) ?? now.get(name))?.changeCause ?? '<none>', showValues)],
-    ['Images', (name) => ((before.get(name) ?? now.get(name))?.images ?? []).map(code).join('<br>')],
-  ];
-  const rows = names.slice(0, MOST_REVISIONS).map((name) => columns.map(([, of]) => of(name)));
-  const more = names.length > MOST_REVISIONS ? [[`and ${names.length - MOST_REVISIONS} older`]] : [];
-  const revisions = htmlTable(
-    columns.map(([heading]) => heading),
-    [...rows, ...more],
-  );
-  if (outcome === 'listed') return revisions;
-  return details(`History: ${names.length} ${names.length === 1 ? 'revision' : 'revisions'}`, revisions, TO_CHOOSE.has(reason));
 }
 
 function footer({ command, results, cluster, duration, help }: Report): string {

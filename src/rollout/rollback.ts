@@ -5,7 +5,8 @@ import type { Conclusion, HistoryEntry, Note, Version } from '../daemonset/resul
 import { type History, hasTwin, historyOf, nextNumber, type Revision, twinsOf } from '../daemonset/revision.ts';
 import { identicalTemplate, versionDigest } from '../daemonset/template.ts';
 import type { DaemonSet, PodTemplate } from '../daemonset/types.ts';
-import { changeLines, differences, historyLines } from '../report/lines.ts';
+import { historyLines } from '../report/history.ts';
+import { changeLines, differences } from '../report/lines.ts';
 import { noteText } from '../report/messages/notes.ts';
 import { revisionText } from '../report/messages/revisions.ts';
 import { noNodeMatchesText } from '../report/messages/rollout.ts';

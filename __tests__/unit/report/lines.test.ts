@@ -1,8 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { diffTemplates, type TemplateChange } from '../../../src/daemonset/diff.ts';
-import type { Revision } from '../../../src/daemonset/revision.ts';
-import { changeLines, differences, historyLines, templateLines } from '../../../src/report/lines.ts';
+import { changeLines, differences, templateLines } from '../../../src/report/lines.ts';
 import { template } from '../../helpers/builders.ts';
 
 const change = (before: TemplateChange['before'], after: TemplateChange['after'], sensitive = false): TemplateChange => ({
@@ -43,52 +42,12 @@ describe('changeLines', () => {
   });
 });
 
-const revision = (number: number, changeCause?: string, more: Partial<Revision> = {}): Revision => ({
-  number,
-  name: `agent-${'x'.repeat(number)}`,
-  uid: `uid-${number}`,
-  hash: 'h',
-  changeCause,
-  created: new Date(number * 3_600_000).toISOString(),
-  images: [`agent:v${number}`, 'sidecar:1'],
-  template: template(`agent:v${number}`),
-  digest: String(number),
-  ...more,
-});
-
-describe('historyLines', () => {
-  const before = [revision(10, 'deploy\nten'), revision(9)];
-  const asOf = 12 * 3_600_000;
-
-  test('are aligned in columns, and name the current revision', () => {
-    expect(historyLines({ before, currentBefore: 'agent-xxxxxxxxxx', asOf })).toEqual([
-      'REVISION       CONTROLLERREVISION   AGE    CHANGE-CAUSE   IMAGES',
-      '10 (current)   agent-xxxxxxxxxx     120m   deploy ten     agent:v10, sidecar:1',
-      '9              agent-xxxxxxxxx      3h     <none>         agent:v9, sidecar:1',
-    ]);
-  });
-
-  test('include the controller, the pods and the good mark if they are known', () => {
-    const good = { time: '2026-01-01T00:00:00Z' };
-    const history = {
-      before: [revision(2), revision(1, undefined, { good, created: undefined })],
-      pods: { 'agent-xx': { ready: 1, total: 3 } },
-      asOf,
-    };
-    expect(historyLines(history, { namespace: 'logging', name: 'agent' }).map((line) => line.split(/ {2,}/).slice(2, -2))).toEqual([
-      ['CONTROLLER', 'AGE', 'PODS', 'KNOWN-GOOD SINCE'],
-      ['DaemonSet/agent', '10h', '1/3'],
-      ['DaemonSet/agent', '<unknown>', '0/0', '2026-01-01T00:00:00Z'],
-    ]);
-  });
-});
-
 test('templateLines are YAML, with sensitive values only on request', () => {
   const env = [
     { name: 'TOKEN', value: 'hunter2' },
     { name: 'NODE', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
   ];
-  const one = revision(1, undefined, { template: template('agent:v1', { command: ['run', '--token=hunter2'], env }) });
+  const one = { template: template('agent:v1', { command: ['run', '--token=hunter2'], env }) };
   expect(templateLines(one, false)).toEqual([
     'metadata:',
     '  labels:',
@@ -109,7 +68,7 @@ test('templateLines are YAML, with sensitive values only on request', () => {
   expect(templateLines(one, true).join('\n')).toContain('value: hunter2');
   fc.assert(
     fc.property(fc.jsonValue(), fc.boolean(), (value, showValues) => {
-      const lines = templateLines({ ...one, template: { spec: value as never } }, showValues);
+      const lines = templateLines({ template: { spec: value as never } }, showValues);
       for (const line of lines) expect(line).not.toMatch(/[\r\n\u2028]/);
     }),
   );
@@ -117,8 +76,7 @@ test('templateLines are YAML, with sensitive values only on request', () => {
 
 test('integers above 2^53 are shown to the letter, in a template and in a difference', () => {
   const large = { spec: { tolerations: [{ tolerationSeconds: 9007199254740993n }] } };
-  const revision = { template: large } as unknown as Revision;
-  for (const showValues of [true, false]) expect(templateLines(revision, showValues).join('\n')).toContain("'9007199254740993'");
+  for (const showValues of [true, false]) expect(templateLines({ template: large }, showValues).join('\n')).toContain("'9007199254740993'");
   const changes = diffTemplates(large, { spec: { tolerations: [{ tolerationSeconds: 9007199254740995n }] } });
   expect(changeLines(changes, true).join('\n')).toMatch(/9007199254740993[\s\S]*9007199254740995/);
 });

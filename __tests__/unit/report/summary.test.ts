@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { Command, Outcome } from '../../../src/daemonset/outcome.ts';
 import type { Result } from '../../../src/daemonset/result.ts';
 import type { Revision } from '../../../src/daemonset/revision.ts';
-import { historyLines } from '../../../src/report/lines.ts';
+import { historyLines } from '../../../src/report/history.ts';
 import { outputsOf } from '../../../src/report/outputs.ts';
 import type { Report } from '../../../src/report/report.ts';
 import { summaryOf } from '../../../src/report/summary.ts';
