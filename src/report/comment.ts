@@ -1,7 +1,7 @@
 import { isSuccess, worstOf } from '../daemonset/outcome.ts';
 import { sign, verdictOf } from './headline.ts';
 import type { Report } from './report.ts';
-import { table } from './summary.ts';
+import { renderTable } from './summary.ts';
 import { code, codeInMarkdown } from './text.ts';
 
 /** The longest comment that GitHub accepts, in characters. */
@@ -33,7 +33,7 @@ export function commentOf(report: Report, marker: string, author: Author): strin
 function compose(report: Report, marker: string, author: Author, rows: number): string {
   const { command, results } = report;
   const head = `### ${sign(worstOf(results).outcome, command)} ${verdictOf(report, codeInMarkdown)}`;
-  const parts = [head, rows === 0 || results[0].daemonSet.name === '' ? '' : table(report, rows), footer(report, author)];
+  const parts = [head, rows === 0 || results[0].daemonSet.name === '' ? '' : renderTable(report, rows), footer(report, author)];
   return `${marker}\n${report.hide(parts.filter(Boolean).join('\n\n'))}\n`;
 }
 

@@ -41,41 +41,41 @@ function compose(report: Report, leftOut: number): string {
   const parts =
     others.length === 0
       ? [
-          message(first, command),
-          numbers(report, first),
-          versions(report, first),
-          notes(first, warnings),
-          alerts('WARNING', warnings.slice(0, MOST_WARNINGS)),
-          ...particulars(report, first, without),
+          renderMessage(first, command),
+          renderNumbers(report, first),
+          renderVersions(report, first),
+          renderNotes(first, warnings),
+          renderAlerts('WARNING', warnings.slice(0, MOST_WARNINGS)),
+          ...renderParticulars(report, first, without),
         ]
       : [
-          paragraph(roundup(report)),
-          table(report),
-          alerts('WARNING', warnings.slice(0, MOST_WARNINGS)),
-          ...(leftOut === KEPT.length ? [] : results.map((result) => section(report, result, without))),
+          renderParagraph(roundup(report)),
+          renderTable(report),
+          renderAlerts('WARNING', warnings.slice(0, MOST_WARNINGS)),
+          ...(leftOut === KEPT.length ? [] : results.map((result) => renderSection(report, result, without))),
         ];
-  return join([head, ...parts, notice, footer(report)]);
+  return join([head, ...parts, notice, renderFooter(report)]);
 }
 
 function join(sections: string[]): string {
   return `${sections.filter(Boolean).join('\n\n')}\n`;
 }
 
-function message(result: Result, command: Command): string {
+function renderMessage(result: Result, command: Command): string {
   const text = messageOf(result);
-  return isSuccess(result.outcome, command) ? paragraph(text) : alerts('CAUTION', [text]);
+  return isSuccess(result.outcome, command) ? renderParagraph(text) : renderAlerts('CAUTION', [text]);
 }
 
-function paragraph(text: string): string {
+function renderParagraph(text: string): string {
   return `<p>${prose(text)}</p>`;
 }
 
-function alerts(kind: 'NOTE' | 'WARNING' | 'CAUTION', texts: string[]): string {
-  return texts.map((text) => `> [!${kind}]\n> ${paragraph(text)}`).join('\n\n');
+function renderAlerts(kind: 'NOTE' | 'WARNING' | 'CAUTION', texts: string[]): string {
+  return texts.map((text) => `> [!${kind}]\n> ${renderParagraph(text)}`).join('\n\n');
 }
 
 /** The figures side by side, one large cell each. The last line of a cell is empty to balance the space above a heading. */
-function numbers({ duration }: Report, { old, target, newRevision, counts }: Result): string {
+function renderNumbers({ duration }: Report, { old, target, newRevision, counts }: Result): string {
   const cells: [string, string][] = [];
   if (old && newRevision !== undefined && newRevision !== old.number) {
     cells.push([`${old.number} → ${newRevision}`, target ? `revision, restores ${target.number}` : 'revision']);
@@ -95,7 +95,7 @@ function numbers({ duration }: Report, { old, target, newRevision, counts }: Res
 }
 
 /** A row for each DaemonSet, the failures first. */
-export function table({ command, results }: Pick<Report, 'command' | 'results'>, most = MOST_DAEMONSETS): string {
+export function renderTable({ command, results }: Pick<Report, 'command' | 'results'>, most = MOST_DAEMONSETS): string {
   const failed = (result: Result): boolean => !isSuccess(result.outcome, command);
   const rows = [...results.filter(failed), ...results.filter((result) => !failed(result))].map((result) => {
     const { daemonSet, outcome, reason, old, target, newRevision, counts } = result;
@@ -112,22 +112,22 @@ export function table({ command, results }: Pick<Report, 'command' | 'results'>,
 }
 
 /** The notes, unless they are shown as warnings. */
-function notes({ notes }: Result, warnings: readonly string[]): string {
-  return alerts(
+function renderNotes({ notes }: Result, warnings: readonly string[]): string {
+  return renderAlerts(
     'NOTE',
     notes.map(noteText).filter((text) => !warnings.includes(text)),
   );
 }
 
 /** Everything about one of several DaemonSets, collapsed unless it needs attention. */
-function section(report: Report, result: Result, without: ReadonlySet<Particular>): string {
+function renderSection(report: Report, result: Result, without: ReadonlySet<Particular>): string {
   const { command } = report;
   const open = !isSuccess(result.outcome, command) || result.outcome === 'listed';
   const content = [
-    message(result, command),
-    versions(report, result),
-    notes(result, report.warnings),
-    ...particulars(report, result, without),
+    renderMessage(result, command),
+    renderVersions(report, result),
+    renderNotes(result, report.warnings),
+    ...renderParticulars(report, result, without),
   ];
   return details(
     `${sign(result.outcome, command)} ${code(full(result.daemonSet))}: ${result.outcome}`,
@@ -137,22 +137,22 @@ function section(report: Report, result: Result, without: ReadonlySet<Particular
 }
 
 /** The details about one DaemonSet. */
-function particulars(report: Report, result: Result, without: ReadonlySet<Particular>): string[] {
+function renderParticulars(report: Report, result: Result, without: ReadonlySet<Particular>): string[] {
   const all: [Particular, () => string][] = [
     ['causes', () => renderCauses(result)],
     ['chart', () => renderChart(result, report.command)],
     ['nodes', () => renderNodes(result)],
     ['evidence', () => renderEvidence(result)],
-    ['pods', () => podsToReplace(result)],
-    ['changes', () => changes(report, result)],
-    ['shown', () => shown(report, result)],
+    ['pods', () => renderPodsToReplace(result)],
+    ['changes', () => renderChanges(report, result)],
+    ['shown', () => renderShown(report, result)],
     ['history', () => renderHistory(report, result)],
   ];
   return all.filter(([name]) => !without.has(name)).map(([, of]) => of());
 }
 
 /** The versions before and after, with the images by which people know them. */
-function versions({ showValues }: Report, { outcome: end, rollback, old, target, newRevision }: Result): string {
+function renderVersions({ showValues }: Report, { outcome: end, rollback, old, target, newRevision }: Result): string {
   const outcome = rollback?.result?.outcome ?? end;
   if (!old || !target || old.name === target.name) return '';
   const row = (name: string, number: string, { images, changeCause }: Revision): string[] => [
@@ -169,25 +169,25 @@ function versions({ showValues }: Report, { outcome: end, rollback, old, target,
   );
 }
 
-function podsToReplace({ toReplace = [] }: Result): string {
+function renderPodsToReplace({ toReplace = [] }: Result): string {
   if (toReplace.length === 0) return '';
   const rows = toReplace.slice(0, MOST_PODS).map(({ name, node }) => [code(name), code(node)]);
   const more = toReplace.length > MOST_PODS ? [[`and ${toReplace.length - MOST_PODS} more`]] : [];
   return details(`Pods to replace: ${toReplace.length}`, htmlTable(['Pod', 'Node'], [...rows, ...more]), false);
 }
 
-function changes({ showValues }: Report, { changes: all = [], outcome }: Result): string {
-  return all.length === 0 ? '' : details(`Template: ${differences(all)}`, diff(all, showValues), outcome === 'dry-run');
+function renderChanges({ showValues }: Report, { changes: all = [], outcome }: Result): string {
+  return all.length === 0 ? '' : details(`Template: ${differences(all)}`, renderDiff(all, showValues), outcome === 'dry-run');
 }
 
-function diff(all: NonNullable<Result['changes']>, showValues: boolean): string {
+function renderDiff(all: NonNullable<Result['changes']>, showValues: boolean): string {
   const lines = changeLines(all.slice(0, MOST_CHANGES), showValues);
   if (all.length > MOST_CHANGES) lines.push(`@@ and ${all.length - MOST_CHANGES} more @@`);
   return fence('diff', lines);
 }
 
 /** The revision that `history` shows in full, and what restoring it would change. */
-function shown({ showValues }: Report, { shown: one }: Result): string {
+function renderShown({ showValues }: Report, { shown: one }: Result): string {
   if (!one) return '';
   const { revision, changes } = one;
   const template = fence('yaml', templateLines(revision, showValues));
@@ -195,12 +195,12 @@ function shown({ showValues }: Report, { shown: one }: Result): string {
     details(`Template of revision ${revision.number} (${code(revision.name)})`, template, true),
     changes.length === 0
       ? 'This is the current template.'
-      : details(`From the current template to revision ${revision.number}: ${differences(changes)}`, diff(changes, showValues), true),
+      : details(`From the current template to revision ${revision.number}: ${differences(changes)}`, renderDiff(changes, showValues), true),
   ];
   return parts.join('\n\n');
 }
 
-function footer({ command, results, cluster, duration, help }: Report): string {
+function renderFooter({ command, results, cluster, duration, help }: Report): string {
   const { outcome, reason } = worstOf(results);
   const shown = `reason ${code(reason)}`;
   const parts = [
