@@ -7,10 +7,12 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Fleet } from '../__tests__/helpers/fleet.ts';
+import { type Answer, answersSince, auditMark, inWords } from '../testbed/audit-log.ts';
 import { type RunningStep, type Step, startStep } from '../testbed/step.ts';
 import { startTestbed } from '../testbed/testbed.ts';
 import { compareOnBrokenVersion } from './broken.ts';
-import { type Answer, Fleet, inWords } from './fleet.ts';
+import { createFleet, requestsSince, unmark } from './fleet.ts';
 import { endOf, median, peakOf, run, TIMED, type Times, timesIn } from './measure.ts';
 import { PassThrough } from './pass-through.ts';
 import { compareOnRealNode } from './real.ts';
@@ -33,7 +35,13 @@ let runs = 0;
 
 function start(fleet: Fleet, inputs: Record<string, string> = {}, through: string[] = []): RunningStep {
   // As soon as kubectl, which trusts the counters of one moment. The default has a row of its own.
-  const all = { kubeconfig: fleet.testbed.kubeconfig, daemonset: `${fleet.namespace}/agent`, timeout: '30m', 'stable-for': '0', ...inputs };
+  const all = {
+    kubeconfig: fleet.testbed.kubeconfig,
+    daemonset: `${fleet.namespace}/${fleet.name}`,
+    timeout: '30m',
+    'stable-for': '0',
+    ...inputs,
+  };
   runs += 1;
   return startStep(all, { GITHUB_RUN_ID: String(runs) }, () => {}, undefined, through);
 }
@@ -43,7 +51,7 @@ function expectOutcome({ outputs, log }: Step, outcome: string): void {
 }
 
 /** `undo`, then `status`, in one shell. Discovery is cached in `into`. */
-function undoAndStatus({ testbed, namespace }: Fleet, { name = 'agent', kubeconfig = testbed.kubeconfig, into = cache } = {}): string[] {
+function undoAndStatus({ testbed, namespace, name }: Fleet, { kubeconfig = testbed.kubeconfig, into = cache } = {}): string[] {
   const kubectl = `"$0" --kubeconfig "$1" --namespace "$2" --cache-dir "$3" rollout`;
   const both = `${kubectl} undo daemonset/${name} && ${kubectl} status daemonset/${name}`;
   return ['bash', '-c', both, testbed.kubectl, kubeconfig, namespace, into];
@@ -73,19 +81,19 @@ async function inPairs(fleet: Fleet, { marked, cached }: { marked: boolean; cach
   const ours: Pair[] = [];
   const theirs: Pair[] = [];
   for (let pair = 0; pair <= PAIRS; pair++) {
-    if (!marked) await fleet.unmark();
-    let mark = fleet.mark();
+    if (!marked) await unmark(fleet);
+    let mark = auditMark(fleet.testbed);
     const { process, done } = start(fleet, {}, TIMED);
     const ended = await endOf(process);
     const step = await done;
     expectOutcome(step, 'rolled-back');
-    const one = { ...timesIn(step.log), after: ended - lastAvailable(fleet.answersSince(mark), fleet, ended) };
-    mark = fleet.mark();
+    const one = { ...timesIn(step.log), after: ended - lastAvailable(answersSince(fleet.testbed, mark), fleet, ended) };
+    mark = auditMark(fleet.testbed);
     const into = cached ? cache : mkdtempSync(join(cache, 'fresh-'));
     const pairOfKubectl = await run([...TIMED, ...undoAndStatus(fleet, { into })]);
     const other = {
       ...timesIn(pairOfKubectl.printed),
-      after: pairOfKubectl.ended - lastAvailable(fleet.answersSince(mark), fleet, pairOfKubectl.ended),
+      after: pairOfKubectl.ended - lastAvailable(answersSince(fleet.testbed, mark), fleet, pairOfKubectl.ended),
     };
     // The first pair fills the caches of the system, and kubectl's discovery cache.
     if (pair === 0) continue;
@@ -124,14 +132,14 @@ async function counts(fleet: Fleet): Promise<void> {
   writeFileSync(kubeconfig, through.kubeconfig, { mode: 0o600 });
   const counted = async (program: 'rollback-daemonset' | 'kubectl', work: () => Promise<unknown>): Promise<Sent> => {
     const { connections, handshakes } = through;
-    const mark = fleet.mark();
+    const mark = auditMark(fleet.testbed);
     await work();
-    const requests = (await fleet.requestsSince(mark, program)).map(inWords);
+    const requests = (await requestsSince(fleet.testbed, mark, program)).map(inWords);
     return { requests, connections: through.connections - connections, handshakes: through.handshakes - handshakes };
   };
   const rollback = async (): Promise<void> => expectOutcome(await start(fleet, { kubeconfig: through.kubeconfig }).done, 'rolled-back');
   const kubectl = (into: string) => () => run(undoAndStatus(fleet, { kubeconfig, into: join(cache, into) }));
-  await fleet.unmark();
+  await unmark(fleet);
   const first = await counted('rollback-daemonset', rollback);
   const cold = await counted('kubectl', kubectl('cold'));
   const marked = await counted('rollback-daemonset', rollback);
@@ -167,11 +175,11 @@ interface Sent {
 async function waiting(fleet: Fleet): Promise<void> {
   const GRACE = 10_000;
   await fleet.deploy('v3-missing');
-  let mark = fleet.mark();
+  let mark = auditMark(fleet.testbed);
   const gate = start(fleet, { command: 'status', 'failure-grace': `${GRACE}ms` });
   const ended = await endOf(gate.process);
   expectOutcome(await gate.done, 'failed');
-  const pods = (await fleet.requestsSince(mark, 'rollback-daemonset')).find((answer) => inWords(answer) === 'list pods');
+  const pods = (await requestsSince(fleet.testbed, mark, 'rollback-daemonset')).find((answer) => inWords(answer) === 'list pods');
   if (!pods) throw new Error('The gate listed no pods.');
   const late = ended - Date.parse(pods.stageTimestamp) - GRACE;
   add({
@@ -187,11 +195,11 @@ async function waiting(fleet: Fleet): Promise<void> {
   // After this time, the gate has found everything that it can find.
   await sleep(75_000);
   const began = Date.now();
-  mark = fleet.mark();
+  mark = auditMark(fleet.testbed);
   await sleep(MINUTES * 60_000);
   // The log also contains watches that began before and ended since.
   const isNew = ({ requestReceivedTimestamp }: Answer): boolean => Date.parse(requestReceivedTimestamp) >= began;
-  const asked = (await fleet.requestsSince(mark, 'rollback-daemonset')).filter(isNew).map(inWords);
+  const asked = (await requestsSince(fleet.testbed, mark, 'rollback-daemonset')).filter(isNew).map(inWords);
   hanging.process.kill('SIGINT');
   await hanging.done;
   console.log(`requests while nothing changes: ${asked.join(', ')}`);
@@ -205,19 +213,19 @@ async function waiting(fleet: Fleet): Promise<void> {
 }
 
 async function atOnce(fleet: Fleet): Promise<void> {
-  const names = Array.from({ length: AT_ONCE }, (_, index) => `agent-${index + 1}`);
-  for (const tag of ['v1', 'v2']) await fleet.rollOut(tag, names);
-  let mark = fleet.mark();
-  const steps = names.map((name) => start(fleet, { daemonset: `${fleet.namespace}/${name}` }).done);
+  const fleets = Array.from({ length: AT_ONCE }, (_, index) => fleet.beside(`agent-${index + 1}`));
+  for (const tag of ['v1', 'v2']) await Promise.all(fleets.map((one) => one.rollOut(tag)));
+  let mark = auditMark(fleet.testbed);
+  const steps = fleets.map((one) => start(one).done);
   for (const step of await Promise.all(steps)) expectOutcome(step, 'rolled-back');
-  const sent = (await fleet.requestsSince(mark, 'rollback-daemonset')).map(inWords);
+  const sent = (await requestsSince(fleet.testbed, mark, 'rollback-daemonset')).map(inWords);
   console.log(
     `requests of ${AT_ONCE} rollbacks at the same time: ${JSON.stringify(Object.fromEntries(Object.entries(Object.groupBy(sent, (one) => one)).map(([one, all = []]) => [one, all.length])))}`,
   );
   const ours = sent.length;
-  mark = fleet.mark();
-  await Promise.all(names.map((name) => run(undoAndStatus(fleet, { name }))));
-  const theirs = (await fleet.requestsSince(mark, 'kubectl')).length;
+  mark = auditMark(fleet.testbed);
+  await Promise.all(fleets.map((one) => run(undoAndStatus(one))));
+  const theirs = (await requestsSince(fleet.testbed, mark, 'kubectl')).length;
   add({
     what: `requests of ${AT_ONCE} rollbacks at the same time, each of which sets a good mark`,
     goal: '7 each, as one alone',
@@ -232,11 +240,11 @@ async function memory(fleet: Fleet, nodes: number, bare: number): Promise<void> 
   const { testbed, namespace } = fleet;
   await fleet.rollOut('v1');
   await fleet.rollOut('v2');
-  let mark = fleet.mark();
+  let mark = auditMark(fleet.testbed);
   const rollback = start(fleet);
   const healthy = await peakOf(rollback.process);
   expectOutcome(await rollback.done, 'rolled-back');
-  const asked = (await fleet.requestsSince(mark, 'rollback-daemonset')).map(inWords);
+  const asked = (await requestsSince(fleet.testbed, mark, 'rollback-daemonset')).map(inWords);
   const flags = ['--kubeconfig', testbed.kubeconfig, '--namespace', namespace, '--cache-dir', cache];
   await run([testbed.kubectl, ...flags, 'rollout', 'undo', 'daemonset/agent']);
   const { peak } = await run([testbed.kubectl, ...flags, 'rollout', 'status', 'daemonset/agent']);
@@ -251,11 +259,11 @@ async function memory(fleet: Fleet, nodes: number, bare: number): Promise<void> 
   });
 
   await fleet.deploy('v3-missing');
-  mark = fleet.mark();
+  mark = auditMark(fleet.testbed);
   const gate = start(fleet, { command: 'status' });
   const broken = await peakOf(gate.process);
   expectOutcome(await gate.done, 'failed');
-  const pages = (await fleet.requestsSince(mark, 'rollback-daemonset')).filter((answer) => inWords(answer) === 'list pods');
+  const pages = (await requestsSince(fleet.testbed, mark, 'rollback-daemonset')).filter((answer) => inWords(answer) === 'list pods');
   const largest = Math.max(...pages.map(({ requestURI }) => Number(/[?&]limit=(\d+)/.exec(requestURI)?.[1] ?? Number.POSITIVE_INFINITY)));
   add({
     what: `peak memory above bare Node, ${nodes.toLocaleString('en')} nodes, all pods failing`,
@@ -273,7 +281,7 @@ async function stability(fleet: Fleet): Promise<void> {
   const { process, done } = start(fleet, { 'stable-for': 'auto' });
   const ended = await endOf(process);
   expectOutcome(await done, 'rolled-back');
-  const { items } = JSON.parse(await fleet.kubectl('get', 'pods', '--output=json')) as { items: PodOfKubelet[] };
+  const { items } = JSON.parse(await fleet.kubectl(['get', 'pods', '--output=json'])) as { items: PodOfKubelet[] };
   const youngest = Math.max(...items.map(({ status }) => Date.parse(status.containerStatuses[0]?.state.running?.startedAt ?? '')));
   const seconds = (ended - youngest) / 1_000;
   add({
@@ -305,15 +313,15 @@ async function compareWithKubectl(): Promise<void> {
   let cpu: [ours: number, kubectl: number][];
   const small = await startTestbed({ nodes: 10, log: console.log });
   try {
-    const fleet = await Fleet.create(small, 'bench');
+    const fleet = await createFleet(small, 'bench');
     for (const tag of ['v1', 'v2']) await fleet.rollOut(tag);
     cpu = await inPairs(fleet, { marked: true, cached: true });
     await inPairs(fleet, { marked: true, cached: false });
     await inPairs(fleet, { marked: false, cached: true });
     await counts(fleet);
-    await atOnce(await Fleet.create(small, 'bench-at-once'));
+    await atOnce(await createFleet(small, 'bench-at-once'));
     await waiting(fleet);
-    await stability(await Fleet.create(small, 'bench-stable'));
+    await stability(await createFleet(small, 'bench-stable'));
   } finally {
     await small.stop();
   }
@@ -326,7 +334,7 @@ async function compareWithKubectl(): Promise<void> {
   writeReport(rows, circumstances);
   const large = await startTestbed({ nodes: 1_000, log: console.log });
   try {
-    const fleet = await Fleet.create(large, 'bench');
+    const fleet = await createFleet(large, 'bench');
     await memory(fleet, 1_000, bare);
     await large.addNodes(1_000);
     await memory(fleet, 2_000, bare);

@@ -6,11 +6,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Fleet } from '../__tests__/helpers/fleet.ts';
 import { markdownTable } from '../scripts/markdown-table.ts';
 import { Api } from '../testbed/api.ts';
+import { auditMark } from '../testbed/audit-log.ts';
 import { buildTools } from '../testbed/build.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
-import { Fleet } from './fleet.ts';
+import { createFleet, writesSince } from './fleet.ts';
 import { writeSection } from './report.ts';
 import { attempt, gate, inCell, TIMEOUT, type Verdict, writeChart } from './verdict.ts';
 
@@ -118,7 +120,7 @@ function toolsWith(helm: string, folder: string): Tool[] {
     `--timeout=${TIMEOUT}s`,
   ];
   const byHelm = (fleet: Fleet, tag: string, command: string, ...flags: string[]): Promise<Verdict> => {
-    const chart = writeChart(join(folder, fleet.namespace), fleet.manifest(tag));
+    const chart = writeChart(join(folder, fleet.namespace), JSON.parse(fleet.manifest(tag)));
     return attempt(helm, [command, 'agent', chart, '--wait', ...flags, ...flagsOf(fleet)]);
   };
   const inputsOf = ({ testbed, namespace }: Fleet): Record<string, string> => ({
@@ -163,16 +165,16 @@ function toolsWith(helm: string, folder: string): Tool[] {
 }
 
 async function measure(testbed: Testbed, tool: Tool, maxUnavailable: number | string): Promise<Result> {
-  const fleet = await Fleet.create(testbed, `${tool.name}-${parseInt(String(maxUnavailable), 10)}`, { maxUnavailable, probes: false });
+  const fleet = await createFleet(testbed, `${tool.name}-${parseInt(String(maxUnavailable), 10)}`, { maxUnavailable, probes: false });
   await tool.prepare(fleet);
   const spread = Spread.of(fleet);
   try {
     await spread.restoration(TIMEOUT);
     if (spread.restored === undefined) throw new Error(`${GOOD} does not run on every node.`);
-    const mark = fleet.mark();
+    const mark = auditMark(testbed);
     const verdict = await tool.judge(fleet);
     const ended = Date.now();
-    const [deployed, rolledBack] = fleet.writesSince(mark);
+    const [deployed, rolledBack] = writesSince(fleet, mark);
     if (deployed === undefined) throw new Error(`${tool.what} did not deploy ${BAD}.`);
     const seconds = (at: number): number => (at - deployed) / 1_000;
     if (rolledBack === undefined) return { verdict: { ...verdict, seconds: seconds(ended) }, nodes: spread.by(ended) };
@@ -185,7 +187,7 @@ async function measure(testbed: Testbed, tool: Tool, maxUnavailable: number | st
     };
   } finally {
     spread.stop();
-    await fleet.kubectl('delete', 'namespace', fleet.namespace);
+    await fleet.kubectl(['delete', 'namespace', fleet.namespace]);
   }
 }
 

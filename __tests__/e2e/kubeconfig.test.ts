@@ -1,9 +1,10 @@
 /** Valid and broken kubeconfigs: real kubectl and the action get the same file, and must end with the same result as the same user. */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { dump, load } from 'js-yaml';
+import { answersSince, auditMark } from '../../testbed/audit-log.ts';
 import { type Step, startStep } from '../../testbed/step.ts';
 import { Gateway, Tunnel } from '../helpers/gateway.ts';
 import { type Any, eventually, execute, Fleet } from '../helpers/support.ts';
@@ -453,14 +454,11 @@ const ROWS: Row[] = [
 
 /** The users of a program's requests for a DaemonSet, from the audit log. */
 function usersOf(agent: string, since: number): string[] {
-  const events = readFileSync(fleet.testbed.auditLog)
-    .subarray(since)
-    .toString('utf8')
-    .split('\n')
-    .filter((line) => line.includes(`"userAgent":"${agent}`) && line.includes(`"namespace":"${fleet.namespace}"`))
-    .map((line) => JSON.parse(line) as Any)
-    .filter(({ verb, objectRef }) => verb === 'get' && objectRef?.resource === 'daemonsets');
-  return [...new Set(events.map(({ user, impersonatedUser }) => nameOf(impersonatedUser ?? user)))];
+  const isRelevant = (line: string): boolean => line.includes(`"userAgent":"${agent}`) && line.includes(`"namespace":"${fleet.namespace}"`);
+  const answers = answersSince(fleet.testbed, since, isRelevant).filter(
+    ({ verb, objectRef }) => verb === 'get' && objectRef?.resource === 'daemonsets',
+  );
+  return [...new Set(answers.map(({ user, impersonatedUser }) => nameOf(impersonatedUser ?? user)))];
 }
 
 function nameOf({ username, groups = [], uid, extra }: Any): string {
@@ -482,7 +480,7 @@ describe('kubectl and the action treat a kubeconfig alike:', () => {
       writeFileSync(path, text);
       chmodSync(path, 0o700);
     }
-    const since = statSync(fleet.testbed.auditLog).size;
+    const since = auditMark(fleet.testbed);
     const variables = { PATH: '/usr/bin:/bin', KUBECONFIG: paths.join(':'), ...environment?.() };
     const assignments = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
     tunnel.asked = [];

@@ -1,10 +1,11 @@
 /** Random histories of a DaemonSet: deploys, rollbacks, gates and guarded jobs of several runs, and re-runs of them. */
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, statSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { Api } from '../../testbed/api.ts';
+import { auditMark } from '../../testbed/audit-log.ts';
 import type { Step } from '../../testbed/step.ts';
 import type { Testbed } from '../../testbed/testbed.ts';
 import { check, Model, type Run, restores, type Seen, type Version } from './histories-model.ts';
@@ -393,7 +394,7 @@ class AuditTail {
 
   constructor({ testbed, namespace }: Fleet) {
     this.#file = openSync(testbed.auditLog, 'r');
-    this.#at = statSync(testbed.auditLog).size;
+    this.#at = auditMark(testbed);
     const parts = [
       '"userAgent":"rollback-daemonset"',
       `"namespace":"${namespace}"`,
