@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { clusterOver } from '../../src/cluster/client.ts';
+import { Client } from '../../src/cluster/client.ts';
 import { type Cluster, ClusterError } from '../../src/cluster/cluster.ts';
 import { connectionFrom } from '../../src/cluster/kubeconfig.ts';
 import { diffTemplates } from '../../src/daemonset/diff.ts';
@@ -149,7 +149,7 @@ describe('a server that answers in place of the API server', () => {
       'current-context': 'c',
     });
     const connection = connectionFrom({ source, context: undefined, plugins: [], environment: {} });
-    cluster = clusterOver(connection, { onWarning: () => {}, onAnswer: () => {} });
+    cluster = new Client(connection, { onWarning: () => {}, onAnswer: () => {} });
   });
   afterAll(() => {
     cluster.close();

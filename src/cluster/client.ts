@@ -1,7 +1,9 @@
 import { MAX_DEPTH } from '../daemonset/json.ts';
 import {
+  type ControllerRevision,
   type DaemonSet,
   type DaemonSetName,
+  type Event,
   FIELD_MANAGER,
   type Json,
   type LabelSelector,
@@ -9,7 +11,7 @@ import {
   type ObjectMeta,
   type Pod,
 } from '../daemonset/types.ts';
-import { type Cluster, ClusterError, isFailure, type PatchOperation } from './cluster.ts';
+import { type Cluster, type DaemonSetEvent, isFailure, type PatchOperation, type Watched } from './cluster.ts';
 import type { Connection } from './connection.ts';
 import {
   decodeControllerRevisions,
@@ -24,23 +26,13 @@ import {
   type Page,
 } from './decode.ts';
 import { Http } from './http.ts';
+import { list } from './list.ts';
 import { watch } from './watch.ts';
 
-/** Objects per page. Answers dominate memory use for a large fleet: pages of 250 need a third more. */
-const PAGE = 100;
-/** More objects than a cluster has. A list that does not end is an error. */
-const MAX_PAGES = 2_000;
-const MAX_RESTARTS = 2;
 /** The maximum number of events that are read at a time. */
 const MOST_EVENTS = 500;
 /** The maximum size of a container log, in bytes. */
 const LARGEST_LOG = 64 * 1024;
-
-/** All objects of a list, and the resource version to watch them from. */
-interface All<T> {
-  version: string;
-  objects: T[];
-}
 
 export interface ClientOptions {
   /** Called with a warning of the API server, or about a missing permission. */
@@ -51,171 +43,177 @@ export interface ClientOptions {
   isKnown?: boolean;
 }
 
-/** A cluster over HTTP. `close` releases its connections. */
-export function clusterOver(connection: Connection, { onWarning, onAnswer, isKnown = false }: ClientOptions): Cluster & { close(): void } {
-  const http = new Http(connection, isKnown);
-  http.onWarning = (text, path) => onWarning(`Warning from the API server${aboutDaemonSet(path)}: ${text}`);
-  http.onAnswer = onAnswer;
+/** The cluster over HTTP. */
+export class Client implements Cluster {
+  readonly server: string;
+  readonly context: string;
+  readonly namespace: string;
+  readonly #http: Http;
+  readonly #onWarning: (text: string) => void;
 
-  /** All pages of a list. A continue token expires after some minutes; the list starts again then. */
-  async function list<T>(
-    path: string,
-    query: Record<string, string>,
-    decode: (answer: Json) => Page<T>,
+  constructor(connection: Connection, { onWarning, onAnswer, isKnown = false }: ClientOptions) {
+    this.server = connection.server;
+    this.context = connection.context;
+    this.namespace = connection.namespace;
+    this.#onWarning = onWarning;
+    this.#http = new Http(connection, isKnown);
+    this.#http.onWarning = (text, path) => onWarning(`Warning from the API server${aboutDaemonSet(path)}: ${text}`);
+    this.#http.onAnswer = onAnswer;
+  }
+
+  /** Releases the connections. */
+  close(): void {
+    this.#http.close();
+  }
+
+  serverTime(ours: number): number | undefined {
+    return this.#http.clock.at(ours);
+  }
+
+  async getDaemonSet(daemonSet: DaemonSetName, signal: AbortSignal): Promise<DaemonSet> {
+    return this.#http.json({ method: 'GET', path: daemonSetPath(daemonSet), signal }, (answer) => decodeDaemonSet(answer, daemonSet));
+  }
+
+  async listDaemonSets(namespace: string | undefined, labelSelector: string, signal: AbortSignal): Promise<DaemonSet[]> {
+    return (await list(this.#http, collection('apps/v1', namespace, 'daemonsets'), { labelSelector }, decodeDaemonSets, signal)).objects;
+  }
+
+  async listDaemonSetNames(namespace: string, signal: AbortSignal): Promise<string[]> {
+    const path = collection('apps/v1', namespace, 'daemonsets');
+    const { items } = await this.#http.json({ method: 'GET', path, query: { limit: '100' }, signal }, decodeDaemonSets);
+    return items.map(({ metadata }) => metadata.name);
+  }
+
+  async listControllerRevisions({ metadata, spec }: DaemonSet, signal: AbortSignal): Promise<ControllerRevision[]> {
+    const path = collection('apps/v1', metadata.namespace, 'controllerrevisions');
+    const { objects } = await list(this.#http, path, { labelSelector: selectorText(spec.selector) }, decodeControllerRevisions, signal);
+    return objects.flatMap((revision) => {
+      if (!('tooDeep' in revision)) return [revision];
+      this.#onWarning(
+        `ControllerRevision ${revision.tooDeep} is ignored, because its data is nested more than ${MAX_DEPTH} levels deep. It cannot be restored.`,
+      );
+      return [];
+    });
+  }
+
+  async listPods({ metadata, spec }: DaemonSet, signal: AbortSignal): Promise<Pod[]> {
+    const path = collection('v1', metadata.namespace, 'pods');
+    const { objects } = await list(this.#http, path, { labelSelector: selectorText(spec.selector) }, decodePods, signal);
+    // These pods are evidence that a rollout is complete, so none of them can be missing.
+    if (objects.includes(undefined)) throw new InvalidObject('a Pod', 'its metadata is invalid');
+    return objects as Pod[];
+  }
+
+  async patchDaemonSet(
+    daemonSet: DaemonSetName,
+    patch: PatchOperation[],
+    { dryRun }: { dryRun: boolean },
     signal: AbortSignal,
-  ): Promise<All<T>> {
-    for (let restarts = 0; ; restarts++) {
-      try {
-        return await listOnce(path, query, decode, signal);
-      } catch (error) {
-        if (!isFailure(error, 'expired') || restarts === MAX_RESTARTS) throw error;
+  ): Promise<DaemonSet> {
+    const query = { fieldManager: FIELD_MANAGER, ...(dryRun && { dryRun: 'All' }) };
+    const call = { method: 'PATCH' as const, path: daemonSetPath(daemonSet), query, body: patch as unknown as Json, signal };
+    return this.#http.json(call, (answer) => decodeDaemonSet(answer, daemonSet));
+  }
+
+  async annotateControllerRevision(
+    { namespace, name, uid }: { namespace: string; name: string; uid: string },
+    annotations: Record<string, string | null>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const call = {
+      method: 'PATCH' as const,
+      path: `${collection('apps/v1', namespace, 'controllerrevisions')}/${encodeURIComponent(name)}`,
+      query: { fieldManager: FIELD_MANAGER },
+      type: 'application/merge-patch+json' as const,
+      body: { metadata: { uid, annotations } },
+      signal,
+    };
+    await this.#http.json(call, expectControllerRevision);
+  }
+
+  async *watchDaemonSet(from: DaemonSet, signal: AbortSignal): AsyncGenerator<DaemonSetEvent> {
+    const read = (aborted: AbortSignal): Promise<DaemonSet> => this.getDaemonSet(from.metadata, aborted);
+    const states = watch<DaemonSet>(this.#http, {
+      collection: collection('apps/v1', from.metadata.namespace, 'daemonsets'),
+      query: { fieldSelector: `metadata.name=${from.metadata.name}` },
+      decode: (object) => decodeDaemonSet(object, from.metadata),
+      version: from.metadata.resourceVersion,
+      list: async (aborted) => {
+        const daemonSet = await read(aborted);
+        return { version: daemonSet.metadata.resourceVersion, objects: [daemonSet] };
+      },
+      readIfSilent: read,
+      signal,
+      pollEveryMs: 5_000,
+      onPolling: (why) => this.#onWarning(`Reading the DaemonSet every 5 s, because this account is not allowed to watch it. ${why}`),
+    });
+    try {
+      for await (const state of states) {
+        if (state.kind === 'gone') break;
+        if (state.kind === 'interrupted') continue;
+        for (const daemonSet of state.kind === 'all' ? state.objects : [state.object]) yield { kind: 'state', daemonSet };
       }
+    } catch (error) {
+      if (!isFailure(error, 'not-found')) throw error;
     }
+    yield { kind: 'deleted' };
   }
 
-  async function listOnce<T>(
-    path: string,
-    query: Record<string, string>,
-    decode: (answer: Json) => Page<T>,
-    signal: AbortSignal,
-  ): Promise<All<T>> {
-    const objects: T[] = [];
-    let page = '';
-    for (let pages = 1; pages <= MAX_PAGES; pages++) {
-      const call = { method: 'GET' as const, path, query: { ...query, limit: String(PAGE), ...(page && { continue: page }) }, signal };
-      const { items, next, resourceVersion } = await http.json(call, decode);
-      objects.push(...items);
-      page = next;
-      if (page === '') return { objects, version: resourceVersion };
-    }
-    throw new ClusterError('api', `The API server returned more than ${MAX_PAGES * PAGE} objects for ${path}.`);
+  async tryListPods({ metadata, spec }: DaemonSet, signal: AbortSignal): Promise<void> {
+    const query = { labelSelector: selectorText(spec.selector), limit: '1' };
+    await this.#http.json({ method: 'GET', path: collection('v1', metadata.namespace, 'pods'), query, signal }, decodePods);
   }
 
-  const getDaemonSet = async (daemonSet: DaemonSetName, signal: AbortSignal): Promise<DaemonSet> =>
-    http.json({ method: 'GET', path: daemonSetPath(daemonSet), signal }, (answer) => decodeDaemonSet(answer, daemonSet));
-
-  return {
-    server: connection.server,
-    context: connection.context,
-    namespace: connection.namespace,
-    serverTime: (ours) => http.clock.at(ours),
-    getDaemonSet,
-    async listDaemonSets(namespace, labelSelector, signal) {
-      return (await list(collection('apps/v1', namespace, 'daemonsets'), { labelSelector }, decodeDaemonSets, signal)).objects;
-    },
-    async listDaemonSetNames(namespace, signal) {
-      const path = collection('apps/v1', namespace, 'daemonsets');
-      const { items } = await http.json({ method: 'GET', path, query: { limit: '100' }, signal }, decodeDaemonSets);
-      return items.map(({ metadata }) => metadata.name);
-    },
-    async listControllerRevisions({ metadata, spec }, signal) {
-      const path = collection('apps/v1', metadata.namespace, 'controllerrevisions');
-      const { objects } = await list(path, { labelSelector: selectorText(spec.selector) }, decodeControllerRevisions, signal);
-      return objects.flatMap((revision) => {
-        if (!('tooDeep' in revision)) return [revision];
-        onWarning(
-          `ControllerRevision ${revision.tooDeep} is ignored, because its data is nested more than ${MAX_DEPTH} levels deep. It cannot be restored.`,
-        );
-        return [];
-      });
-    },
-    async listPods({ metadata, spec }, signal) {
-      const path = collection('v1', metadata.namespace, 'pods');
-      const { objects } = await list(path, { labelSelector: selectorText(spec.selector) }, decodePods, signal);
+  watchPods<T extends Pod>({ metadata, spec }: DaemonSet, keep: (pod: Pod) => T, signal: AbortSignal): AsyncIterable<Watched<T>> {
+    const http = this.#http;
+    const path = collection('v1', metadata.namespace, 'pods');
+    const query = { labelSelector: selectorText(spec.selector) };
+    const keepOf = (pod: Pod | undefined): T | undefined => pod && keep(pod);
+    const keptPods = (answer: Json): Page<T> => {
+      const page = decodePods(answer);
       // These pods are evidence that a rollout is complete, so none of them can be missing.
-      if (objects.includes(undefined)) throw new InvalidObject('a Pod', 'its metadata is invalid');
-      return objects as Pod[];
-    },
-    async patchDaemonSet(daemonSet, patch: PatchOperation[], { dryRun }, signal) {
-      const query = { fieldManager: FIELD_MANAGER, ...(dryRun && { dryRun: 'All' }) };
-      const call = { method: 'PATCH' as const, path: daemonSetPath(daemonSet), query, body: patch as unknown as Json, signal };
-      return http.json(call, (answer) => decodeDaemonSet(answer, daemonSet));
-    },
-    async annotateControllerRevision({ namespace, name, uid }, annotations, signal) {
-      const call = {
-        method: 'PATCH' as const,
-        path: `${collection('apps/v1', namespace, 'controllerrevisions')}/${encodeURIComponent(name)}`,
-        query: { fieldManager: FIELD_MANAGER },
-        type: 'application/merge-patch+json' as const,
-        body: { metadata: { uid, annotations } },
-        signal,
-      };
-      await http.json(call, expectControllerRevision);
-    },
-    async *watchDaemonSet(from, signal) {
-      const read = (aborted: AbortSignal): Promise<DaemonSet> => getDaemonSet(from.metadata, aborted);
-      const states = watch<DaemonSet>(http, {
-        collection: collection('apps/v1', from.metadata.namespace, 'daemonsets'),
-        query: { fieldSelector: `metadata.name=${from.metadata.name}` },
-        decode: (object) => decodeDaemonSet(object, from.metadata),
-        version: from.metadata.resourceVersion,
-        list: async (aborted) => {
-          const daemonSet = await read(aborted);
-          return { version: daemonSet.metadata.resourceVersion, objects: [daemonSet] };
-        },
-        readIfSilent: read,
-        signal,
-        pollEveryMs: 5_000,
-        onPolling: (why) => onWarning(`Reading the DaemonSet every 5 s, because this account is not allowed to watch it. ${why}`),
-      });
-      try {
-        for await (const state of states) {
-          if (state.kind === 'gone') break;
-          if (state.kind === 'interrupted') continue;
-          for (const daemonSet of state.kind === 'all' ? state.objects : [state.object]) yield { kind: 'state', daemonSet };
-        }
-      } catch (error) {
-        if (!isFailure(error, 'not-found')) throw error;
-      }
-      yield { kind: 'deleted' };
-    },
-    async tryListPods({ metadata, spec }, signal) {
-      const query = { labelSelector: selectorText(spec.selector), limit: '1' };
-      await http.json({ method: 'GET', path: collection('v1', metadata.namespace, 'pods'), query, signal }, decodePods);
-    },
-    watchPods<T extends Pod>({ metadata, spec }: DaemonSet, keep: (pod: Pod) => T, signal: AbortSignal) {
-      const path = collection('v1', metadata.namespace, 'pods');
-      const query = { labelSelector: selectorText(spec.selector) };
-      const keepOf = (pod: Pod | undefined): T | undefined => pod && keep(pod);
-      const keptPods = (answer: Json): Page<T> => {
-        const page = decodePods(answer);
-        // These pods are evidence that a rollout is complete, so none of them can be missing.
-        if (page.items.includes(undefined)) throw new InvalidObject('a Pod', 'its metadata is invalid');
-        return { ...page, items: page.items.flatMap((pod) => keepOf(pod) ?? []) };
-      };
-      return watch<T>(http, {
-        collection: path,
-        query,
-        decode: (object) => keepOf(decodePod(object)),
-        list: (aborted) => list(path, query, keptPods, aborted),
-        listAfterFailure: true,
-        signal,
-        pollEveryMs: 5_000,
-        onPolling: (why) => onWarning(`Reading the pods every 5 s, because this account is not allowed to watch them. ${why}`),
-      });
-    },
-    async listNodes(signal) {
-      const slimNodes = (answer: Json): Page<Node> => {
-        const page = decodeNodes(answer);
-        return { ...page, items: page.items.filter((node) => node !== undefined).map(slimNode) };
-      };
-      return (await list(collection('v1', undefined, 'nodes'), {}, slimNodes, signal)).objects;
-    },
-    async listEvents(namespace, fields, signal) {
-      const fieldSelector = Object.entries(fields)
-        .map(([key, value]) => `${key}=${value}`)
-        .join(',');
-      const query = { fieldSelector, limit: String(MOST_EVENTS) };
-      const { items } = await http.json({ method: 'GET', path: collection('v1', namespace, 'events'), query, signal }, decodeEvents);
-      return items.filter((event) => event !== undefined);
-    },
-    containerLog({ namespace, name }, container, { previous, lines }, signal) {
-      const query = { container, tailLines: String(lines), limitBytes: String(LARGEST_LOG), ...(previous && { previous: 'true' }) };
-      const path = `${collection('v1', namespace, 'pods')}/${encodeURIComponent(name)}/log`;
-      return http.text({ method: 'GET', path, query, signal }, LARGEST_LOG);
-    },
-    close: () => http.close(),
-  };
+      if (page.items.includes(undefined)) throw new InvalidObject('a Pod', 'its metadata is invalid');
+      return { ...page, items: page.items.flatMap((pod) => keepOf(pod) ?? []) };
+    };
+    return watch<T>(http, {
+      collection: path,
+      query,
+      decode: (object) => keepOf(decodePod(object)),
+      list: (aborted) => list(http, path, query, keptPods, aborted),
+      listAfterFailure: true,
+      signal,
+      pollEveryMs: 5_000,
+      onPolling: (why) => this.#onWarning(`Reading the pods every 5 s, because this account is not allowed to watch them. ${why}`),
+    });
+  }
+
+  async listNodes(signal: AbortSignal): Promise<Node[]> {
+    const slimNodes = (answer: Json): Page<Node> => {
+      const page = decodeNodes(answer);
+      return { ...page, items: page.items.filter((node) => node !== undefined).map(slimNode) };
+    };
+    return (await list(this.#http, collection('v1', undefined, 'nodes'), {}, slimNodes, signal)).objects;
+  }
+
+  async listEvents(namespace: string, fields: Record<string, string>, signal: AbortSignal): Promise<Event[]> {
+    const fieldSelector = Object.entries(fields)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(',');
+    const query = { fieldSelector, limit: String(MOST_EVENTS) };
+    const { items } = await this.#http.json({ method: 'GET', path: collection('v1', namespace, 'events'), query, signal }, decodeEvents);
+    return items.filter((event) => event !== undefined);
+  }
+
+  containerLog(
+    { namespace, name }: { namespace: string; name: string },
+    container: string,
+    { previous, lines }: { previous: boolean; lines: number },
+    signal: AbortSignal,
+  ): Promise<string> {
+    const query = { container, tailLines: String(lines), limitBytes: String(LARGEST_LOG), ...(previous && { previous: 'true' }) };
+    const path = `${collection('v1', namespace, 'pods')}/${encodeURIComponent(name)}/log`;
+    return this.#http.text({ method: 'GET', path, query, signal }, LARGEST_LOG);
+  }
 }
 
 /** The path of a resource in a namespace, or in all namespaces if it is undefined. */

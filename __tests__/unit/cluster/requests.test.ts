@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { clusterOver } from '../../../src/cluster/client.ts';
+import { Client as ClusterClient } from '../../../src/cluster/client.ts';
 import { type Cluster, ClusterError } from '../../../src/cluster/cluster.ts';
 import { connectionFrom } from '../../../src/cluster/kubeconfig.ts';
 import { stringify } from '../../../src/daemonset/json.ts';
@@ -51,7 +51,7 @@ function client(port: number, proxyUrl?: string): Client {
     'current-context': 'c',
   });
   const connection = connectionFrom({ source, context: undefined, plugins: [], environment: {} });
-  const cluster = clusterOver(connection, { onWarning: (text) => warnings.push(text), onAnswer: () => {} });
+  const cluster = new ClusterClient(connection, { onWarning: (text) => warnings.push(text), onAnswer: () => {} });
   cleanups.push(() => cluster.close());
   return { cluster, warnings };
 }
