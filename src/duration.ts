@@ -14,7 +14,7 @@ export function parseDuration(text: string): number | undefined {
   return total;
 }
 
-/** Milliseconds for people: `850 ms`, `7.4 s`, `2m 05s`, `1h 02m`. */
+/** A duration in milliseconds for people: `850 ms`, `7.4 s`, `2m 05s`, `1h 02m`. */
 export function formatDuration(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   if (ms < 59_950) return `${(ms / 1_000).toFixed(1)} s`;

@@ -40,7 +40,7 @@ export class LastResort {
     else cancel.addEventListener('abort', onCancel, { once: true });
   }
 
-  /** Sets the deadline of the work, in milliseconds from now. A later one replaces it. */
+  /** Sets the deadline of the work, from now. A later one replaces it. */
   deadlineIn(ms: number): void {
     clearTimeout(this.#afterDeadline);
     const onDeadline = (): void => this.#stuck.resolve({ kind: 'stuck', by: 'timeout' });

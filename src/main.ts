@@ -1,6 +1,6 @@
 import './fail-closed.ts';
 import { basename } from 'node:path';
-import { Writer } from './report/write.ts';
+import { Writer } from './ci/writer.ts';
 import { AbortReason } from './rollout/context.ts';
 import { run } from './run.ts';
 

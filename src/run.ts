@@ -1,6 +1,11 @@
 import { tmpdir } from 'node:os';
 import { sleep } from './abort.ts';
-import { clusterOver } from './cluster/client.ts';
+import type { Environment } from './ci/environment.ts';
+import { keptFrom, loadRecords, recordedBy, removeRecords, saveRecords } from './ci/guard-state.ts';
+import { ledgerIn } from './ci/ledger.ts';
+import { currentRun, documentation, isPrivateRepository } from './ci/run.ts';
+import type { Writer } from './ci/writer.ts';
+import { Client } from './cluster/client.ts';
 import { connectionFrom } from './cluster/kubeconfig.ts';
 import { masksFor, Secrets } from './cluster/secrets.ts';
 import { guard, ofRecord, restoreRecorded } from './commands/guard.ts';
@@ -11,17 +16,12 @@ import { NOT_DEPLOYED, type Recorded } from './daemonset/guard.ts';
 import { isSuccess, worstOf } from './daemonset/outcome.ts';
 import type { Conclusion, Facts, RecordProblem, Result } from './daemonset/result.ts';
 import { formatDuration } from './duration.ts';
-import type { Environment } from './environment.ts';
 import { notify } from './github/notify.ts';
-import { currentRun, documentation, isPrivateRepository } from './github/run.ts';
-import { keptFrom, loadRecords, recordedBy, removeRecords, saveRecords } from './guard-state.ts';
 import { InputError, type Request, readInputs } from './inputs/parse.ts';
 import { isStuck, LastResort, type Stuck } from './last-resort.ts';
-import { ledgerIn } from './ledger.ts';
 import { nameOf, placeOf, purposeOf } from './log-header.ts';
 import { ledgerText } from './report/messages/guard.ts';
 import type { Report } from './report/report.ts';
-import type { Writer } from './report/write.ts';
 import { AbortReason, type Clock, type Context, type Deadline, type PartialResult } from './rollout/context.ts';
 import { failureOf } from './rollout/failure.ts';
 
@@ -57,7 +57,7 @@ export async function run(stage: Stage, environment: Environment, cancel: AbortS
     cluster: undefined,
     showValues: false,
     hide: (text) => writer.hide(text),
-    duration: 0,
+    durationMs: 0,
     warnings: writer.warnings,
     help: undefined,
   };
@@ -74,7 +74,7 @@ export async function run(stage: Stage, environment: Environment, cancel: AbortS
   } catch (error) {
     report.results = [{ ...report.results[0], ...(error instanceof InputError ? mistakes(error) : failureOf(error, false)) }];
   }
-  report.duration = clock.now() - started;
+  report.durationMs = clock.now() - started;
   report.help = documentation(environment, `docs/troubleshooting.md#${worstOf(report.results).reason}`);
   writer.write(report);
   if (request) await notify(request, report, { environment, cancel, log: writer });
@@ -143,8 +143,8 @@ async function post(request: Request, step: Step): Promise<Result[]> {
   const cancelled = request.jobStatus === 'cancelled';
   if (cancelled && !request.onCancel) return records.map(leftAfterCancel);
   const named = { kind: 'named', daemonSets: records.map(({ daemonSet }) => daemonSet) } as const;
-  const timeout = cancelled ? Math.min(request.timeout, LIMIT_AFTER_CANCEL_MS) : request.timeout;
-  const what = cancelled ? `was cancelled, which leaves at most ${formatDuration(timeout)}` : 'failed';
+  const timeoutMs = cancelled ? Math.min(request.timeoutMs, LIMIT_AFTER_CANCEL_MS) : request.timeoutMs;
+  const what = cancelled ? `was cancelled, which leaves at most ${formatDuration(timeoutMs)}` : 'failed';
   const why = `the job ${what}: restore what was recorded, if this job changed it`;
   // Another step can have selected another context since.
   const contextName = request.context ?? recalled.in.context;
@@ -156,7 +156,7 @@ async function post(request: Request, step: Step): Promise<Result[]> {
         : records.map((recorded) => ({ ...nothingYet(), ...ofRecord(recorded), ...recordLost('other-cluster') }));
     };
     // The guard reached this API server before the deploy.
-    return await connected({ ...request, context: contextName, daemonSets: named, timeout }, why, step, restore, true);
+    return await connected({ ...request, context: contextName, daemonSets: named, timeoutMs }, why, step, restore, true);
   } catch (error) {
     return records.map((recorded) => ({ ...nothingYet(), ...ofRecord(recorded), ...failureOf(error, false) }));
   }
@@ -177,9 +177,9 @@ async function connected(
   const timers: NodeJS.Timeout[] = [];
   const renew = (): Deadline => {
     const deadline = new AbortController();
-    lastResort.deadlineIn(request.timeout);
-    timers.push(setTimeout(() => deadline.abort(new AbortReason('timeout')), request.timeout).unref());
-    return { signal: AbortSignal.any([cancel, deadline.signal]), deadline: clock.now() + request.timeout };
+    lastResort.deadlineIn(request.timeoutMs);
+    timers.push(setTimeout(() => deadline.abort(new AbortReason('timeout')), request.timeoutMs).unref());
+    return { signal: AbortSignal.any([cancel, deadline.signal]), deadline: clock.now() + request.timeoutMs };
   };
   // The time runs while the kubeconfig is read, and its secrets are masked before anything else in it is used.
   const term = renew();
@@ -193,7 +193,7 @@ async function connected(
   writer.info(`Server ${server}, context ${context}, ${placeOf(request.daemonSets, connection.namespace)}: ${purpose}`);
   for (const warning of connection.warnings) writer.warning(warning);
 
-  const cluster = clusterOver(connection, {
+  const cluster = new Client(connection, {
     onWarning: (text) => writer.warning(text),
     onAnswer: (text) => writer.debug(text),
     isKnown,

@@ -78,8 +78,8 @@ async function play(one: Broken, fleet: Fleet): Promise<void> {
   if (isMarked) expectStep(await fleet.rollback({ command: 'status' }), { code: 0 });
   await fleet.deploy('v2', options);
 
-  const progressDeadline = CURABLE.includes(kind) ? '3m' : '15s';
-  const limits = { timeout: '9m', 'progress-deadline': progressDeadline, 'failure-grace': '5s', 'stable-for': 'auto' };
+  const progressDeadlineMs = CURABLE.includes(kind) ? '3m' : '15s';
+  const limits = { timeout: '9m', 'progress-deadline': progressDeadlineMs, 'failure-grace': '5s', 'stable-for': 'auto' };
   const step = await fleet.rollback({ command: 'status', 'rollback-on-failure': 'true', ...limits });
   const isEndless = where === 'init' && ENDLESS.includes(kind);
   const reason = isEndless ? 'starting' : REASONS[kind];

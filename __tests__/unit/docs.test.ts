@@ -40,7 +40,7 @@ const outputs = Object.keys(
     cluster: undefined,
     showValues: false,
     hide: (text) => text,
-    duration: 0,
+    durationMs: 0,
     warnings: [],
     help: undefined,
   }),

@@ -28,7 +28,7 @@ export interface Cluster {
   /** The namespace of the context. */
   readonly namespace: string;
   /**
-   * The API server's time at a time on our clock (`performance.timeOrigin + performance.now()`), in milliseconds since the epoch: up to a second
+   * The API server's time at a time on our clock (`performance.timeOrigin + performance.now()`): up to a second
    * less than it is. Undefined if its answers do not show it.
    */
   serverTime(ours: number): number | undefined;

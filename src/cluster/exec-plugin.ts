@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { basename } from 'node:path';
-import type { Environment } from '../environment.ts';
+import type { Environment } from '../ci/environment.ts';
 import { ClusterError } from './cluster.ts';
 import { allowedProgram, type ExecConfig, type PluginPolicy } from './exec-policy.ts';
 import { quoteName } from './quote.ts';

@@ -1,6 +1,6 @@
 import { accessSync, constants, realpathSync, statSync } from 'node:fs';
 import { basename, delimiter, dirname, isAbsolute, join } from 'node:path';
-import type { Environment } from '../environment.ts';
+import type { Environment } from '../ci/environment.ts';
 import { ClusterError } from './cluster.ts';
 import { KNOWN_PLUGINS, unknownArgument, WORD } from './known-plugins.ts';
 import { quoteName } from './quote.ts';

@@ -14,7 +14,7 @@ import { send } from './send.ts';
 import { ServerClock } from './server-clock.ts';
 import { openTunnel } from './tunnel.ts';
 
-/** The time limit for one attempt, in milliseconds. For a stream, it ends with the headers of the answer. */
+/** The time limit for one attempt. For a stream, it ends with the headers of the answer. */
 const ATTEMPT_LIMIT_MS = 30_000;
 /** Concurrent requests, so that many DaemonSets need few connections. Streams do not count. */
 const MAX_REQUESTS = 8;

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
-import type { Environment } from '../environment.ts';
+import type { Environment } from '../ci/environment.ts';
 import { ClusterError } from './cluster.ts';
 import { FileError, readRegularFile } from './files.ts';
 import { decodeText } from './kubeconfig-yaml.ts';

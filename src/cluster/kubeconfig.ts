@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
+import type { Environment } from '../ci/environment.ts';
 import { isObject } from '../daemonset/json.ts';
-import type { Environment } from '../environment.ts';
 import { ClusterError } from './cluster.ts';
 import { type Connection, connect } from './connection.ts';
 import type { PluginPolicy } from './exec-policy.ts';

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import type { Environment } from '../environment.ts';
+import type { Environment } from '../ci/environment.ts';
 
 /**
  * The proxy that the environment sets for a server: `HTTPS_PROXY` for https, `HTTP_PROXY` for http. Undefined for a direct

@@ -1,7 +1,7 @@
 import { ClusterError } from './cluster.ts';
 import type { Failure } from './errors.ts';
 
-/** Delays before the attempts after the first, in milliseconds. */
+/** Delays before the attempts after the first. */
 const DELAYS_MS = [250, 500, 1000, 2000];
 /** Additional delays for a server that has answered before: the address is right, and the server may be restarting. */
 const PATIENT_DELAYS_MS = [...DELAYS_MS, 4000, 8000, 15_000];
@@ -20,7 +20,7 @@ export interface Attempt {
   isKnown: boolean;
   /** There is a credential plugin that can be asked again. */
   canRenew: boolean;
-  /** The header Retry-After, in milliseconds. */
+  /** The header Retry-After. */
   retryAfterMs: number;
 }
 
@@ -39,7 +39,7 @@ export function nextStep(
   return { kind: 'retry', afterMs: Math.max(delayMs, retryAfterMs) };
 }
 
-/** The delay before the next attempt, in milliseconds; undefined if there is none. */
+/** The delay before the next attempt; undefined if there is none. */
 function delayAfter(index: number, patience: 'brief' | 'patient' | 'known'): number | undefined {
   if (patience === 'brief') return DELAYS_MS[index];
   return PATIENT_DELAYS_MS[index] ?? (patience === 'known' ? LAST_DELAY_MS : undefined);

@@ -1,7 +1,7 @@
-/** How far the clocks of the API servers of one cluster may differ, in milliseconds. */
+/** How far the clocks of the API servers of one cluster may differ. */
 const BETWEEN_SERVERS_MS = 2_000;
 
-/** The clock of the API server, from the header `Date` of its answers, which is cut to whole seconds. Times in milliseconds since the epoch. */
+/** The clock of the API server, from the header `Date` of its answers, which is cut to whole seconds. */
 export class ServerClock {
   /** Limits of the difference between the server's clock and ours. */
   #least = Number.NEGATIVE_INFINITY;

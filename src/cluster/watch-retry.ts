@@ -6,7 +6,7 @@ export const LONGEST_DELAY_MS = 10_000;
 /** For so many interruptions in a row, about 15 s, an API server may still be starting. */
 const MOST_WHILE_STARTING = 4;
 
-/** The mean delay after an interruption, in milliseconds. `before`: the interruptions before it, since the last event. */
+/** The mean delay after an interruption. `before`: the interruptions before it, since the last event. */
 export function delayAfter(before: number): number {
   return Math.min(FIRST_DELAY_MS * 2 ** before, LONGEST_DELAY_MS);
 }

@@ -95,7 +95,7 @@ export async function* watch<T extends WatchedObject>(http: Http, options: Watch
   }
 }
 
-/** What is known about the silence of a watch. Times in milliseconds since the epoch. */
+/** What is known about the silence of a watch. */
 interface Silence {
   /** The resource version of the latest known state of the only object. */
   known: string | undefined;

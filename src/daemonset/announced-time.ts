@@ -7,7 +7,7 @@ import type { DaemonSet, PodTemplate } from './types.ts';
 interface Announcing {
   daemonSet: DaemonSet;
   template: PodTemplate;
-  /** How long the old pod may take to terminate, in milliseconds. */
+  /** How long the old pod may take to terminate. */
   graceMs: number;
 }
 

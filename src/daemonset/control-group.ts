@@ -12,11 +12,11 @@ export interface OtherPod {
   wasBroken: boolean;
   /** It was in a crash loop already when it was first seen. */
   wasCrashing: boolean;
-  /** When it last crashed, in milliseconds on the clock of the wait. */
+  /** When it last crashed, on the clock of the wait. */
   crashedAt: number | undefined;
 }
 
-/** A pod that had crashed often before the wait was in a crash loop, unless it has run for this long since. Milliseconds. */
+/** A pod that had crashed often before the wait was in a crash loop, unless it has run for this long since. */
 const LONG_RUN_MS = 600_000;
 
 export function otherPod({ node, version, firstFailure, endsBefore, crashes, runs, seen }: SeenPod): OtherPod {
@@ -47,7 +47,7 @@ function exceptions<T>(all: readonly T[], holds: (one: T) => boolean): T[] {
   return some.length <= mostExceptions(all.length) ? some : [];
 }
 
-/** How long before a pod was created its predecessor must have shown the same problem, in milliseconds: the scheduler tries every five minutes. */
+/** How long before a pod was created its predecessor must have shown the same problem: the scheduler tries every five minutes. */
 const RECENT_MS = 600_000;
 
 /** A pod that starts or terminates also fails its readiness probe, but not so often. */

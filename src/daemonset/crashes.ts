@@ -1,4 +1,4 @@
-/** How often the containers of a pod have crashed during a wait. Times in milliseconds, on the clock of the wait. */
+/** How often the containers of a pod have crashed during a wait. Times on the clock of the wait. */
 
 import { crashOf, type PodFailure } from './pod-failure.ts';
 import { type Moment, type Run, stableAt, trustedTime } from './stability.ts';

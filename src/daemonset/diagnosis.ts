@@ -18,11 +18,10 @@ export interface Situation {
   /** Why pods are not deleted; empty if they are. */
   undeletable: string;
   desired: number;
-  /** Milliseconds. */
-  minReady: number;
-  /** How long containers must have run without a crash, in milliseconds. */
-  stableFor: number;
-  /** When the wait began, in milliseconds since the epoch. Younger nodes are not decisive. */
+  minReadyMs: number;
+  /** How long containers must have run without a crash. */
+  stableForMs: number;
+  /** When the wait began. Younger nodes are not decisive. */
   start: number;
   /** Nodes on which the pod before was not available either, for a reason of the node. */
   brokenBefore: ReadonlySet<string>;
@@ -99,7 +98,7 @@ interface OnNode {
 }
 
 export function diagnose(situation: Situation, now: number): Diagnosis {
-  const { pods, ended, nodes, surplus, rejected, desired, stableFor, minReady, othersCrashedAt } = situation;
+  const { pods, ended, nodes, surplus, rejected, desired, stableForMs, minReadyMs, othersCrashedAt } = situation;
   const byNode = Map.groupBy(pods, ({ node }) => node);
   const failing: FailingNode[] = [];
   const crashing: FailingNode[] = [];
@@ -112,7 +111,7 @@ export function diagnose(situation: Situation, now: number): Diagnosis {
     if (nodes && !node && name !== '' && there.every(({ failure }) => failure?.cause !== 'unschedulable')) continue;
     missing -= 1;
     const on: OnNode = { name, pods: there, ended: ended.get(name) };
-    const isAvailable = ({ wanted, readySince }: SeenPod): boolean => wanted && readySince !== undefined && now - readySince >= minReady;
+    const isAvailable = ({ wanted, readySince }: SeenPod): boolean => wanted && readySince !== undefined && now - readySince >= minReadyMs;
     const isThere = there.some(isAvailable) && node?.ready !== false;
     if (there.some(isUpdated)) updated += 1;
     if (isThere) available += 1;
@@ -123,7 +122,7 @@ export function diagnose(situation: Situation, now: number): Diagnosis {
     if (!isThere) failing.push(failureOn(on, situation));
     else if (left.length > 0) failing.push(failureOn({ ...on, pods: left }, situation));
     else {
-      const unstable = unstableAmong(there.filter(isAvailable), on.ended, stableFor, now);
+      const unstable = unstableAmong(there.filter(isAvailable), on.ended, stableForMs, now);
       if (unstable) failing.push({ ...failureOn({ ...on, ended: undefined }, situation), ...unstable, node: name });
       else right += 1;
     }
@@ -193,16 +192,16 @@ function crashOn({ name, pods }: OnNode, situation: Situation, now: number): Fai
 function unstableAmong(
   pods: readonly SeenPod[],
   ended: SeenPod | undefined,
-  stableFor: number,
+  stableForMs: number,
   now: number,
 ): Pick<FailingNode, 'pod' | 'failure' | 'since' | 'stableAt'> | undefined {
-  if (stableFor === 0) return undefined;
+  if (stableForMs === 0) return undefined;
   // A pod that replaces one that exceeded its own limits may fill up as that one did.
   const created = Math.max(...pods.map((pod) => pod.created));
-  const emptyUntil = created + stableAfterMs(ended?.failure?.ranMs, stableFor);
+  const emptyUntil = created + stableAfterMs(ended?.failure?.ranMs, stableForMs);
   if (ended?.failure?.cause === 'storage-limit' && emptyUntil > now)
     return { pod: ended.name, failure: ended.failure, since: ended.since, stableAt: emptyUntil };
-  const all = pods.map((pod) => ({ pod, ...stabilityOf(pod, stableFor) }));
+  const all = pods.map((pod) => ({ pod, ...stabilityOf(pod, stableForMs) }));
   if (all.some(({ at }) => at !== undefined && at <= now)) return undefined;
   const [{ pod, at, run } = { pod: undefined, at: undefined, run: undefined }] = all;
   const ran = run?.previousMs === undefined ? {} : { ranMs: run.previousMs };
@@ -212,11 +211,11 @@ function unstableAmong(
 }
 
 /** When a pod that is available will be stable, and the run that it depends on. Undefined while a container does not run. */
-function stabilityOf({ runs, readySince }: SeenPod, stableFor: number): { at: number | undefined; run: Run | undefined } {
+function stabilityOf({ runs, readySince }: SeenPod, stableForMs: number): { at: number | undefined; run: Run | undefined } {
   if (!runs) return { at: undefined, run: undefined };
-  if (runs.length === 0) return { at: (readySince ?? Number.POSITIVE_INFINITY) + stableFor, run: undefined };
-  const run = runs.reduce((last, one) => (stableAt(one, stableFor) > stableAt(last, stableFor) ? one : last));
-  return { at: stableAt(run, stableFor), run };
+  if (runs.length === 0) return { at: (readySince ?? Number.POSITIVE_INFINITY) + stableForMs, run: undefined };
+  const run = runs.reduce((last, one) => (stableAt(one, stableForMs) > stableAt(last, stableForMs) ? one : last));
+  return { at: stableAt(run, stableForMs), run };
 }
 
 /** Whether a pod is not yet available because the pod before it has ended, and this one will end for the same reason. */

@@ -1,5 +1,5 @@
 import type { Diagnosis, FailingNode } from './diagnosis.ts';
-import { type Certainty, graceOf, isUnrecoverable, mayBeUnrecoverable } from './pod-failure.ts';
+import { type Certainty, graceMsOf, isUnrecoverable, mayBeUnrecoverable } from './pod-failure.ts';
 
 /** How many nodes may remain without an available pod: a number, or a percentage of those that should have one. */
 export type Tolerance = { nodes: number } | { percent: number };
@@ -11,8 +11,8 @@ export function toleratedOf(tolerance: Tolerance, desired: number): number {
 
 /** When to stop waiting for pods that cannot start. */
 export interface Patience {
-  /** How long a pod must be unable to start, in milliseconds. */
-  grace: number;
+  /** How long a pod must be unable to start. */
+  graceMs: number;
   /** Nodes that may have such a pod. */
   tolerated: number;
   /** How sure to be. By default as sure as a report requires. */
@@ -21,18 +21,18 @@ export interface Patience {
 
 /** Nodes whose pod will not start, however long one waits, although the node itself is healthy. */
 export function stuckOf({ failing }: { failing: readonly FailingNode[] }, patience: Patience, now: number): FailingNode[] {
-  const { grace, certainty } = patience;
+  const { graceMs, certainty } = patience;
   return failing.filter(
     ({ failure, since, isNew }) =>
-      !isNew && since !== undefined && failure.cause !== 'node-not-ready' && isUnrecoverable(failure, since, now, grace, certainty),
+      !isNew && since !== undefined && failure.cause !== 'node-not-ready' && isUnrecoverable(failure, since, now, graceMs, certainty),
   );
 }
 
 /** The next time at which a pod may have been unable to start for too long, or undefined. */
 export function nextVerdictAt({ failing }: Pick<Diagnosis, 'failing'>, patience: Patience, now: number): number | undefined {
-  const { grace, certainty } = patience;
+  const { graceMs, certainty } = patience;
   const times = failing.flatMap(({ since, failure }) =>
-    since !== undefined && mayBeUnrecoverable(failure) ? [since + graceOf(failure, grace, certainty)] : [],
+    since !== undefined && mayBeUnrecoverable(failure) ? [since + graceMsOf(failure, graceMs, certainty)] : [],
   );
   const next = times.reduce((least, time) => (time > now ? Math.min(least, time) : least), Number.POSITIVE_INFINITY);
   return Number.isFinite(next) ? next : undefined;

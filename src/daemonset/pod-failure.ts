@@ -54,13 +54,13 @@ export interface PodFailure {
   /** How often the container ended during the wait. What it did before proves nothing. */
   crashes?: number;
   exitCode?: number;
-  /** Since when a container that crashed before has been running again, in milliseconds since the epoch. */
+  /** Since when a container that crashed before has been running again. */
   runsSince?: number;
-  /** How long its last run took, in milliseconds, by the clock of its node. Whole seconds. */
+  /** How long its last run took, by the clock of its node. Whole seconds. */
   ranMs?: number;
 }
 
-const HOPELESS: ReadonlySet<Cause> = new Set(INCURABLE);
+const UNRECOVERABLE: ReadonlySet<Cause> = new Set(INCURABLE);
 
 /** A crashing container counts from this many crashes during the wait on: two may be due to a dependency that starts at the same time. */
 export const MANY_CRASHES = 3;
@@ -219,40 +219,40 @@ function mayBeCuredFromOutside({ cause, message = '' }: CauseAndMessage, certain
 
 type CauseAndMessage = Pick<PodFailure, 'cause'> & Partial<Pick<PodFailure, 'message'>>;
 
-/** How long a pod must have been unable to start for a cause, given the grace period of most causes. In milliseconds. */
-export function graceOf(failure: CauseAndMessage, grace: number, certainty: Certainty = 'for-report'): number {
-  return mayBeCuredFromOutside(failure, certainty) ? recoveryMs(grace) : grace;
+/** How long a pod must have been unable to start for a cause, given the grace period of most causes. */
+export function graceMsOf(failure: CauseAndMessage, graceMs: number, certainty: Certainty = 'for-report'): number {
+  return mayBeCuredFromOutside(failure, certainty) ? recoveryMs(graceMs) : graceMs;
 }
 
-/** How long an environment gets to recover, given the grace period of most causes. In milliseconds. */
-export function recoveryMs(grace: number): number {
-  return Math.max(3 * grace, 90_000);
+/** How long an environment gets to recover, given the grace period of most causes. */
+export function recoveryMs(graceMs: number): number {
+  return Math.max(3 * graceMs, 90_000);
 }
 
 /**
  * Whether a pod has been unable to start for so long that waiting does not help.
  *
- * @param since when it was first seen unable to start, without having recovered in between. All times in milliseconds.
+ * @param since when it was first seen unable to start, without having recovered in between.
  */
 export function isUnrecoverable(
   failure: PodFailure,
   since: number,
   now: number,
-  grace: number,
+  graceMs: number,
   certainty: Certainty = 'for-report',
 ): boolean {
   const { cause, crashes = 0, runsSince } = failure;
-  if (!HOPELESS.has(cause) || now - since < graceOf(failure, grace, certainty)) return false;
+  if (!UNRECOVERABLE.has(cause) || now - since < graceMsOf(failure, graceMs, certainty)) return false;
   if (crashes < MANY_CRASHES && isCrash(failure)) return false;
   // A pod that was evicted once may have had more to store than others do.
   if (crashes < 2 && cause === 'storage-limit') return false;
   // It crashed before, but has now run for longer than the grace period: it may still become ready.
-  return runsSince === undefined || now - runsSince < Math.max(grace, 10_000);
+  return runsSince === undefined || now - runsSince < Math.max(graceMs, 10_000);
 }
 
 /** Whether waiting does not help against a cause, if it persists. */
 export function mayBeUnrecoverable({ cause }: Pick<PodFailure, 'cause'>): boolean {
-  return HOPELESS.has(cause);
+  return UNRECOVERABLE.has(cause);
 }
 
 /** Whether the container ran and exited. One that could not be started did not, although the kubelet counts restarts for it too. */

@@ -1,6 +1,6 @@
 import type { Counts, DaemonSet } from './types.ts';
 
-/** The state of a rollout at a time (milliseconds since the epoch). */
+/** The state of a rollout at a time. */
 export interface Sample extends Counts {
   at: number;
 }
@@ -71,7 +71,7 @@ function leastOf({ desired, updated, available }: Counts): Progress['least'] {
   return { left: desired - updated, lacking: 2 * desired - updated - available };
 }
 
-/** An updated node may lack an available pod for this long before its pod is inspected, in milliseconds. */
+/** An updated node may lack an available pod for this long before its pod is inspected. */
 const STARTING_MS = 3_000;
 
 /**
@@ -95,10 +95,10 @@ function thinned(samples: readonly Sample[]): Sample[] {
 }
 
 /**
- * How long the rest will take at the pace of the last updates, in milliseconds; undefined while there are too few. A rough estimate: pods that
+ * How long the rest will take at the pace of the last updates; undefined while there are too few. A rough estimate: pods that
  * are in progress at the beginning and at the end are not distinguished.
  */
-export function timeLeft({ samples }: Progress): number | undefined {
+export function timeLeftMs({ samples }: Progress): number | undefined {
   const last = samples.at(-1);
   const first = samples.find(({ updated }) => updated > 0);
   if (!last || !first || last.updated - first.updated < 3) return undefined;
@@ -126,10 +126,10 @@ function scaled(value: number | string, of: number): number {
 }
 
 /**
- * The least time that a rollout can take, in milliseconds: the remaining nodes, as many at a time as allowed, each for at least
+ * The least time that a rollout can take: the remaining nodes, as many at a time as allowed, each for at least
  * `minReadySeconds`. 0 if nothing is known.
  */
-export function leastTime(daemonSet: DaemonSet, { desired, updated }: Counts): number {
+export function leastTimeMs(daemonSet: DaemonSet, { desired, updated }: Counts): number {
   const rounds = Math.ceil((desired - updated) / budgetOf(daemonSet, desired));
   return Math.max(0, rounds) * (daemonSet.spec.minReadySeconds ?? 0) * 1_000;
 }

@@ -249,7 +249,7 @@ export interface Result extends Conclusion {
     after?: HistoryEntry[];
     currentBefore?: string;
     pods?: PodCounts;
-    /** When it was read, in milliseconds since the epoch. */
+    /** When it was read. */
     asOf: number;
   };
   /** The revision that `history` shows in full, and what would change if it were restored. */

@@ -9,7 +9,6 @@ export interface SeenNode {
   /** What else may prevent pods on it: `cordoned`, `MemoryPressure`. */
   marks: string[];
   message: string;
-  /** Milliseconds since the epoch. */
   created: number;
 }
 

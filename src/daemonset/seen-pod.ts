@@ -8,7 +8,7 @@ import type { WatchedPod } from './pods.ts';
 import { type Moment, type Run, runsOf, startOf } from './stability.ts';
 import type { Condition, DaemonSet, Pod } from './types.ts';
 
-/** What a diagnosis needs of a pod. Times in milliseconds since the epoch. */
+/** What a diagnosis needs of a pod. */
 export interface SeenPod {
   name: string;
   node: string;
@@ -32,7 +32,7 @@ export interface SeenPod {
   /** When it was created, and when it was last seen. */
   created: number;
   seen: number;
-  /** How long it may take to terminate, in milliseconds. */
+  /** How long it may take to terminate. */
   graceMs: number;
   /** The digest of the image of each container that has started, by its name. */
   digests: ReadonlyMap<string, string>;

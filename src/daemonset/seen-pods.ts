@@ -10,7 +10,7 @@ import type { DaemonSet } from './types.ts';
 /** Causes of pods that have ended. The controller deletes and replaces them, usually within a second. */
 const ENDED: ReadonlySet<Cause> = new Set<Cause>(['evicted', 'storage-limit', 'pod-rejected']);
 
-/** What was seen of the pods of a DaemonSet during a wait. Times in milliseconds. */
+/** What was seen of the pods of a DaemonSet during a wait. */
 export class SeenPods {
   readonly #daemonSet: DaemonSet;
   #wanted: WantedVersion;

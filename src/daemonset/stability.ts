@@ -1,4 +1,4 @@
-/** How long the containers of a pod have run without a crash, and how long they must. Times in milliseconds. */
+/** How long the containers of a pod have run without a crash, and how long they must. */
 import { isObject } from './json.ts';
 import { containersOf, sidecarsOf } from './template.ts';
 import type { Json, JsonObject, Pod, PodTemplate } from './types.ts';

@@ -11,18 +11,18 @@ import { sameButForRestart } from './template.ts';
 import type { Counts, DaemonSet, PodTemplate } from './types.ts';
 import { type FailsFor, type Fault, failingNodes, faultOf, mayFail, nextFaultAt, settlingMs } from './version-failure.ts';
 
-/** How long to wait, and for how many nodes. Times in milliseconds. */
+/** How long to wait, and for how many nodes. */
 export interface Limits {
   /** How long every container of the version must have run without a crash. 0: not at all. */
   stableFor: StableFor;
   /** Nothing has progressed for this long: `stalled`. 0: never. */
-  progressDeadline: number;
+  progressDeadlineMs: number;
   /** Stop waiting once pods cannot start. */
   failFast: boolean;
   /** What ends the wait while other nodes are on their way. By default `a-node`. */
   failsFor?: FailsFor;
   /** How long such a pod must be unable to start before it counts. */
-  failureGrace: number;
+  failureGraceMs: number;
   /** Nodes that may remain without an available pod. */
   tolerateUnavailable: Tolerance;
   /** Lines of a failing container's log to show. */
@@ -38,7 +38,7 @@ export type PodKnowledge =
   | { kind: 'unreadable'; why: string }
   | { kind: 'forbidden'; why: string };
 
-/** Everything that a verdict is based on. Times in milliseconds, on one clock. */
+/** Everything that a verdict is based on. Times on one clock. */
 export interface Snapshot {
   daemonSet: DaemonSet;
   /** The UID and the template of the version that is waited for. */
@@ -127,7 +127,7 @@ export const OF_OTHER_VERSION: ReadonlySet<Cause> = new Set<Cause>(['not-replace
 function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limits: Limits, now: number): Verdict {
   const { daemonSet, progress, pods, diagnosis, podsProgressedAt, nodesReadAt, eventsDueAt } = snapshot;
   const { progressedAt } = progress;
-  const { failureGrace, progressDeadline } = limits;
+  const { failureGraceMs, progressDeadlineMs } = limits;
   const { desired } = countersOf(daemonSet);
   const idle = now - progressedAt;
   const deadline = deadlineOf(snapshot, limits);
@@ -143,13 +143,13 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
 
   const times = [
     LULL_MS,
-    failureGrace,
-    failureGrace + startMs(snapshot.template),
+    failureGraceMs,
+    failureGraceMs + startMs(snapshot.template),
     deadline,
     deadline + LONG_LOOK_MS,
-    deadline + progressDeadline,
+    deadline + progressDeadlineMs,
   ].map((ms) => progressedAt + ms);
-  const settledAt = Math.max(progressedAt, podsProgressedAt) + settlingMs(failureGrace);
+  const settledAt = Math.max(progressedAt, podsProgressedAt) + settlingMs(failureGraceMs);
   const levels = (['for-report', 'for-rollback'] as const).map((certainty) => ({ ...patience, certainty }));
   const ofPods = diagnosis ? [...levels.map((level) => nextVerdictAt(diagnosis, level, now)), ...nextFaultAt(diagnosis, patience)] : [];
   const next = [...times, settledAt, ...ofPods, suspiciousAt(progress), eventsDueAt, until && Math.max(until, now + 1)];
@@ -162,7 +162,7 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
   ];
   const wait = (...more: Need[]): Verdict => ({ kind: 'waiting', needs: [...needs, ...more], missing, wakeAt });
 
-  const mayTolerate = diagnosis !== undefined && pods.kind === 'known' && idle >= failureGrace;
+  const mayTolerate = diagnosis !== undefined && pods.kind === 'known' && idle >= failureGraceMs;
   if (!hasFailed && !mayTolerate && !isOverdue) return wait();
   // What a verdict is based on is read first; if it cannot be read in time, the verdict does without it.
   if (isOverdue && pods.kind === 'unread' && idle < deadline + LONG_LOOK_MS) return wait();
@@ -173,7 +173,7 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
   if (mayBeNodes && snapshot.eventsReadAt < since) return wait('events');
 
   const tolerated = mayTolerate
-    ? toleratedNodes(diagnosis, patience.tolerated, idle - failureGrace >= startMs(snapshot.template))
+    ? toleratedNodes(diagnosis, patience.tolerated, idle - failureGraceMs >= startMs(snapshot.template))
     : undefined;
   if (tolerated) return { kind: 'complete', isVerified: true, tolerated };
   if (hasFailed) return { kind: 'failed', stuck: failing, fault: faultIn(snapshot, patience, now) };
@@ -182,7 +182,7 @@ function whileIncomplete(snapshot: Snapshot, missing: Missing | undefined, limit
   // If all pods run the version, only the controller's counters are behind: it gets the same time again.
   const isRight = diagnosis !== undefined && diagnosis.failing.length === 0;
   if (limits.failsFor === 'a-rollback' && diagnosis && !isRight && snapshot.eventsReadAt < progressedAt) return wait('events');
-  return isRight && idle < deadline + progressDeadline ? wait() : { kind: 'stalled', fault: faultIn(snapshot, patience, now, deadline) };
+  return isRight && idle < deadline + progressDeadlineMs ? wait() : { kind: 'stalled', fault: faultIn(snapshot, patience, now, deadline) };
 }
 
 /** Whether there are pods on more nodes than should have one, and it is not known which do not count. */
@@ -191,9 +191,9 @@ function areTooMany({ right, failing }: Diagnosis, desired: number): boolean {
 }
 
 /** How long and how many pods may fail. */
-function patienceOf({ daemonSet }: Pick<Snapshot, 'daemonSet'>, { failureGrace, tolerateUnavailable }: Limits): Patience {
+function patienceOf({ daemonSet }: Pick<Snapshot, 'daemonSet'>, { failureGraceMs, tolerateUnavailable }: Limits): Patience {
   const { desired } = countersOf(daemonSet);
-  return { grace: failureGrace, tolerated: toleratedOf(tolerateUnavailable, desired) };
+  return { graceMs: failureGraceMs, tolerated: toleratedOf(tolerateUnavailable, desired) };
 }
 
 /** Why the rollout does not succeed; undefined without the pods. */
@@ -225,9 +225,9 @@ function countersOf(daemonSet: DaemonSet): Counts {
   return rolloutOf(daemonSet).counts;
 }
 
-/** How long the rollout may make no progress, in milliseconds: what the templates announce is added. */
-function deadlineOf(snapshot: Snapshot, { progressDeadline }: Limits): number {
-  return progressDeadline > 0 ? progressDeadline + announcedMs(snapshot) : Number.POSITIVE_INFINITY;
+/** How long the rollout may make no progress: what the templates announce is added. */
+function deadlineOf(snapshot: Snapshot, { progressDeadlineMs }: Limits): number {
+  return progressDeadlineMs > 0 ? progressDeadlineMs + announcedMs(snapshot) : Number.POSITIVE_INFINITY;
 }
 
 /** How many nodes have the version, and on how many it is available. Without the pods: at least so many. */

@@ -1,4 +1,4 @@
-/** What shows that a version is broken, and not a node, the environment or a moment: pure. Times in milliseconds, on the clock of the wait. */
+/** What shows that a version is broken, and not a node, the environment or a moment: pure. Times on the clock of the wait. */
 import type { Diagnosis, FailingNode } from './diagnosis.ts';
 import { type Patience, stuckOf } from './patience.ts';
 import { type Cause, type Certainty, isCrash, MANY_CRASHES, mayBeUnrecoverable, pullFailureOf, recoveryMs } from './pod-failure.ts';
@@ -8,7 +8,7 @@ const MANY_NODES = 3;
 /** On so many of them, a start after the kubelet's delay must have failed too. */
 const NODES_AGAIN = 2;
 
-/** The controller has replaced all pods that it may within this time, in milliseconds. */
+/** The controller has replaced all pods that it may within this time. */
 const SETTLED_MS = 1_000;
 
 /** Why a version fails, or why something else does. */
@@ -40,9 +40,9 @@ export function crashLoop(diagnosis: Diagnosis, tolerated: number): FailingNode[
   return isWide && crashing.length > tolerated ? crashing : [];
 }
 
-/** How long nothing must have progressed before a verdict about few nodes, in milliseconds. */
-export function settlingMs(grace: number): number {
-  return Math.max(grace, SETTLED_MS);
+/** How long nothing must have progressed before a verdict about few nodes. */
+export function settlingMs(graceMs: number): number {
+  return Math.max(graceMs, SETTLED_MS);
 }
 
 /** The nodes because of which the rollout has failed; none if it has not. */
@@ -53,13 +53,13 @@ export function failingNodes(
   { now, idle }: { now: number; idle: number },
 ): FailingNode[] {
   const { failing, updated, available } = diagnosis;
-  const { grace, tolerated } = patience;
+  const { graceMs, tolerated } = patience;
   const stuck = stuckOf(diagnosis, patience, now);
   const tooMany = (nodes: FailingNode[]): FailingNode[] => (nodes.length > tolerated ? nodes : []);
   const loop = crashLoop(diagnosis, tolerated);
   const mayChange = (one: FailingNode): boolean =>
     UNDERWAY.has(one.failure.cause) || (mayBeUnrecoverable(one.failure) && !one.isNew && !stuck.includes(one));
-  const isSettled = idle >= settlingMs(grace) && !failing.some(mayChange);
+  const isSettled = idle >= settlingMs(graceMs) && !failing.some(mayChange);
   switch (failsFor) {
     case 'a-node': {
       const decisive = tooMany(stuck.filter(({ wasBroken }) => !wasBroken));
@@ -94,23 +94,23 @@ export function mayFail({ failing, crashing }: Diagnosis): boolean {
 }
 
 /** Whether the containers are unlikely to recover: they crashed a third time, or have been down since the grace period began. */
-function hasLasted(crashing: readonly FailingNode[], { grace }: Patience, now: number): boolean {
+function hasLasted(crashing: readonly FailingNode[], { graceMs }: Patience, now: number): boolean {
   const lasting = crashing.filter(
-    ({ failure, since = now }) => (failure.crashes ?? 0) >= MANY_CRASHES || (failure.runsSince === undefined && now - since >= grace),
+    ({ failure, since = now }) => (failure.crashes ?? 0) >= MANY_CRASHES || (failure.runsSince === undefined && now - since >= graceMs),
   );
   return lasting.length >= Math.min(NODES_AGAIN, crashing.length);
 }
 
 /** Until when crashes of other versions' pods, the control group, show that it is not the version. */
-export function excusedUntil({ othersCrashedAt }: Diagnosis, { grace }: Patience): number {
-  return othersCrashedAt === undefined ? Number.NEGATIVE_INFINITY : othersCrashedAt + recoveryMs(grace);
+export function excusedUntil({ othersCrashedAt }: Diagnosis, { graceMs }: Patience): number {
+  return othersCrashedAt === undefined ? Number.NEGATIVE_INFINITY : othersCrashedAt + recoveryMs(graceMs);
 }
 
 /** The times at which the grace period of a crash loop ends, and at which crashes of other versions no longer excuse it. */
 export function nextFaultAt(diagnosis: Diagnosis, patience: Patience): number[] {
   const { crashing } = diagnosis;
   const excused = excusedUntil(diagnosis, patience);
-  return [...crashing.map(({ since = 0 }) => since + patience.grace), excused];
+  return [...crashing.map(({ since = 0 }) => since + patience.graceMs), excused];
 }
 
 /**

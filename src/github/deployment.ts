@@ -1,5 +1,5 @@
+import { repoOf, type WorkflowRun } from '../ci/run.ts';
 import type { Entry, Octokit, Rest } from './octokit.ts';
-import { repoOf, type WorkflowRun } from './run.ts';
 
 type Deployment = Pick<Entry<Rest['repos']['listDeployments']>, 'environment'> & { id: number };
 type DeploymentStatus = Partial<Pick<Entry<Rest['repos']['listDeploymentStatuses']>, 'log_url' | 'target_url'>>;

@@ -1,6 +1,6 @@
 import { Agent, request } from 'node:https';
 import { abortable } from '../abort.ts';
-import type { Environment } from '../environment.ts';
+import type { Environment } from '../ci/environment.ts';
 
 export interface FetchOptions {
   /** The address of the API, `https:`. Nothing is sent to another server. */

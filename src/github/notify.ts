@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Environment } from '../environment.ts';
+import type { Environment } from '../ci/environment.ts';
+import { type WorkflowRun, workflowRun } from '../ci/run.ts';
 import type { Notifications, Request } from '../inputs/parse.ts';
 import { commentOf } from '../report/comment.ts';
 import { type DeploymentStatus, deploymentStatusOf } from '../report/deployment-status.ts';
@@ -8,7 +9,6 @@ import type { Log } from '../rollout/context.ts';
 import { findDeployment, setStatus } from './deployment.ts';
 import { connectOctokit, GitHubError, type Octokit } from './octokit.ts';
 import { findPullRequest, writeComment } from './pull-request.ts';
-import { type WorkflowRun, workflowRun } from './run.ts';
 
 /** How long all notifications together may take. A cancelled job is killed after 10 s. */
 const LIMIT_MS = 10_000;

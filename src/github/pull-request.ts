@@ -1,5 +1,5 @@
+import { repoOf, type WorkflowRun } from '../ci/run.ts';
 import { type Entry, GitHubError, type Octokit, type Rest } from './octokit.ts';
-import { repoOf, type WorkflowRun } from './run.ts';
 
 type ListedPullRequest = Entry<Rest['repos']['listPullRequestsAssociatedWithCommit']>;
 

@@ -1,3 +1,4 @@
+import type { Environment } from '../ci/environment.ts';
 import type { PluginPolicy } from '../cluster/exec-policy.ts';
 import { quoteName } from '../cluster/quote.ts';
 import type { GuardRequest } from '../commands/guard.ts';
@@ -6,7 +7,6 @@ import type { RollbackRequest } from '../commands/rollback.ts';
 import type { StatusRequest } from '../commands/status.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
 import type { Limits } from '../daemonset/verdict.ts';
-import type { Environment } from '../environment.ts';
 import { type Definition, INPUT_NAMES, INPUTS, type InputName, type Values } from './definitions.ts';
 import { daemonSetNamed, isNamespace, listed } from './values.ts';
 
@@ -15,8 +15,7 @@ export type Request = (RollbackRequest | StatusRequest | HistoryRequest | GuardR
   kubeconfig: string;
   /** Undefined: the current context. */
   context: string | undefined;
-  /** Milliseconds. */
-  timeout: number;
+  timeoutMs: number;
   execPlugins: PluginPolicy;
   /** Undefined: no notifications. */
   notifications: Notifications | undefined;
@@ -142,22 +141,22 @@ function checkTogether({ values, changed }: Given, report: Report): void {
 
 /** The request that the inputs describe. They are without mistakes. */
 function requestFor({ values, empty }: Given, daemonSets: AskedDaemonSets, isPrivate: boolean): Request {
-  const { command = 'rollback', kubeconfig, context, timeout, wait, revision } = values;
+  const { command = 'rollback', kubeconfig, context, timeout: timeoutMs, wait, revision } = values;
   const [comment, deploymentStatus] = [values.comment, values['deployment-status']];
   const common = {
     daemonSets,
     kubeconfig,
     context,
-    timeout,
+    timeoutMs,
     showValues: values['show-values'],
     execPlugins: values['exec-plugins'],
     notifications: comment || deploymentStatus ? { token: values['github-token'], comment, deploymentStatus } : undefined,
   };
   const limits: Limits = {
     stableFor: values['stable-for'],
-    progressDeadline: values['progress-deadline'],
+    progressDeadlineMs: values['progress-deadline'],
     failFast: values['fail-fast'],
-    failureGrace: values['failure-grace'],
+    failureGraceMs: values['failure-grace'],
     tolerateUnavailable: values['tolerate-unavailable'],
     logLines: values['log-lines'] ?? (isPrivate ? PRIVATE_LOG_LINES : 0),
   };

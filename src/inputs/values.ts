@@ -80,7 +80,7 @@ export const readDeployOutcome: Read<boolean | undefined> = (text, wrong) => {
   }
 };
 
-/** Milliseconds. */
+/** In milliseconds, as all durations. */
 export const readTimeout: Read<number> = (text, wrong) => {
   const timeoutMs = parseDuration(text);
   if (timeoutMs === undefined) wrong(`"${text}" is not a duration. Use one such as 90s, 10m or 1h30m, or seconds such as 600.`);
@@ -89,7 +89,7 @@ export const readTimeout: Read<number> = (text, wrong) => {
   return timeoutMs ?? 0;
 };
 
-/** Milliseconds. @param hint what else the message says. */
+/** @param hint what else the message says. */
 export function readDuration(hint = ''): Read<number> {
   return (text, wrong) => {
     const ms = parseDuration(text);

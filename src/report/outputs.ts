@@ -14,7 +14,7 @@ const LARGEST = 500 * 1024;
  * The outputs of the step, as in action.yml. Empty if unknown, or if there are several DaemonSets and only one could have it. They have no
  * known secret: later steps print them, and GitHub drops an output of a job that has one.
  */
-export function outputsOf({ results, duration, showValues, hide }: Report): Record<string, string> {
+export function outputsOf({ results, durationMs, showValues, hide }: Report): Record<string, string> {
   const { outcome, reason } = worstOf(results);
   const only: Partial<Result> = results.length === 1 ? results[0] : {};
   const { old, target, newRevision, controllerRevision, counts } = only;
@@ -32,7 +32,7 @@ export function outputsOf({ results, duration, showValues, hide }: Report): Reco
     desired: number(counts?.desired),
     updated: number(counts?.updated),
     available: number(counts?.available),
-    'duration-seconds': (duration / 1_000).toFixed(1),
+    'duration-seconds': (durationMs / 1_000).toFixed(1),
     history: results.some((result) => result.outcome === 'listed')
       ? list(
           results.flatMap((result) => historyOf(result, showValues)),

@@ -11,8 +11,7 @@ export interface Report {
   showValues: boolean;
   /** Removes the known secrets from a text. */
   hide: (text: string) => string;
-  /** Milliseconds. */
-  duration: number;
+  durationMs: number;
   /** The warnings so far. */
   warnings: string[];
   /** The page that explains the reason; undefined if the action's repository is unknown. */

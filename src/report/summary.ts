@@ -75,7 +75,7 @@ function renderAlerts(kind: 'NOTE' | 'WARNING' | 'CAUTION', texts: string[]): st
 }
 
 /** The figures side by side, one large cell each. The last line of a cell is empty to balance the space above a heading. */
-function renderNumbers({ duration }: Report, { old, target, newRevision, counts }: Result): string {
+function renderNumbers({ durationMs }: Report, { old, target, newRevision, counts }: Result): string {
   const cells: [string, string][] = [];
   if (old && newRevision !== undefined && newRevision !== old.number) {
     cells.push([`${old.number} → ${newRevision}`, target ? `revision, restores ${target.number}` : 'revision']);
@@ -89,7 +89,7 @@ function renderNumbers({ duration }: Report, { old, target, newRevision, counts 
     );
   }
   if (cells.length === 0) return '';
-  cells.push([formatDuration(duration), 'took']);
+  cells.push([formatDuration(durationMs), 'took']);
   const row = cells.map(([figure, meaning]) => `<td align="center"><h3>${figure.replaceAll(' ', '&nbsp;')}</h3>${meaning}<br>&nbsp;</td>`);
   return `<table><tr>${row.join('')}</tr></table>`;
 }
@@ -200,12 +200,12 @@ function renderShown({ showValues }: Report, { shown: one }: Result): string {
   return parts.join('\n\n');
 }
 
-function renderFooter({ command, results, cluster, duration, help }: Report): string {
+function renderFooter({ command, results, cluster, durationMs, help }: Report): string {
   const { outcome, reason } = worstOf(results);
   const shown = `reason ${code(reason)}`;
   const parts = [
     ...(cluster ? [code(cluster.server), `context ${code(cluster.context)}`] : []),
-    ...(results.length > 1 ? [`took ${formatDuration(duration)}`] : []),
+    ...(results.length > 1 ? [`took ${formatDuration(durationMs)}`] : []),
     help === undefined || isSuccess(outcome, command) ? shown : `${shown}: <a href="${encodeURI(help)}">what it means and what to do</a>`,
   ];
   return `<p><sub>${parts.join(' · ')}</sub></p>`;

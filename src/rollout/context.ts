@@ -8,8 +8,8 @@ import type { DaemonSetName } from '../daemonset/types.ts';
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Waits for milliseconds, or throws the signal's reason. */
-  sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
+  /** Waits, or throws the signal's reason. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 
 /** The job log. It makes any text safe. */
@@ -25,7 +25,7 @@ export interface Log {
 export interface Deadline {
   /** Aborted with an `AbortReason` if the job is cancelled or the time is up. */
   signal: AbortSignal;
-  /** When the time is up, in milliseconds since the epoch. */
+  /** When the time is up. */
   deadline: number;
 }
 

@@ -43,7 +43,7 @@ export class OptionalReads {
     return this.#denied.has(source);
   }
 
-  /** When something was last read, in milliseconds since the epoch: infinite if that is not allowed. */
+  /** When something was last read: infinite if that is not allowed. */
   readAt(source: Source): number {
     return this.#denied.has(source) ? Number.POSITIVE_INFINITY : (this.#readAt.get(source) ?? Number.NEGATIVE_INFINITY);
   }

@@ -200,8 +200,8 @@ export class PodWatcher {
       pods: this.#pods.present,
       ended: this.#pods.ended,
       desired,
-      minReady: (daemonSet.spec.minReadySeconds ?? 0) * 1_000,
-      stableFor: stableForMs(this.#options.limits.stableFor, this.#options.template),
+      minReadyMs: (daemonSet.spec.minReadySeconds ?? 0) * 1_000,
+      stableForMs: stableForMs(this.#options.limits.stableFor, this.#options.template),
       start: this.#options.begun + NEW_AFTER_MS,
     };
     const diagnosis = diagnose(situation, now);

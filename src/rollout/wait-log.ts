@@ -1,5 +1,5 @@
 import { announcedMs } from '../daemonset/announced-time.ts';
-import { leastTime, timeLeft } from '../daemonset/progress.ts';
+import { leastTimeMs, timeLeftMs } from '../daemonset/progress.ts';
 import { rolloutOf } from '../daemonset/rollout.ts';
 import { stableForMs } from '../daemonset/stability.ts';
 import type { Limits, Missing, Snapshot, Verdict } from '../daemonset/verdict.ts';
@@ -35,8 +35,8 @@ export class WaitLog {
     this.#lines = new ProgressLog(context);
   }
 
-  /** In how many milliseconds a line is due. */
-  nextIn(): number {
+  /** When a line is due, from now. */
+  nextInMs(): number {
     const inMs = this.#lines.nextAt() - this.#context.clock.now();
     return inMs > 0 ? inMs : HEARTBEAT_MS;
   }
@@ -47,13 +47,13 @@ export class WaitLog {
     const isWaiting = answer.kind === 'waiting';
     // Before the controller has observed the change, it is unknown how many nodes have it already.
     if (isWaiting && rollout.kind !== 'unobserved')
-      this.#warnOfTime(leastTime(snapshot.daemonSet, rollout.counts), 'With the present minReadySeconds and maxUnavailable');
+      this.#warnOfTime(leastTimeMs(snapshot.daemonSet, rollout.counts), 'With the present minReadySeconds and maxUnavailable');
     if (isWaiting && answer.missing) {
       this.#logMissing(answer.missing, snapshot, now);
       return;
     }
     if (isWaiting || answer.kind === 'complete' || answer.kind === 'on-delete') {
-      const left = timeLeft(snapshot.progress);
+      const left = timeLeftMs(snapshot.progress);
       if (!(answer.kind === 'complete' && answer.tolerated.length > 0)) this.#lines.progress(rollout, snapshot.diagnosis, left);
       if (isWaiting && left !== undefined && now - this.#begun >= PACE_AFTER_MS) this.#warnOfTime(left, 'At this pace');
     }
@@ -74,12 +74,12 @@ export class WaitLog {
 
   /** The deadline without progress is longer than the input says. */
   #logAnnounced(snapshot: Snapshot): void {
-    const { progressDeadline } = this.#limits;
+    const { progressDeadlineMs } = this.#limits;
     const announced = announcedMs(snapshot);
-    if (progressDeadline === 0 || announced < WORTH_A_LINE_MS || announced === this.#announced) return;
+    if (progressDeadlineMs === 0 || announced < WORTH_A_LINE_MS || announced === this.#announced) return;
     this.#announced = announced;
     this.#context.log.info(
-      `The rollout counts as stalled after ${formatDuration(progressDeadline + announced)} without progress: progress-deadline, and ${formatDuration(announced)} that the templates announce (startup and readiness probes, terminationGracePeriodSeconds, minReadySeconds).`,
+      `The rollout counts as stalled after ${formatDuration(progressDeadlineMs + announced)} without progress: progress-deadline, and ${formatDuration(announced)} that the templates announce (startup and readiness probes, terminationGracePeriodSeconds, minReadySeconds).`,
     );
   }
 

@@ -156,7 +156,7 @@ async function untilEnd(
     const mayBeSettled = isReading && looks === 1;
     if (!once && !mayBeSettled) all.daemonSet.start();
     all.pods.proceed();
-    const inMs = Math.min(answer.wakeAt - all.moment().now, all.log.nextIn(), mayBeSettled ? FIRST_LIST_MS : HEARTBEAT_MS);
+    const inMs = Math.min(answer.wakeAt - all.moment().now, all.log.nextInMs(), mayBeSettled ? FIRST_LIST_MS : HEARTBEAT_MS);
     await wakeup.wait(inMs, context.clock, context.signal);
   }
 }
@@ -211,11 +211,11 @@ async function causesOf(
   { daemonSet, pods, moment }: Collected,
   nodes: readonly FailingNode[],
   end: End,
-  { failureGrace, logLines }: Limits,
+  { failureGraceMs, logLines }: Limits,
   signal: AbortSignal,
 ): Promise<CauseGroup[]> {
   if (nodes.length === 0) return [];
-  const stuck = end.kind === 'failed' ? end.stuck : stuckOf({ failing: nodes }, { grace: failureGrace, tolerated: 0 }, moment().now);
+  const stuck = end.kind === 'failed' ? end.stuck : stuckOf({ failing: nodes }, { graceMs: failureGraceMs, tolerated: 0 }, moment().now);
   const groups = groupCauses(nodes, stuck);
   try {
     const { namespace } = daemonSet.latest.metadata;

@@ -103,9 +103,9 @@ describe('crashes', () => {
 });
 
 describe('a node crashes repeatedly', () => {
-  const situation = { ended: new Map(), nodes: undefined, rejected: undefined, undeletable: '', desired: 1, minReady: 0 };
+  const situation = { ended: new Map(), nodes: undefined, rejected: undefined, undeletable: '', desired: 1, minReadyMs: 0 };
   const crashing = (one: SeenPod, seconds: number): number =>
-    diagnose({ ...situation, pods: [one], stableFor: 0, start: 0, brokenBefore: new Set(), othersCrashedAt: undefined }, seconds * 1_000)
+    diagnose({ ...situation, pods: [one], stableForMs: 0, start: 0, brokenBefore: new Set(), othersCrashedAt: undefined }, seconds * 1_000)
       .crashing.length;
 
   test.each<[string, SeenPod, number, number]>([

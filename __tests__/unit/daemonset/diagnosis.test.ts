@@ -61,8 +61,8 @@ function situation(pods: SeenPod[], changes: Partial<Situation> = {}): Situation
     rejected: undefined,
     undeletable: '',
     desired: 1,
-    minReady: 0,
-    stableFor: 0,
+    minReadyMs: 0,
+    stableForMs: 0,
     start: 0,
     brokenBefore: new Set(),
     othersCrashedAt: undefined,
@@ -308,8 +308,8 @@ describe('a node', () => {
       { nodes: new Map([['node-1', node({ ready: false })]]) },
       'node-not-ready',
     ],
-    ['whose pod has not been ready for minReadySeconds', [see([0, readyAt(0)])], { minReady: 10_001 }, 'min-ready-seconds'],
-    ['whose pod has been ready for minReadySeconds is healthy', [see([0, readyAt(0)])], { minReady: 10_000 }, undefined],
+    ['whose pod has not been ready for minReadySeconds', [see([0, readyAt(0)])], { minReadyMs: 10_001 }, 'min-ready-seconds'],
+    ['whose pod has been ready for minReadySeconds is healthy', [see([0, readyAt(0)])], { minReadyMs: 10_000 }, undefined],
     ['whose pod cannot start', [see([0, missing])], {}, 'image-pull'],
     ['with a pod of another version', [see([0, readyAt(0), old])], {}, 'not-replaced'],
     ['with an unavailable pod of another version', [see([0, crashed(9), old])], {}, 'old-pod-unavailable'],
@@ -359,7 +359,7 @@ describe('a node', () => {
 });
 
 describe('stuck', () => {
-  const patience = { grace: 5_000, tolerated: 0 };
+  const patience = { graceMs: 5_000, tolerated: 0 };
   const stuck = (pods: SeenPod[], changes: Partial<Situation> = {}, now = 5_000): string[] =>
     stuckOf(diagnose(situation(pods, changes), now), patience, now).map(({ failure }) => failure.cause);
 
@@ -411,7 +411,7 @@ describe('stuck', () => {
           ['node-5', node({ marks: ['cordoned'] })],
         ]);
         const diagnosis = diagnose(situation(pods, { nodes, desired }), 10_000);
-        for (const { node: name, pod: podName } of stuckOf(diagnosis, { grace, tolerated: 0 }, 10_000)) {
+        for (const { node: name, pod: podName } of stuckOf(diagnosis, { graceMs: grace, tolerated: 0 }, 10_000)) {
           expect(['node-1', 'node-4', 'node-5']).toContain(name);
           const its = all[Number(podName.replace('agent-', ''))];
           expect(its).toMatchObject({ generation: '3' });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { begin, budgetOf, leastTime, type Progress, record, timeLeft } from '../../../src/daemonset/progress.ts';
+import { begin, budgetOf, leastTimeMs, type Progress, record, timeLeftMs } from '../../../src/daemonset/progress.ts';
 import type { Counts, DaemonSet } from '../../../src/daemonset/types.ts';
 import { daemonSet, template } from '../../helpers/builders.ts';
 
@@ -65,7 +65,7 @@ describe('the remaining time', () => {
     ['is what the remaining nodes take at the same pace', '10/0/10 10/1/9 10/2/9 10/3/9 10/4/9', 6_000],
     ['is undefined when nothing is left', '4/1/4 4/2/4 4/3/4 4/4/3', undefined],
   ])('%s', (_name, text, left) => {
-    expect(timeLeft(follow(states(text)))).toBe(left);
+    expect(timeLeftMs(follow(states(text)))).toBe(left);
   });
 });
 
@@ -102,7 +102,7 @@ describe('the limits of the update strategy', () => {
     ['when more nodes are updated than desired', 60, 5, 10, 0],
     ['without nodes', 60, 0, 0, 0],
   ])('the least time, %s', (_name, minReadySeconds, desired, updated, least) => {
-    expect(leastTime(of({ maxUnavailable: 3 }, minReadySeconds), { desired, updated, available: 0 })).toBe(least);
+    expect(leastTimeMs(of({ maxUnavailable: 3 }, minReadySeconds), { desired, updated, available: 0 })).toBe(least);
   });
 
   test('are a whole number of nodes, at least one', () => {

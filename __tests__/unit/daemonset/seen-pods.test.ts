@@ -47,7 +47,7 @@ test.each<[string, number[], number, number, string | undefined]>([
   ['and not for longer', [20, 40], 0, 1, undefined],
 ])('a pod that exceeds its limits is not yet right: %s', (_name, lives, failing, right, cause) => {
   const { pods, now } = evictions(lives);
-  const situation = { nodes: undefined, rejected: undefined, undeletable: '', desired: 1, minReady: 0, stableFor: 10_000, start: 0 };
+  const situation = { nodes: undefined, rejected: undefined, undeletable: '', desired: 1, minReadyMs: 0, stableForMs: 10_000, start: 0 };
   const { present, ended } = pods;
   const diagnosis = diagnose({ ...situation, pods: present, ended, brokenBefore: new Set(), othersCrashedAt: undefined }, now * 1_000);
   expect([diagnosis.failing.length, diagnosis.right]).toEqual([failing, right]);

@@ -74,7 +74,7 @@ function situationOf(pod: SeenPod, stableFor: number): Situation {
     brokenBefore: new Set<string>(),
     othersCrashedAt: undefined,
   };
-  return { ...nothing, desired: 1, minReady: 0, stableFor, start: 0, pods: [pod] };
+  return { ...nothing, desired: 1, minReadyMs: 0, stableForMs: stableFor, start: 0, pods: [pod] };
 }
 
 /** The first second at which the pod is stable, if nothing else happens until then; undefined if that is not in an hour. */

@@ -5,7 +5,7 @@ import { type CauseGroup, groupCauses } from '../../../src/daemonset/cause-group
 import { diagnose } from '../../../src/daemonset/diagnosis.ts';
 import { stuckOf } from '../../../src/daemonset/patience.ts';
 import { seeEvents } from '../../../src/daemonset/pod-events.ts';
-import { type Cause, graceOf } from '../../../src/daemonset/pod-failure.ts';
+import { type Cause, graceMsOf } from '../../../src/daemonset/pod-failure.ts';
 import { watchedPod } from '../../../src/daemonset/pods.ts';
 import { seeNode } from '../../../src/daemonset/seen-node.ts';
 import { SeenPods } from '../../../src/daemonset/seen-pods.ts';
@@ -62,7 +62,7 @@ interface Moment {
 const EVENTS_AGE = 5_000;
 
 /** The diagnosis after each change and at each tick of the clock. */
-function replay(stream: Stream, grace: number, minReady = 0): Moment[] {
+function replay(stream: Stream, graceMs: number, minReadyMs = 0): Moment[] {
   const { begun, desired, daemonSet, changes } = stream;
   const nodes = new Map(stream.nodes.map((node) => [node.metadata.name, seeNode(node, {})]));
   const pods = new SeenPods(daemonSet, { generation: generationOf(stream), hashes: hashesOf(stream) });
@@ -83,12 +83,12 @@ function replay(stream: Stream, grace: number, minReady = 0): Moment[] {
       const { present, ended } = pods;
       const diagnosis = diagnose(
         {
-          ...{ pods: present, ended, nodes, rejected, undeletable: '', desired, minReady, stableFor: 0, start: begun },
+          ...{ pods: present, ended, nodes, rejected, undeletable: '', desired, minReadyMs, stableForMs: 0, start: begun },
           ...{ brokenBefore: new Set(), othersCrashedAt: undefined },
         },
         now,
       );
-      const stuck = stuckOf(diagnosis, { grace, tolerated: 0 }, now);
+      const stuck = stuckOf(diagnosis, { graceMs, tolerated: 0 }, now);
       return { at, stuck: stuck.length, groups: groupCauses(diagnosis.failing, stuck) };
     });
 }
@@ -113,7 +113,7 @@ const isThirdCrash = ({ status }: Pod): boolean =>
  * The earliest time at which the recorded text alone proves a pod unrecoverable: a sign of its failure and, for a crash, the third one. Pods
  * that are evicted are replaced: for them it is the second one on a node.
  */
-function knowable(stream: Stream, sign: RegExp, repeats: Repeats | undefined, grace: number): number {
+function knowable(stream: Stream, sign: RegExp, repeats: Repeats | undefined, graceMs: number): number {
   const first = new Map<string, number>();
   const enough = new Map<string, number>();
   const isOn = new Map<string, string>();
@@ -138,7 +138,7 @@ function knowable(stream: Stream, sign: RegExp, repeats: Repeats | undefined, gr
   if (repeats !== 'evictions')
     for (const event of stream.events)
       note(event.involvedObject.uid ?? '', Date.parse(event.metadata.creationTimestamp ?? '') - stream.begun, JSON.stringify(event));
-  return Math.min(...[...first].map(([key, at]) => Math.max(at + grace, repeats ? (enough.get(key) ?? Number.POSITIVE_INFINITY) : 0)));
+  return Math.min(...[...first].map(([key, at]) => Math.max(at + graceMs, repeats ? (enough.get(key) ?? Number.POSITIVE_INFINITY) : 0)));
 }
 
 /** What has to happen several times before a verdict. */
@@ -244,10 +244,10 @@ describe('a rollout that gets stuck', () => {
   test.each(Object.keys(unrecoverable))('%s is reported as soon as it is certain, and not before', (kind) => {
     const [cause, sign, sentence, repeats] = unrecoverable[kind] as (typeof unrecoverable)[string];
     const stream = load(kind);
-    for (const grace of [0, 5_000, 20_000]) {
-      const moments = replay(stream, grace, MIN_READY);
+    for (const graceMs of [0, 5_000, 20_000]) {
+      const moments = replay(stream, graceMs, MIN_READY);
       const verdict = moments.find(({ stuck }) => stuck > 0)?.at ?? Number.POSITIVE_INFINITY;
-      const known = knowable(stream, sign, repeats, graceOf({ cause }, grace));
+      const known = knowable(stream, sign, repeats, graceMsOf({ cause }, graceMs));
       expect(verdict).toBeGreaterThanOrEqual(known);
       expect(verdict).toBeLessThanOrEqual(known + EVENTS_AGE + 2_000);
       const groups = moments.findLast(({ stuck }) => stuck > 0)?.groups ?? [];

@@ -11,9 +11,9 @@ import { daemonSet, template } from '../../helpers/builders.ts';
 
 const limits: Limits = {
   stableFor: 10_000,
-  progressDeadline: 300_000,
+  progressDeadlineMs: 300_000,
   failFast: true,
-  failureGrace: 30_000,
+  failureGraceMs: 30_000,
   tolerateUnavailable: { nodes: 0 },
   logLines: 0,
 };
@@ -190,7 +190,7 @@ describe('failed and stalled', () => {
     ['not without fail-fast', crashing, 30_000, { failFast: false }, 'waiting'],
     ['stalled after the deadline', snapshot(halfway, { diagnosis: diagnosis(1, node('not-replaced')) }), 300_000, {}, 'stalled'],
     ['not before', snapshot(halfway, { diagnosis: diagnosis(1, node('not-replaced')) }), 299_999, {}, 'waiting'],
-    ['never without a deadline', snapshot(halfway), 9e9, { progressDeadline: 0 }, 'waiting'],
+    ['never without a deadline', snapshot(halfway), 9e9, { progressDeadlineMs: 0 }, 'waiting'],
     ['one deadline later if every pod is right', snapshot(unavailable), 599_999, {}, 'waiting'],
     ['and then', snapshot(unavailable), 600_000, {}, 'stalled'],
     ['also if pods run another template', snapshot(rolledOut, { diagnosis: diagnosis(2, node('not-replaced')) }), 300_000, {}, 'stalled'],

@@ -6,7 +6,7 @@ import { CAUSES, type Cause, type PodFailure } from '../../../src/daemonset/pod-
 import { crashLoop, type Fault, faultOf } from '../../../src/daemonset/version-failure.ts';
 
 const MINUTE = 60_000;
-const patience = { grace: 30_000, tolerated: 0, certainty: 'for-rollback' } as const;
+const patience = { graceMs: 30_000, tolerated: 0, certainty: 'for-rollback' } as const;
 
 let count = 0;
 function node(cause: Cause, changes: Partial<FailingNode> & { crashes?: number; message?: string } = {}): FailingNode {

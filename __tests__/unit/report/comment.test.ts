@@ -45,7 +45,7 @@ function report(first: Result, others: Result[] = [], rest: Partial<Report> = {}
     cluster: { server: 'https://c.example', context: 'prod' },
     showValues: true,
     hide: (text) => text,
-    duration: 7_400,
+    durationMs: 7_400,
     warnings: ['hush'],
     help: undefined,
     ...rest,

@@ -60,7 +60,7 @@ function report(...results: Partial<Result>[]): Report {
     cluster: { server: 'https://c.example', context: 'prod' },
     showValues: false,
     hide: (text) => text,
-    duration: 7_400,
+    durationMs: 7_400,
     warnings: [],
     help: undefined,
   };

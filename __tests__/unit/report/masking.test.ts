@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { renderMarkdown, visibleText } from '../../../preview/page.ts';
+import { Writer } from '../../../src/ci/writer.ts';
 import type { CauseGroup } from '../../../src/daemonset/cause-groups.ts';
 import type { FailingNode } from '../../../src/daemonset/diagnosis.ts';
 import type { Result } from '../../../src/daemonset/result.ts';
@@ -13,7 +14,6 @@ import { commentOf } from '../../../src/report/comment.ts';
 import { deploymentStatusOf } from '../../../src/report/deployment-status.ts';
 import { Masks } from '../../../src/report/masks.ts';
 import type { Report } from '../../../src/report/report.ts';
-import { Writer } from '../../../src/report/write.ts';
 import { factsWith, template } from '../../helpers/builders.ts';
 
 let folder: string;
@@ -95,7 +95,7 @@ function reportWith(writer: Writer, text: string, results = [resultWith(text)]):
     cluster: { server: `https://${text}.example`, context: text },
     showValues: true,
     hide: (all) => writer.hide(all),
-    duration: 7_400,
+    durationMs: 7_400,
     warnings: writer.warnings,
     help: undefined,
   };

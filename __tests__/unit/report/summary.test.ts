@@ -42,7 +42,7 @@ function report(result: Partial<Result> = {}, rest: Partial<Report> = {}): Repor
     cluster: { server: 'https://c.example', context: 'prod' },
     showValues: false,
     hide: (text) => text,
-    duration: 7_400,
+    durationMs: 7_400,
     warnings: [],
     help: undefined,
     ...rest,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { entriesIn, type Ledger } from './daemonset/ledger.ts';
+import { entriesIn, type Ledger } from '../daemonset/ledger.ts';
 import type { RecordedBy } from './guard-state.ts';
 import { appendToOwnFile, readOwnFile } from './own-file.ts';
 

@@ -2,14 +2,14 @@ import { appendFileSync } from 'node:fs';
 import * as core from '@actions/core';
 import { isSuccess, worstOf } from '../daemonset/outcome.ts';
 import { formatDuration } from '../duration.ts';
-import type { Environment } from '../environment.ts';
-import { roundup, verdictOf } from './headline.ts';
-import { Masks } from './masks.ts';
-import { messageOf } from './messages/conclusion.ts';
-import { outputsOf } from './outputs.ts';
-import type { Report } from './report.ts';
-import { summaryOf } from './summary.ts';
-import { annotationText, logLine, truncate } from './text.ts';
+import { roundup, verdictOf } from '../report/headline.ts';
+import { Masks } from '../report/masks.ts';
+import { messageOf } from '../report/messages/conclusion.ts';
+import { outputsOf } from '../report/outputs.ts';
+import type { Report } from '../report/report.ts';
+import { summaryOf } from '../report/summary.ts';
+import { annotationText, logLine, truncate } from '../report/text.ts';
+import type { Environment } from './environment.ts';
 
 /** The runner shows 10 annotations of each kind for a step; one is reserved for the conclusion. */
 const MOST_WARNINGS = 9;
@@ -90,7 +90,7 @@ export class Writer {
       () => this.#writeSummary(summaryOf(report)),
       () => this.#writeSummary(`## ${plain}\n`),
     );
-    this.#attempt('the duration', () => this.info(`Took ${formatDuration(report.duration)}.`));
+    this.#attempt('the duration', () => this.info(`Took ${formatDuration(report.durationMs)}.`));
   }
 
   /** @param plain writes a plain version, for the case that the full one cannot be made. */

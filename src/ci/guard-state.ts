@@ -1,10 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Recorded } from './daemonset/guard.ts';
-import { parseJson, stringify } from './daemonset/json.ts';
-import type { RecordProblem } from './daemonset/result.ts';
-import type { Json } from './daemonset/types.ts';
+import type { Recorded } from '../daemonset/guard.ts';
+import { parseJson, stringify } from '../daemonset/json.ts';
+import type { RecordProblem } from '../daemonset/result.ts';
+import type { Json } from '../daemonset/types.ts';
 import type { Environment } from './environment.ts';
 import { readOwnFile } from './own-file.ts';
 

@@ -1,6 +1,6 @@
 import { context } from '@actions/github';
 import type { Run } from '../daemonset/rollback-record.ts';
-import type { Environment } from '../environment.ts';
+import type { Environment } from './environment.ts';
 
 /** The run of the workflow that this step belongs to, or undefined outside of GitHub Actions. */
 export function currentRun(): Run | undefined {
