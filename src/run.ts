@@ -22,7 +22,7 @@ import { isStuck, LastResort, type Stuck } from './last-resort.ts';
 import { nameOf, placeOf, purposeOf } from './log-header.ts';
 import { ledgerText } from './report/messages/guard.ts';
 import type { Report } from './report/report.ts';
-import { AbortReason, type Clock, type Context, type Deadline, type PartialResult } from './rollout/context.ts';
+import { AbortReason, type Clock, type Context, type Deadline, type WorkSoFar } from './rollout/context.ts';
 import { failureOf } from './rollout/failure.ts';
 
 /** `post` is the post step, at the end of a job that has failed or was cancelled. */
@@ -35,7 +35,7 @@ const clock: Clock = { now: () => performance.timeOrigin + performance.now(), sl
 interface Step {
   lastResort: LastResort;
   /** What is known about each DaemonSet so far. */
-  partial: PartialResult[];
+  partial: WorkSoFar[];
   environment: Environment;
   /** Aborted if the job is cancelled. */
   cancel: AbortSignal;

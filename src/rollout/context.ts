@@ -30,11 +30,11 @@ export interface Deadline {
 }
 
 /** What is known about a DaemonSet so far. Whatever happens next, the report includes it. */
-export type Known = Readonly<Omit<Result, keyof Conclusion>>;
+export type PartialResult = Readonly<Omit<Result, keyof Conclusion>>;
 
 /** The result for a DaemonSet, or what is known while the work on it is not complete. */
-export interface PartialResult {
-  readonly known: Known;
+export interface WorkSoFar {
+  readonly known: PartialResult;
   readonly result?: Result;
 }
 
@@ -47,7 +47,7 @@ export interface Context extends Deadline {
   run: Run | undefined;
   ledger: Ledger;
   /** The work on each DaemonSet so far, for the last resort. */
-  partial: PartialResult[];
+  partial: WorkSoFar[];
 }
 
 /** Why the work was stopped. */

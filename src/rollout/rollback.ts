@@ -11,7 +11,7 @@ import { noteText } from '../report/messages/notes.ts';
 import { revisionText } from '../report/messages/revisions.ts';
 import { noNodeMatchesText } from '../report/messages/rollout.ts';
 import { conclusionOf } from './conclude.ts';
-import type { Known } from './context.ts';
+import type { PartialResult } from './context.ts';
 import { interrupted } from './failure.ts';
 import { markGood, withdrawGood } from './known-good.ts';
 import { returnOwnership } from './ownership.ts';
@@ -123,11 +123,11 @@ async function concludeWrite(
  * known without another read.
  */
 function factsOfWrite(
-  known: Known,
+  known: PartialResult,
   history: History,
   target: Revision,
   stored: PodTemplate,
-): Pick<Known, 'renewed' | 'controllerRevision' | 'history'> & { newRevision: number } {
+): Pick<PartialResult, 'renewed' | 'controllerRevision' | 'history'> & { newRevision: number } {
   const identical = identicalTemplate(target.template, stored);
   const newRevision = nextNumber(history, identical ? target : undefined);
   if (!identical || hasTwin(history, target)) return { newRevision };
@@ -209,7 +209,7 @@ async function remember(task: Task, { images }: Waited, revision: Revision, befo
 }
 
 /** The known history, with what it is after the rollback. */
-function historyAfter(known: Known, { revisions }: History, restored: Revision, number: number): Pick<Known, 'history'> {
+function historyAfter(known: PartialResult, { revisions }: History, restored: Revision, number: number): Pick<PartialResult, 'history'> {
   if (!known.history) return {};
   const entry = ({ name, changeCause, images }: Revision, number: number, current: boolean): HistoryEntry => ({
     number,

@@ -1,20 +1,20 @@
 import type { Conclusion, Note, Result } from '../daemonset/result.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
 import { toleratedNote } from './conclude.ts';
-import { about, type Context, type Deadline, type Known, type PartialResult } from './context.ts';
+import { about, type Context, type Deadline, type PartialResult, type WorkSoFar } from './context.ts';
 import { failureOf } from './failure.ts';
 import { type Found, resolveDaemonSets } from './find.ts';
 import { logCauses } from './progress-log.ts';
 import type { Waited } from './wait.ts';
 
 /** The work on one DaemonSet. What is known is replaced, never changed in place, and only here. */
-export class Task implements PartialResult {
+export class Task implements WorkSoFar {
   readonly found: Found;
   /** If there are several DaemonSets, each line of its log names this one. */
   readonly context: Context;
   /** The result, once the work is complete. */
   result?: Result;
-  #known: Known;
+  #known: PartialResult;
 
   constructor(found: Found, context: Context) {
     this.found = found;
@@ -23,12 +23,12 @@ export class Task implements PartialResult {
   }
 
   /** What is known so far. */
-  get known(): Known {
+  get known(): PartialResult {
     return this.#known;
   }
 
   /** Adds facts to what is known, or replaces them. */
-  learn(facts: Partial<Known>): void {
+  learn(facts: Partial<PartialResult>): void {
     this.#known = { ...this.#known, ...facts };
   }
 
