@@ -1,9 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { ControlPlaneTool } from './build.ts';
-import { certificateAuthority, clientCertificate, type KeyPair, serviceAccountKeys, servingCertificate } from './certificates.ts';
+import { certificateAuthority, clientCertificate, serviceAccountKeys, servingCertificate } from './certificates.ts';
 import type { StartOptions } from './control.ts';
 import { type ControlPlaneName, files, type RealNodeName, realNodes } from './directory.ts';
+import { kubeconfig } from './kubeconfig.ts';
 import { simulated } from './nodes.ts';
 import type { NodeOptions } from './real-node/node.ts';
 import { kwokConfiguration } from './stages.ts';
@@ -194,32 +195,4 @@ function schedulerConfiguration(kubeconfigPath: string): string {
     clientConnection: { kubeconfig: kubeconfigPath, qps: 1000, burst: 2000 },
     leaderElection: { leaderElect: false },
   });
-}
-
-/**
- * A self-contained kubeconfig, which can be passed on as text.
- *
- * @param serverName the name in the certificate of the server, if it is not that of the URL.
- */
-export function kubeconfig(server: string, authority: KeyPair, user: string, client: KeyPair, serverName?: string): string {
-  const base64 = (text: string): string => Buffer.from(text).toString('base64');
-  return `apiVersion: v1
-kind: Config
-clusters:
-- name: testbed
-  cluster:
-    server: ${server}${serverName === undefined ? '' : `\n    tls-server-name: ${serverName}`}
-    certificate-authority-data: ${base64(authority.certificate)}
-users:
-- name: ${user}
-  user:
-    client-certificate-data: ${base64(client.certificate)}
-    client-key-data: ${base64(client.key)}
-contexts:
-- name: testbed
-  context:
-    cluster: testbed
-    user: ${user}
-current-context: testbed
-`;
 }

@@ -14,8 +14,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { lastLines, type NodeTool } from '../build.ts';
 import { clientCertificate, type KeyPair, servingCertificate } from '../certificates.ts';
-import { kubeconfig } from '../components.ts';
 import { files } from '../directory.ts';
+import { kubeconfig } from '../kubeconfig.ts';
 import { cgroupOf, createCgroup, removeCgroups } from './cgroups.ts';
 import {
   containerdConfiguration,
