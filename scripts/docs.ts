@@ -1,7 +1,6 @@
 /** Writes what is made from the table of inputs: the inputs in action.yml, in action-types.yml and in the README. `--check` only compares. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { COMMANDS } from '../src/daemonset/outcome.ts';
-import { INPUT_NAMES, INPUTS, type InputName } from '../src/inputs/definitions.ts';
+import { type Definition, INPUT_NAMES, INPUTS, type InputName } from '../src/inputs/definitions.ts';
 import { DESCRIPTIONS } from '../src/inputs/descriptions.ts';
 
 /** Longer lines are broken, in characters. */
@@ -37,10 +36,10 @@ function inAction(name: InputName): string[] {
 }
 
 function inTypes(name: InputName): string[] {
-  const { type } = INPUTS[name];
+  const { type, values = [] }: Definition<unknown> = INPUTS[name];
   switch (type) {
-    case 'command':
-      return [`  ${name}:`, '    type: enum', '    allowed-values:', ...COMMANDS.map((command) => `      - ${command}`)];
+    case 'enum':
+      return [`  ${name}:`, '    type: enum', '    allowed-values:', ...values.map((value) => `      - ${scalar(value)}`)];
     case 'lines':
     case 'commas': {
       const separator = type === 'lines' ? '"\\n"' : "','";

@@ -5,15 +5,30 @@ import { type Part, PERMISSIONS, type Permission } from '../src/cluster/permissi
 
 const FOLDER = join(import.meta.dirname, '..', 'rbac');
 
+/** Parts whose permissions are in files of their own. */
+const SEPARATE: Part[] = ['preflight', 'admission'];
+
 /** The manifests by file name. */
 export function manifests(): Record<string, string> {
   return {
-    'role.yaml': role('All permissions in a namespace. Together with nodes.yaml, every feature works.', []),
+    'role.yaml': role('Rollbacks, gates and guards in a namespace. nodes.yaml and the preflight files add what they say.', []),
     'role-without-marks.yaml': role('Without the permission to record known-good versions for "to-revision: last-good".', ['marks']),
     'role-without-diagnosis.yaml': role('Without the permissions to check the pods, and to explain why a rollout is not progressing.', [
       'diagnosis',
     ]),
     'role-minimal.yaml': role('The minimum: roll back and wait.', ['marks', 'diagnosis']),
+    'preflight.yaml': manifest(
+      'Role',
+      'rollback-daemonset-preflight',
+      'What preflight reads. The action reads only the metadata of a Secret, but this rule allows to read its content, too.',
+      PERMISSIONS.filter(({ part }) => part === 'preflight'),
+    ),
+    'preflight-admission.yaml': manifest(
+      'Role',
+      'rollback-daemonset-preflight-admission',
+      'The dry run of preflight. Who is allowed to patch DaemonSets can already create pods through them; see docs/security.md.',
+      PERMISSIONS.filter(({ part }) => part === 'admission'),
+    ),
     'nodes.yaml': manifest(
       'ClusterRole',
       'rollback-daemonset-nodes',
@@ -24,7 +39,7 @@ export function manifests(): Record<string, string> {
 }
 
 function role(about: string, without: Part[]): string {
-  const permissions = PERMISSIONS.filter(({ everywhere, part }) => !everywhere && !(part && without.includes(part)));
+  const permissions = PERMISSIONS.filter(({ everywhere, part }) => !everywhere && !(part && [...SEPARATE, ...without].includes(part)));
   return manifest('Role', 'rollback-daemonset', about, permissions);
 }
 

@@ -1,13 +1,23 @@
 import { dump } from 'js-yaml';
 import { eventually, type Fleet } from './support.ts';
 
-/** Adds a ValidatingAdmissionPolicy for the updates of DaemonSets in a namespace until that is removed. `denied` is a kubectl command that it denies. */
-export async function addPolicy(fleet: Fleet, validation: { expression: string; message: string }, denied: string[]): Promise<void> {
+const UPDATES = { apiGroups: ['apps'], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['daemonsets'] };
+
+/**
+ * Adds a ValidatingAdmissionPolicy in a namespace until that is removed, by default for the updates of DaemonSets. `denied` is a kubectl command
+ * that it denies.
+ */
+export async function addPolicy(
+  fleet: Fleet,
+  validation: { expression: string; message: string },
+  denied: string[],
+  rule: object = UPDATES,
+): Promise<void> {
   const name = fleet.namespace;
   const create = (object: object): Promise<string> =>
     fleet.kubectl(['create', '-f', '-'], dump({ apiVersion: 'admissionregistration.k8s.io/v1', metadata: { name }, ...object }));
-  const resourceRules = [{ apiGroups: ['apps'], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['daemonsets'] }];
-  await create({ kind: 'ValidatingAdmissionPolicy', spec: { matchConstraints: { resourceRules }, validations: [validation] } });
+  const matchConstraints = { resourceRules: [rule] };
+  await create({ kind: 'ValidatingAdmissionPolicy', spec: { matchConstraints, validations: [validation] } });
   const matchResources = { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': name } } };
   await create({ kind: 'ValidatingAdmissionPolicyBinding', spec: { policyName: name, validationActions: ['Deny'], matchResources } });
   fleet.onRemove(async () => {

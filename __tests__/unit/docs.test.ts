@@ -178,7 +178,7 @@ test('rbac/ grants the permissions in permissions.ts', () => {
   const all = PERMISSIONS.map(
     ({ everywhere, apiGroup, resource, verb }) => `${everywhere ? 'ClusterRole' : 'Role'} ${apiGroup} ${resource} ${verb}`,
   );
-  expect(granted('role.yaml', 'nodes.yaml').sort()).toEqual(all.sort());
+  expect(granted('role.yaml', 'nodes.yaml', 'preflight.yaml', 'preflight-admission.yaml').sort()).toEqual(all.sort());
   expect(granted('role-minimal.yaml')).toEqual(granted('role.yaml').filter((rule) => /daemonsets|controllerrevisions list/.test(rule)));
 });
 

@@ -31,6 +31,7 @@ describe('readInputs', () => {
       kubeconfig: 'auto',
       context: undefined,
       timeoutMs: 600_000,
+      preflight: 'enforce',
       showValues: false,
       limits: {
         stableFor: 'auto',

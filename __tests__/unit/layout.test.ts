@@ -12,7 +12,7 @@ const MAY_IMPORT: [modules: string, imports: string[]][] = [
     'cluster/*',
     [
       'cluster/*',
-      'daemonset/{types,json}.ts',
+      'daemonset/{types,json,references}.ts',
       'abort.ts',
       'ci/environment.ts',
       '@kubernetes/client-node',

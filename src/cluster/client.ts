@@ -6,14 +6,15 @@ import {
   type Event,
   FIELD_MANAGER,
   type Json,
-  type LabelSelector,
+  type JsonObject,
   type Node,
   type ObjectMeta,
   type Pod,
 } from '../daemonset/types.ts';
-import { type Cluster, type DaemonSetEvent, isFailure, type PatchOperation, type Watched } from './cluster.ts';
+import { type Cluster, type DaemonSetEvent, isFailure, type NamespacedName, type PatchOperation, type Watched } from './cluster.ts';
 import type { Connection } from './connection.ts';
 import {
+  decodeConfigMapKeys,
   decodeControllerRevisions,
   decodeDaemonSet,
   decodeDaemonSets,
@@ -22,17 +23,22 @@ import {
   decodePod,
   decodePods,
   expectControllerRevision,
+  expectObject,
+  expectPod,
   InvalidObject,
   type Page,
 } from './decode.ts';
 import { Http } from './http.ts';
 import { list } from './list.ts';
+import { aboutDaemonSet, collection, daemonSetPath, objectPath, selectorText } from './paths.ts';
 import { watch } from './watch.ts';
 
 /** The maximum number of events that are read at a time. */
 const MOST_EVENTS = 500;
 /** The maximum size of a container log, in bytes. */
 const LARGEST_LOG = 64 * 1024;
+/** The answer has only the metadata of an object (API concepts: "Metadata-only fetches"). */
+const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
 
 export interface ClientOptions {
   /** Called with a warning of the API server, or about a missing permission. */
@@ -187,12 +193,43 @@ export class Client implements Cluster {
     });
   }
 
+  async listSomePods({ metadata, spec }: DaemonSet, signal: AbortSignal): Promise<Pod[]> {
+    const query = { labelSelector: selectorText(spec.selector), limit: '100' };
+    const { items } = await this.#http.json(
+      { method: 'GET', path: collection('v1', metadata.namespace, 'pods'), query, signal },
+      decodePods,
+    );
+    return items.filter((pod) => pod !== undefined);
+  }
+
+  findObject({ kind, ...object }: NamespacedName, signal: AbortSignal): Promise<void> {
+    // A Secret's content is never read.
+    const call = { method: 'GET' as const, path: objectPath(kind, object), accept: METADATA_ONLY, signal };
+    return this.#http.json(call, (answer) => expectObject(answer, object));
+  }
+
+  configMapKeys(configMap: DaemonSetName, signal: AbortSignal): Promise<string[]> {
+    return this.#http.json({ method: 'GET', path: objectPath('ConfigMap', configMap), signal }, decodeConfigMapKeys);
+  }
+
+  tryCreatePod(namespace: string, pod: JsonObject, signal: AbortSignal): Promise<void> {
+    const query = { dryRun: 'All', fieldManager: FIELD_MANAGER };
+    const path = collection('v1', namespace, 'pods');
+    return this.#http.json({ method: 'POST', path, query, type: 'application/json', body: pod, signal }, expectPod);
+  }
+
   async listNodes(signal: AbortSignal): Promise<Node[]> {
     const slimNodes = (answer: Json): Page<Node> => {
       const page = decodeNodes(answer);
       return { ...page, items: page.items.filter((node) => node !== undefined).map(slimNode) };
     };
     return (await list(this.#http, collection('v1', undefined, 'nodes'), {}, slimNodes, signal)).objects;
+  }
+
+  async listSomeNodes(signal: AbortSignal): Promise<Node[]> {
+    const path = collection('v1', undefined, 'nodes');
+    const { items } = await this.#http.json({ method: 'GET', path, query: { limit: '100' }, signal }, decodeNodes);
+    return items.filter((node) => node !== undefined);
   }
 
   async listEvents(namespace: string, fields: Record<string, string>, signal: AbortSignal): Promise<Event[]> {
@@ -216,16 +253,6 @@ export class Client implements Cluster {
   }
 }
 
-/** The path of a resource in a namespace, or in all namespaces if it is undefined. */
-function collection(version: string, namespace: string | undefined, resource: string): string {
-  const root = version === 'v1' ? '/api/v1' : `/apis/${version}`;
-  return namespace === undefined ? `${root}/${resource}` : `${root}/namespaces/${encodeURIComponent(namespace)}/${resource}`;
-}
-
-function daemonSetPath({ namespace, name }: DaemonSetName): string {
-  return `${collection('apps/v1', namespace, 'daemonsets')}/${encodeURIComponent(name)}`;
-}
-
 /** There can be thousands of pods and nodes, so large fields that are not used are dropped. */
 function slimNode({ metadata, spec, status }: Node): Node {
   const { conditions = [] } = status ?? {};
@@ -234,28 +261,4 @@ function slimNode({ metadata, spec, status }: Node): Node {
 
 function slim({ managedFields: _fields, annotations: _annotations, ...rest }: ObjectMeta): ObjectMeta {
   return rest;
-}
-
-/** The DaemonSet of a path, for a message. */
-function aboutDaemonSet(path: string): string {
-  const [, namespace, name] = /\/namespaces\/([^/]+)\/daemonsets\/([^/]+)$/.exec(path) ?? [];
-  return name === undefined ? '' : ` about DaemonSet ${namespace}/${name}`;
-}
-
-/** A label selector in the syntax of the query parameter `labelSelector` (apimachinery: labels.Parse). */
-export function selectorText({ matchLabels = {}, matchExpressions = [] }: LabelSelector): string {
-  const equal = Object.entries(matchLabels).map(([key, value]) => `${key}=${value}`);
-  const others = matchExpressions.map(({ key, operator, values = [] }) => {
-    switch (operator) {
-      case 'In':
-        return `${key} in (${values.join(',')})`;
-      case 'NotIn':
-        return `${key} notin (${values.join(',')})`;
-      case 'DoesNotExist':
-        return `!${key}`;
-      default:
-        return key;
-    }
-  });
-  return [...equal, ...others].join(',');
 }

@@ -1,4 +1,5 @@
-import type { ControllerRevision, DaemonSet, DaemonSetName, Event, Json, Node, Pod } from '../daemonset/types.ts';
+import type { ReferenceKind } from '../daemonset/references.ts';
+import type { ControllerRevision, DaemonSet, DaemonSetName, Event, Json, JsonObject, Node, Pod } from '../daemonset/types.ts';
 
 /** One operation of an RFC 6902 JSON patch. */
 export type PatchOperation = { op: 'test' | 'add' | 'replace'; path: string; value: Json } | { op: 'remove'; path: string };
@@ -61,7 +62,17 @@ export interface Cluster {
    * the pods of a large fleet need little memory.
    */
   watchPods<T extends Pod>(daemonSet: DaemonSet, keep: (pod: Pod) => T, signal: AbortSignal): AsyncIterable<Watched<T>>;
+  /** Some of the pods that match a DaemonSet's selector, regardless of their owner: at most 100. */
+  listSomePods(daemonSet: DaemonSet, signal: AbortSignal): Promise<Pod[]>;
+  /** Fails with `not-found` if the object does not exist. Only its metadata is read. */
+  findObject(object: NamespacedName, signal: AbortSignal): Promise<void>;
+  /** The keys of a ConfigMap. Fails with `not-found` if it does not exist. */
+  configMapKeys(configMap: DaemonSetName, signal: AbortSignal): Promise<string[]>;
+  /** Asks whether a pod would be admitted, by a dry run. If not, the error has the `Status` of the API server. */
+  tryCreatePod(namespace: string, pod: JsonObject, signal: AbortSignal): Promise<void>;
   listNodes(signal: AbortSignal): Promise<Node[]>;
+  /** Some nodes, at most 100, with the images that their kubelets report. */
+  listSomeNodes(signal: AbortSignal): Promise<Node[]>;
   /** At most 500 events in a namespace that match the given fields (`type`, `involvedObject.uid`, `reason`). */
   listEvents(namespace: string, fields: Record<string, string>, signal: AbortSignal): Promise<Event[]>;
   /** The last lines of a container's log, or of its previous instance. At most 64 KiB. */
@@ -71,6 +82,11 @@ export interface Cluster {
     options: { previous: boolean; lines: number },
     signal: AbortSignal,
   ): Promise<string>;
+}
+
+/** An object in a namespace, of a kind whose existence can be checked. */
+export interface NamespacedName extends DaemonSetName {
+  kind: ReferenceKind;
 }
 
 export type ClusterFailure =
@@ -93,10 +109,13 @@ export type ClusterFailure =
 /** A failure with a message for the user: what happened, why, and what to do next. It contains no secrets. */
 export class ClusterError extends Error {
   readonly failure: ClusterFailure;
-  constructor(failure: ClusterFailure, message: string, options?: ErrorOptions) {
+  /** The `Status` that the API server answered. */
+  readonly status: { code: number; message: string } | undefined;
+  constructor(failure: ClusterFailure, message: string, { status, ...options }: ErrorOptions & Partial<Pick<ClusterError, 'status'>> = {}) {
     super(message, options);
     this.name = 'ClusterError';
     this.failure = failure;
+    this.status = status;
   }
 }
 

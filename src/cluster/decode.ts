@@ -106,6 +106,24 @@ export function expectControllerRevision(answer: Json): void {
   expectKind(answer, 'ControllerRevision', 'apps/v1');
 }
 
+/** @throws UnexpectedAnswer */
+export function expectObject(answer: Json, { namespace, name }: DaemonSetName): void {
+  const { metadata } = expectKind(answer, 'PartialObjectMetadata', 'meta.k8s.io/v1');
+  if (!isObject(metadata) || metadata['name'] !== name || metadata['namespace'] !== namespace)
+    throw new UnexpectedAnswer('it is another object');
+}
+
+/** The keys of a ConfigMap. Its values are dropped here. @throws UnexpectedAnswer */
+export function decodeConfigMapKeys(answer: Json): string[] {
+  const { data, binaryData } = expectKind(answer, 'ConfigMap', 'v1');
+  return [data, binaryData].flatMap((values) => (isObject(values) ? Object.keys(values) : []));
+}
+
+/** @throws UnexpectedAnswer */
+export function expectPod(answer: Json): void {
+  expectKind(answer, 'Pod', 'v1');
+}
+
 /** A pod; undefined if its identity is invalid. */
 export function decodePod(object: unknown): Pod | undefined {
   return decodeOr(pod, object) as Pod | undefined;

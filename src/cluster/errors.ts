@@ -42,6 +42,13 @@ export function explainAnswer(answer: Answer, asked: Asked, server: string): Fai
     // A gateway that authenticates does not pass the request on.
     return code === 401 ? { ...failure, effect: 'none', remedy: 'renew-or-wait' } : failure;
   }
+  const failure = explainStatus(status, answer, asked, server);
+  const { failure: kind, message } = failure.error;
+  return { ...failure, error: new ClusterError(kind, message, { status: { code, message: status.message ?? '' } }) };
+}
+
+function explainStatus(status: Status, answer: Answer, asked: Asked, server: string): Failure {
+  const { status: code } = answer;
   const { message = '', reason } = status;
   const detail = message ? `: ${message}` : '';
   const fail = (failure: ClusterFailure, text: string, remedy: Failure['remedy'] = 'none'): Failure => ({
@@ -152,7 +159,7 @@ function explainInvalid({ message, details }: Status): [ClusterFailure, string] 
 
 /** Whether a `Status` is about the object in a path. A gateway in front of several clusters can return one about something else. */
 function isAbout({ details }: Status, path: string): boolean {
-  const [, resource, name] = /\/(daemonsets|controllerrevisions|pods)\/([^/]+)(?:\/log)?$/.exec(path) ?? [];
+  const [, resource, name] = /\/namespaces\/[^/]+\/([a-z]+)\/([^/]+)(?:\/log)?$/.exec(path) ?? [];
   return details?.kind === resource && name !== undefined && details?.name === decodeURIComponent(name);
 }
 

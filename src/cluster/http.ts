@@ -23,11 +23,13 @@ const MAX_RETRY_AFTER_MS = 30_000;
 const MAX_ERROR = 64 * 1024;
 
 export interface Call {
-  method: 'GET' | 'PATCH';
+  method: 'GET' | 'PATCH' | 'POST';
   path: string;
   query?: Record<string, string>;
-  /** The content type of a patch. */
-  type?: 'application/json-patch+json' | 'application/merge-patch+json';
+  /** Accept the answer in this type. Default: any JSON. */
+  accept?: string;
+  /** The content type of the body. */
+  type?: 'application/json-patch+json' | 'application/merge-patch+json' | 'application/json';
   body?: Json;
   signal: AbortSignal;
 }
@@ -178,7 +180,7 @@ export class Http {
       headers: {
         ...credentials.headers,
         ...this.#connection.headers,
-        Accept: 'application/json, */*',
+        Accept: call.accept ?? 'application/json, */*',
         'User-Agent': 'rollback-daemonset',
         ...(body !== undefined && {
           'Content-Type': call.type ?? 'application/json-patch+json',

@@ -12,7 +12,7 @@ export interface Permission {
 }
 
 /** Features that an account can do without; a rollback works without them. */
-export type Part = 'diagnosis' | 'marks';
+export type Part = 'diagnosis' | 'marks' | 'preflight' | 'admission';
 
 /** Every permission that the action uses: in a Role, or in a ClusterRole where `everywhere` is set. */
 export const PERMISSIONS: readonly Permission[] = [
@@ -56,6 +56,22 @@ export const PERMISSIONS: readonly Permission[] = [
     purpose: 'distinguish a node that is not ready from a bad version',
     part: 'diagnosis',
     everywhere: true,
+  },
+  ...['configmaps', 'secrets', 'persistentvolumeclaims'].map(
+    (resource): Permission => ({
+      apiGroup: '',
+      resource,
+      verb: 'get',
+      purpose: 'check before a rollback that what the pods refer to exists',
+      part: 'preflight',
+    }),
+  ),
+  {
+    apiGroup: '',
+    resource: 'pods',
+    verb: 'create',
+    purpose: 'check before a rollback, by a dry run, that its pods are admitted',
+    part: 'admission',
   },
 ];
 

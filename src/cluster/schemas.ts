@@ -172,7 +172,9 @@ export const pod = looseObject({
 export const node = looseObject({
   metadata: looseObject(IDENTITY),
   spec: lenient(looseObject({ unschedulable: lenient(v.boolean()) })),
-  status: v.optional(looseObject({ conditions: v.optional(v.array(condition)) })),
+  status: v.optional(
+    looseObject({ conditions: v.optional(v.array(condition)), images: lenientList(looseObject({ names: lenientList(text) })) }),
+  ),
 });
 
 export const event = looseObject({

@@ -65,6 +65,7 @@ export class Secrets {
     if (error instanceof ClusterError) {
       error.message = this.hide(error.message);
       error.cause = undefined;
+      if (error.status) error.status.message = this.hide(error.status.message);
     }
     return error;
   }

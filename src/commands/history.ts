@@ -1,16 +1,19 @@
 import type { NamedRevision } from '../daemonset/asked-revision.ts';
 import { diffTemplates } from '../daemonset/diff.ts';
+import type { PreflightMode } from '../daemonset/preflight.ts';
 import type { Conclusion, Result } from '../daemonset/result.ts';
 import { rolloutOf } from '../daemonset/rollout.ts';
 import { chooseTarget } from '../daemonset/target.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
 import { historyLines } from '../report/history.ts';
 import { changeLines, differences, templateLines } from '../report/lines.ts';
+import { preflightLines } from '../report/messages/preflight.ts';
 import { revisionText } from '../report/messages/revisions.ts';
 import { notObserved } from '../rollout/conclude.ts';
 import type { Context } from '../rollout/context.ts';
 import { getDaemonSet } from '../rollout/find.ts';
 import { readHistory, readPodCounts } from '../rollout/history.ts';
+import { preflight } from '../rollout/preflight.ts';
 import { settle } from '../rollout/settle.ts';
 import { resultOf, type Task, tasksFor } from '../rollout/tasks.ts';
 
@@ -20,6 +23,7 @@ export interface HistoryRequest {
   /** The revision to show in full. */
   revision: NamedRevision | undefined;
   showValues: boolean;
+  preflight: PreflightMode;
 }
 
 /** find → settle → list, for all DaemonSets at the same time. Nothing is written. @throws ClusterError as `resolveDaemonSets` does. */
@@ -28,7 +32,7 @@ export async function history(request: HistoryRequest, context: Context): Promis
   return Promise.all(tasks.map((task) => resultOf(task, list(request, task))));
 }
 
-async function list({ revision: asked, showValues }: HistoryRequest, task: Task): Promise<Conclusion> {
+async function list({ revision: asked, showValues, preflight: mode }: HistoryRequest, task: Task): Promise<Conclusion> {
   const { context, found } = task;
   const daemonSet = await settle(context, found.daemonSet ?? (await getDaemonSet(context, found.name)));
   if (!daemonSet) return notObserved();
@@ -51,12 +55,14 @@ async function list({ revision: asked, showValues }: HistoryRequest, task: Task)
     if (target.kind === 'refused') return target.refusal;
     for (const revision of target.candidates) {
       const changes = diffTemplates(daemonSet.spec.template, revision.template);
-      task.learn({ shown: { revision, changes } });
+      const checked = mode === 'off' || revision === current ? undefined : await preflight(context, daemonSet, history, revision);
+      task.learn({ shown: { revision, changes, ...(checked && { preflight: checked }) } });
       context.log.group(`Template of ${revisionText(revision)}`, templateLines(revision, showValues));
       context.log.group(
         `From the current template to revision ${revision.number}: ${differences(changes)}`,
         changeLines(changes, showValues),
       );
+      if (checked) for (const line of preflightLines(revision, checked)) context.log.info(line);
     }
   }
   return { outcome: 'listed', reason: 'listed', facts: { kind: 'listed' } };

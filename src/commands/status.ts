@@ -3,6 +3,7 @@ import { shouldRollBack } from '../daemonset/auto-rollback.ts';
 import type { Outcome } from '../daemonset/outcome.ts';
 import { toleratedOf } from '../daemonset/patience.ts';
 import { unexpected } from '../daemonset/plan.ts';
+import type { PreflightMode } from '../daemonset/preflight.ts';
 import { type Conclusion, type Result, refuse } from '../daemonset/result.ts';
 import { twinsOf } from '../daemonset/revision.ts';
 import { isOurs, standingRecord } from '../daemonset/rollback-record.ts';
@@ -38,6 +39,7 @@ export interface StatusRequest {
   rollback?: {
     toRevision: AskedRevision;
     changeCause: string | undefined;
+    preflight: PreflightMode;
     /** Also if the rollout merely did not complete in time. */
     onTimeout: boolean;
   };
@@ -65,11 +67,11 @@ async function gateAndRollBack(request: StatusRequest, task: Task, renew: () => 
   const why = decisionText(decision);
   task.context.log.info(decision.rollBack ? `${messageOf(result)} ${why} The rollback has a timeout of its own.` : why);
   if (!decision.rollBack) return { ...result, rollback: { decision, gate: result } };
-  const { toRevision, changeCause } = rollback;
+  const { toRevision, changeCause, preflight } = rollback;
   // Only the version that failed is left: a newer change takes precedence.
   const expected: NamedRevision = { kind: 'name', name: result.old.name };
   const choose = chooserFor({ toRevision, expected, isDeployedByRun: request.expectedRevision !== undefined });
-  const options: RollbackOptions = { by: 'gate', changeCause, wait: true, dryRun: false, showValues, limits };
+  const options: RollbackOptions = { by: 'gate', changeCause, wait: true, dryRun: false, showValues, limits, preflight };
   const next = followUp(task, renew());
   const back = await resultOf(
     next,

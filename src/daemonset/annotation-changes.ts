@@ -1,7 +1,7 @@
 import type { Candidate } from './known-good.ts';
 import { lastAppliedAfter } from './last-applied.ts';
 import { LAST_APPLIED } from './managed-fields.ts';
-import type { LeftOut } from './result.ts';
+import type { LeftOut } from './notes.ts';
 import { CHANGE_CAUSE } from './revision.ts';
 import { LAST_ROLLBACK, type RollbackRecord } from './rollback-record.ts';
 import type { DaemonSet } from './types.ts';

@@ -1,10 +1,11 @@
 import type { NamedRevision } from './asked-revision.ts';
 import type { LedgerEntry } from './ledger.ts';
+import type { Note } from './notes.ts';
 import type { Outcome, Reason } from './outcome.ts';
 import { isAfterLastLook, othersAmong, type Start, versionChanges } from './own-changes.ts';
 import { type Plan, unexpected } from './plan.ts';
 import { templateGenerationOf } from './pods.ts';
-import { type Conclusion, type Facts, type Note, refused } from './result.ts';
+import { type Conclusion, type Facts, refused } from './result.ts';
 import { CHANGE_CAUSE, type History, highestNumber, type Revision } from './revision.ts';
 import { differingFields, type SpecFields, specFieldsOf } from './spec-fields.ts';
 import { digest, sameButForRestart, versionDigest } from './template.ts';

@@ -1,6 +1,6 @@
 import type { GoodMark } from './good-mark.ts';
+import type { Note } from './notes.ts';
 import type { PodCounts } from './pods.ts';
-import type { Note } from './result.ts';
 import { type History, isSameVersion, type Revision } from './revision.ts';
 import type { SpecFields } from './spec-fields.ts';
 
@@ -43,7 +43,8 @@ export function knownGood(history: History, pods?: PodCounts): Candidate[] {
   return [{ ...before[0], why: { kind: older.length === 0 ? 'only-other' : 'ran-before', number } }];
 }
 
-function otherVersions({ revisions, current }: History): Version[] {
+/** The versions other than the current one, the newest first. */
+export function otherVersions({ revisions, current }: History): Version[] {
   const versions: Version[] = [];
   for (const revision of revisions) {
     if (current && isSameVersion(revision, current)) continue;

@@ -53,6 +53,7 @@ export const REASONS = [
   'already-rolled-back',
   'only-checksum',
   'unexpected-revision',
+  'would-not-start',
   'another-refused',
   'record-lost',
   // the wait ended without success; `failed` and `stalled` have the most significant cause

@@ -1,12 +1,12 @@
 import type { NamedRevision, RelativeRevision } from './asked-revision.ts';
 import type { CauseGroup } from './cause-groups.ts';
 import type { TemplateChange } from './diff.ts';
-import type { OtherBytes } from './image-digests.ts';
+import type { Note } from './notes.ts';
 import type { Outcome, Reason } from './outcome.ts';
-import type { Owner } from './owners.ts';
 import type { PodCounts } from './pods.ts';
+import type { Obstacle, Preflight } from './preflight.ts';
 import type { Sample } from './progress.ts';
-import type { Revision } from './revision.ts';
+import type { Revision, RevisionName } from './revision.ts';
 import type { RecordedRevision, RolledBackBy } from './rollback-record.ts';
 import type { SpecField } from './spec-fields.ts';
 import type { Counts, DaemonSetName, PodTemplate } from './types.ts';
@@ -26,9 +26,6 @@ export type UnfinishedRollout =
   | 'recreated'
   | 'timeout'
   | 'cancelled';
-
-/** Enough of a revision to name it. */
-export type RevisionName = Pick<Revision, 'number' | 'name'>;
 
 /**
  * Why what a guard recorded is not used: the file is gone or was changed; the step's state names no file that a guard can have written; it is
@@ -94,6 +91,14 @@ export type Facts =
       candidate: RevisionName;
       /** The newest version that differs in more. */
       older: RevisionName | undefined;
+    }
+  /** Pods of the version that would be restored certainly cannot start. */
+  | {
+      kind: 'would-not-start';
+      target: RevisionName;
+      obstacles: Obstacle[];
+      /** The newest other version without such an obstacle. */
+      startable: RevisionName | undefined;
     }
   | { kind: 'another-refused'; others: { name: DaemonSetName; reason: Reason }[] }
   // guard
@@ -169,65 +174,6 @@ export interface GateRollback {
   gate: Result;
 }
 
-/** Annotations that a rollback does not write: because all annotations together would be too large, the API server rejects them, or one is not a manifest. */
-export interface LeftOut {
-  keys: string[];
-  why: { kind: 'no-room' | 'unreadable' } | { kind: 'rejected'; message: string };
-}
-
-/** A field that only the restored version has. Names are as the cluster has them. */
-export interface LeftPart {
-  /** The list or map that has it, such as `env` or `labels`; empty for other fields. */
-  list: string;
-  /** The name of the item, or the path of the field. */
-  name: string;
-  container?: { list: string; name: string };
-  /** It is a field of the DaemonSet, not of its template. */
-  isOfDaemonSet?: boolean;
-}
-
-/** Why the next deploy leaves fields in place that only the restored version has: what it compares with does not show them. */
-export type LeftBy =
-  /** The manifest of a release is in the release's own record. */
-  | { kind: 'helm'; release: string; namespace: string }
-  /** Several managers apply the template by server-side apply, so none can be given the fields. */
-  | { kind: 'appliers'; managers: string[] }
-  /** Server-side apply is used, but no manager applies the template by it. */
-  | { kind: 'no-applier' }
-  /** The manifest that `kubectl apply` compares with could not be changed. */
-  | { kind: 'kubectl-apply' };
-
-/** What the next deploy leaves in place. */
-export interface Left {
-  by: LeftBy;
-  parts: LeftPart[];
-}
-
-/** Anything else that a person should know about a result. */
-export type Note =
-  | { kind: 'passed-over'; numbers: number[] }
-  /** The current revision only restarted the pods of those with these numbers, so that the target is another version. */
-  | { kind: 'older-code'; current: number; numbers: number[]; target: number }
-  /** Passed over, because earlier rollbacks left them. */
-  | { kind: 'rolled-back-before'; numbers: number[] }
-  | { kind: 'rolled-back-already'; time: string; run: string | undefined }
-  | { kind: 'no-history' }
-  /** A guard restores after one change, without evidence that the job made it. */
-  | { kind: 'assumed-change' }
-  | { kind: 'fields-restored' | 'fields-left'; fields: SpecField[] }
-  | ({ kind: 'annotations-left-out' } & LeftOut)
-  | ({ kind: 'left-by-next-deploy' } & Left)
-  | { kind: 'known-good'; number: number; time: string; run: string | undefined }
-  | { kind: 'most-ready'; number: number; ready: number }
-  | { kind: 'only-other' | 'ran-before'; number: number }
-  | { kind: 'resumed'; time: string }
-  | { kind: 'owner'; owner: Owner }
-  | { kind: 'new-controller-revision'; created: RevisionName; target: RevisionName; why: 'other-serialization' | 'webhook' }
-  | { kind: 'unverified' }
-  | { kind: 'other-bytes'; images: OtherBytes[] }
-  | { kind: 'tolerated'; causes: CauseGroup[] }
-  | { kind: 'current-not-in-history' };
-
 /** The result for one DaemonSet. Fields that are not known are undefined. */
 export interface Result extends Conclusion {
   daemonSet: DaemonSetName;
@@ -253,7 +199,7 @@ export interface Result extends Conclusion {
     asOf: number;
   };
   /** The revision that `history` shows in full, and what would change if it were restored. */
-  shown?: { revision: Revision; changes: TemplateChange[] };
+  shown?: { revision: Revision; changes: TemplateChange[]; preflight?: Preflight };
   /** The restored version kept its ControllerRevision, under a new number; otherwise the controller created another one. */
   renewed?: boolean;
   /** With the update strategy OnDelete: the pods that someone has to delete before the rollout is complete. */

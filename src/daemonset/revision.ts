@@ -97,3 +97,6 @@ export function nextNumber(history: History, renewed: Revision | undefined): num
 export function highestNumber({ revisions }: Pick<History, 'revisions'>): number {
   return revisions.reduce((highest, { number }) => Math.max(highest, number), 0);
 }
+
+/** Enough of a revision to name it. */
+export type RevisionName = Pick<Revision, 'number' | 'name'>;

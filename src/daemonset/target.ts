@@ -1,7 +1,8 @@
 import { type AskedRevision, isCalled, isRelative, type NamedRevision } from './asked-revision.ts';
 import { type Candidate, knownGood } from './known-good.ts';
+import type { Note } from './notes.ts';
 import type { PodCounts } from './pods.ts';
-import { type Conclusion, type Note, refused } from './result.ts';
+import { type Conclusion, refused } from './result.ts';
 import { type History, isSameVersion, type Revision } from './revision.ts';
 import { type RollbackRecord, wasRolledBack } from './rollback-record.ts';
 import { differInChecksums, sameTemplate } from './template.ts';

@@ -134,7 +134,7 @@ export interface ContainerState {
 export interface Node {
   metadata: ObjectMeta;
   spec?: { unschedulable?: boolean };
-  status?: { conditions?: Condition[] };
+  status?: { conditions?: Condition[]; images?: { names?: string[] }[] };
 }
 
 /** An Event of `v1`. Which of the times it has depends on its reporter. */

@@ -1,6 +1,7 @@
 /** All inputs, in one table. With descriptions.ts, `npm run docs` makes the inputs of action.yml, action-types.yml and the README from it. */
 import { KNOWN } from '../cluster/exec-policy.ts';
-import type { Command } from '../daemonset/outcome.ts';
+import { COMMANDS, type Command } from '../daemonset/outcome.ts';
+import { PREFLIGHTS } from '../daemonset/preflight.ts';
 import {
   type Read,
   readBoolean,
@@ -12,6 +13,7 @@ import {
   readLogLines,
   readOrAuto,
   readPlugins,
+  readPreflight,
   readRevision,
   readStableFor,
   readTarget,
@@ -25,7 +27,9 @@ export interface Definition<T> {
   /** The text if it is absent. */
   default: string;
   /** For action-types.yml. */
-  type: 'string' | 'boolean' | 'lines' | 'commas' | 'command';
+  type: 'string' | 'boolean' | 'lines' | 'commas' | 'enum';
+  /** The values of an `enum`. */
+  values?: readonly string[];
   read: Read<T>;
   /** The only command for which it may differ from its default. */
   onlyFor?: Command;
@@ -49,7 +53,8 @@ function unset(otherwise: string): string {
 export const INPUTS = {
   command: define({
     default: 'rollback',
-    type: 'command',
+    type: 'enum',
+    values: COMMANDS,
     read: readCommand,
   }),
   daemonset: define({
@@ -111,6 +116,12 @@ export const INPUTS = {
     read: readRevision,
     onlyFor: 'history',
     hint: 'To restore a revision, set to-revision.',
+  }),
+  preflight: define({
+    default: 'enforce',
+    type: 'enum',
+    values: PREFLIGHTS,
+    read: readPreflight,
   }),
   wait: define({
     default: 'true',

@@ -141,7 +141,7 @@ function checkTogether({ values, changed }: Given, report: Report): void {
 
 /** The request that the inputs describe. They are without mistakes. */
 function requestFor({ values, empty }: Given, daemonSets: AskedDaemonSets, isPrivate: boolean): Request {
-  const { command = 'rollback', kubeconfig, context, timeout: timeoutMs, wait, revision } = values;
+  const { command = 'rollback', kubeconfig, context, timeout: timeoutMs, wait, revision, preflight } = values;
   const [comment, deploymentStatus] = [values.comment, values['deployment-status']];
   const common = {
     daemonSets,
@@ -166,13 +166,13 @@ function requestFor({ values, empty }: Given, daemonSets: AskedDaemonSets, isPri
   const dryRun = values['dry-run'];
   switch (command) {
     case 'rollback':
-      return { command, ...common, toRevision, expectedRevision, changeCause, wait, dryRun, limits };
+      return { command, ...common, toRevision, expectedRevision, changeCause, wait, dryRun, limits, preflight };
     case 'status': {
-      const rollback = { toRevision, changeCause, onTimeout: values['rollback-on-timeout'] };
+      const rollback = { toRevision, changeCause, preflight, onTimeout: values['rollback-on-timeout'] };
       return { command, ...common, expectedRevision, wait, limits, ...(values['rollback-on-failure'] && { rollback }) };
     }
     case 'history':
-      return { command, ...common, revision };
+      return { command, ...common, revision, preflight };
     case 'guard': {
       // An output of a step after the deploy that is empty: unless the deploy ran for certain, it did not.
       const deployed = values['deploy-outcome'] ?? (empty.has('expected-revision') ? false : undefined);
@@ -188,6 +188,7 @@ function requestFor({ values, empty }: Given, daemonSets: AskedDaemonSets, isPri
         wait,
         dryRun,
         limits,
+        preflight,
         onCancel,
         ifAmbiguous,
         jobStatus,

@@ -1,9 +1,11 @@
 /** How the text of an input becomes a value. A text that is none is reported, and gives a value that is never used. */
+
 import type { PluginPolicy } from '../cluster/exec-policy.ts';
 import { quoteName } from '../cluster/quote.ts';
 import type { AskedRevision, NamedRevision } from '../daemonset/asked-revision.ts';
 import { COMMANDS, type Command } from '../daemonset/outcome.ts';
 import type { Tolerance } from '../daemonset/patience.ts';
+import { PREFLIGHTS, type PreflightMode } from '../daemonset/preflight.ts';
 import type { StableFor } from '../daemonset/stability.ts';
 import { parseDuration } from '../duration.ts';
 
@@ -27,6 +29,12 @@ export const readCommand: Read<Command | undefined> = (text, wrong) => {
   const command = COMMANDS.find((name) => name === text);
   if (!command) wrong(`"${text}" is not a command. Use one of: ${COMMANDS.join(', ')}.`);
   return command;
+};
+
+export const readPreflight: Read<PreflightMode> = (text, wrong) => {
+  const mode = PREFLIGHTS.find((name) => name === text);
+  if (!mode) wrong(`"${text}" is not one of: ${PREFLIGHTS.join(', ')}.`);
+  return mode ?? 'enforce';
 };
 
 export const readBoolean: Read<boolean> = (text, wrong) => {

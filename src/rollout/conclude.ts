@@ -1,6 +1,7 @@
+import type { Note } from '../daemonset/notes.ts';
 import type { Reason } from '../daemonset/outcome.ts';
 import { templateWriter } from '../daemonset/owners.ts';
-import { type Conclusion, type Note, refuse, type Version } from '../daemonset/result.ts';
+import { type Conclusion, refuse, type Version } from '../daemonset/result.ts';
 import { FIELD_MANAGER } from '../daemonset/types.ts';
 import type { Waited } from './wait.ts';
 

@@ -1,6 +1,6 @@
 import { isFailure } from '../cluster/cluster.ts';
+import type { Note } from '../daemonset/notes.ts';
 import { type PodCounts, podCounts } from '../daemonset/pods.ts';
-import type { Note } from '../daemonset/result.ts';
 import { type History, historyOf } from '../daemonset/revision.ts';
 import { keepsNoHistory } from '../daemonset/rollout.ts';
 import type { DaemonSet } from '../daemonset/types.ts';

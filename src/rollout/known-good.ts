@@ -2,7 +2,7 @@ import { isFailure } from '../cluster/cluster.ts';
 import { GOOD, type GoodMark, goodText } from '../daemonset/good-mark.ts';
 import { otherBytes, type SeenDigests, toMark } from '../daemonset/image-digests.ts';
 import { marksToWithdraw } from '../daemonset/known-good.ts';
-import type { Note } from '../daemonset/result.ts';
+import type { Note } from '../daemonset/notes.ts';
 import type { History, Revision } from '../daemonset/revision.ts';
 import { noteText } from '../report/messages/notes.ts';
 import { afterwards, type Context } from './context.ts';

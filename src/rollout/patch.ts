@@ -1,9 +1,9 @@
 import { ClusterError, isFailure, type PatchOperation } from '../cluster/cluster.ts';
 import { type AnnotationChanges, annotationChanges, withoutKeys } from '../daemonset/annotation-changes.ts';
 import type { Candidate } from '../daemonset/known-good.ts';
+import type { LeftOut } from '../daemonset/notes.ts';
 import type { Preview } from '../daemonset/plan.ts';
 import { templateGenerationOf } from '../daemonset/pods.ts';
-import type { LeftOut } from '../daemonset/result.ts';
 import { CHANGE_CAUSE } from '../daemonset/revision.ts';
 import { LAST_ROLLBACK, type RollbackRecord } from '../daemonset/rollback-record.ts';
 import { sameTemplate } from '../daemonset/template.ts';

@@ -1,9 +1,11 @@
 import { ClusterError } from '../cluster/cluster.ts';
-import type { Candidate } from '../daemonset/known-good.ts';
+import { type Candidate, otherVersions } from '../daemonset/known-good.ts';
+import type { Note } from '../daemonset/notes.ts';
 import { alreadyThere, choosePlan, needsPods, type Plan, planFor, planWithout, type Terms } from '../daemonset/plan.ts';
-import type { Conclusion } from '../daemonset/result.ts';
+import type { Obstacle, PreflightMode } from '../daemonset/preflight.ts';
+import { type Conclusion, refused } from '../daemonset/result.ts';
 import { type History, historyOf, isSameVersion, type Revision } from '../daemonset/revision.ts';
-import { type RolledBackBy, recordFor } from '../daemonset/rollback-record.ts';
+import { type RolledBackBy, readRecord, recordFor, wasRolledBack } from '../daemonset/rollback-record.ts';
 import { keepsNoHistory, rolloutOf } from '../daemonset/rollout.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
 import type { Limits } from '../daemonset/verdict.ts';
@@ -13,6 +15,7 @@ import type { Context } from './context.ts';
 import { getDaemonSet } from './find.ts';
 import { readPodCounts } from './history.ts';
 import { preview } from './patch.ts';
+import { preflight, preflightNotes } from './preflight.ts';
 import { settle } from './settle.ts';
 import { requireStableFor } from './stable-for.ts';
 import type { Task } from './tasks.ts';
@@ -27,6 +30,8 @@ export interface RollbackOptions {
   dryRun: boolean;
   showValues: boolean;
   limits: Limits;
+  /** Whether pods of the version must be able to start. */
+  preflight: PreflightMode;
 }
 
 /** Chooses what to restore, from a settled DaemonSet and its history. */
@@ -115,11 +120,13 @@ async function check(
   { context }: Task,
   plan: Plan,
   { daemonSet, history }: Pick<Planned, 'daemonSet' | 'history'>,
-  { by, changeCause, dryRun }: RollbackOptions,
+  options: RollbackOptions,
   aim: Revision | undefined,
 ): Promise<Exclude<Plan, { kind: 'candidates' }> | { kind: 'moved'; to: Revision }> {
   if (plan.kind !== 'candidates') return plan;
   if (aim && isSameVersion(aim, plan.from)) return { kind: 'unchanged', at: plan.from };
+  const { by, changeCause, dryRun } = options;
+  const broken: Broken[] = [];
   for (const revision of plan.candidates) {
     if (alreadyThere(daemonSet, revision)) continue;
     const candidate: Candidate = { ...revision, changeCause: changeCause ?? revision.changeCause };
@@ -128,8 +135,48 @@ async function check(
     const seen = await preview(context, daemonSet, candidate, record, { readOnly: dryRun });
     if (!seen) return { kind: 'moved', to: candidate };
     const restore = planFor(daemonSet, plan, candidate, record, seen);
-    if (restore) return restore;
-    context.log.info(`Restoring ${revisionText(candidate)} would change nothing.`);
+    if (!restore) {
+      context.log.info(`Restoring ${revisionText(candidate)} would change nothing.`);
+      continue;
+    }
+    const checked = options.preflight === 'off' ? undefined : await preflight(context, daemonSet, history, candidate);
+    const obstacles = options.preflight === 'enforce' ? (checked?.obstacles ?? []) : [];
+    if (obstacles.length === 0) {
+      const passedOver = broken.map((one): Note => ({ kind: 'passed-over-broken', ...one }));
+      return { ...restore, notes: [...passedOver, ...restore.notes, ...(checked ? preflightNotes(checked) : [])] };
+    }
+    broken.push({ revision: candidate, obstacles });
+    // Only this target leaves the choice to the action.
+    if (plan.asked?.kind !== 'last-good') break;
   }
-  return planWithout(plan.asked, plan.from);
+  const [first] = broken;
+  if (!first) return planWithout(plan.asked, plan.from);
+  const startable = await newestStartable(context, daemonSet, history, broken);
+  return refused('would-not-start', { kind: 'would-not-start', target: first.revision, obstacles: first.obstacles, startable });
+}
+
+/** A version whose pods certainly cannot start. */
+interface Broken {
+  revision: Revision;
+  obstacles: Obstacle[];
+}
+
+/** How many other versions are checked for one that would start. */
+const MOST_CHECKED = 3;
+
+/** The newest other version that has no obstacle and was not rolled back before, to name it. */
+async function newestStartable(
+  context: Context,
+  daemonSet: DaemonSet,
+  history: History,
+  broken: readonly Broken[],
+): Promise<Revision | undefined> {
+  const record = readRecord(daemonSet);
+  const others = otherVersions(history)
+    .map(([newest]) => newest)
+    .filter((one) => !broken.some(({ revision }) => isSameVersion(one, revision)) && !wasRolledBack(record, one, history));
+  for (const revision of others.slice(0, MOST_CHECKED)) {
+    if ((await preflight(context, daemonSet, history, revision)).obstacles.length === 0) return revision;
+  }
+  return undefined;
 }

@@ -1,7 +1,8 @@
 import type { GoodMark } from '../daemonset/good-mark.ts';
+import type { Note } from '../daemonset/notes.ts';
 import { ownersOf } from '../daemonset/owners.ts';
 import type { Plan } from '../daemonset/plan.ts';
-import type { Conclusion, HistoryEntry, Note, Version } from '../daemonset/result.ts';
+import type { Conclusion, HistoryEntry, Version } from '../daemonset/result.ts';
 import { type History, hasTwin, historyOf, nextNumber, type Revision, twinsOf } from '../daemonset/revision.ts';
 import { identicalTemplate, versionDigest } from '../daemonset/template.ts';
 import type { DaemonSet, PodTemplate } from '../daemonset/types.ts';
@@ -41,7 +42,14 @@ export async function carryOut(task: Task, choose: Choose, options: RollbackOpti
 }
 
 /** Notes that are warnings. */
-const LOUD: ReadonlySet<Note['kind']> = new Set<Note['kind']>(['older-code', 'no-history', 'annotations-left-out', 'left-by-next-deploy']);
+const LOUD: ReadonlySet<Note['kind']> = new Set<Note['kind']>([
+  'older-code',
+  'no-history',
+  'annotations-left-out',
+  'left-by-next-deploy',
+  'passed-over-broken',
+  'might-not-start',
+]);
 
 function announce(
   { context: { log }, known }: Task,

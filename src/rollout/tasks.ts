@@ -1,4 +1,5 @@
-import type { Conclusion, Note, Result } from '../daemonset/result.ts';
+import type { Note } from '../daemonset/notes.ts';
+import type { Conclusion, Result } from '../daemonset/result.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
 import { toleratedNote } from './conclude.ts';
 import { about, type Context, type Deadline, type PartialResult, type WorkSoFar } from './context.ts';

@@ -5,10 +5,10 @@ import { delimiter, join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { selectorText } from '../../../src/cluster/client.ts';
 import { ClusterError } from '../../../src/cluster/cluster.ts';
 import { connectionFrom } from '../../../src/cluster/kubeconfig.ts';
 import { credentialsIn, secretsOf } from '../../../src/cluster/kubeconfig-secrets.ts';
+import { selectorText } from '../../../src/cluster/paths.ts';
 import { proxyFor } from '../../../src/cluster/proxy.ts';
 import { masksFor, Secrets } from '../../../src/cluster/secrets.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { NamedRevision } from '../../../src/daemonset/asked-revision.ts';
+import type { LeftOut } from '../../../src/daemonset/notes.ts';
 import { alreadyThere, choosePlan, needsPods, planFor, planWithout, type Terms } from '../../../src/daemonset/plan.ts';
-import type { LeftOut } from '../../../src/daemonset/result.ts';
 import { historyOf, nextNumber, type Revision } from '../../../src/daemonset/revision.ts';
 import { LAST_ROLLBACK, type RollbackRecord, recordFor } from '../../../src/daemonset/rollback-record.ts';
 import { chooseTarget } from '../../../src/daemonset/target.ts';

@@ -18,6 +18,7 @@ import {
   STILL_ABSENT,
   seenCompleteText,
 } from './guard.ts';
+import { wouldNotStartText } from './preflight.ts';
 import {
   alreadyRolledBackText,
   ambiguousText,
@@ -98,6 +99,8 @@ function textOf(facts: Facts, result: Result): string {
       return rolledBackByRunText(facts);
     case 'only-checksum':
       return onlyChecksumText(facts);
+    case 'would-not-start':
+      return wouldNotStartText(facts);
     case 'another-refused':
       return anotherRefusedText(facts);
     case 'recorded':

@@ -1,6 +1,6 @@
 /** Sentences about what a rollback could not write, and what the next deploy leaves in place. */
 import { LAST_APPLIED } from '../../daemonset/managed-fields.ts';
-import type { Left, LeftBy, LeftOut, LeftPart } from '../../daemonset/result.ts';
+import type { Left, LeftBy, LeftOut, LeftPart } from '../../daemonset/notes.ts';
 import { CHANGE_CAUSE } from '../../daemonset/revision.ts';
 import { LAST_ROLLBACK } from '../../daemonset/rollback-record.ts';
 import { shellQuote } from './shell.ts';

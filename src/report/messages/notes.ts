@@ -1,8 +1,9 @@
 import type { OtherBytes } from '../../daemonset/image-digests.ts';
-import type { Note } from '../../daemonset/result.ts';
+import type { Note } from '../../daemonset/notes.ts';
 import { causeText } from './causes.ts';
 import { leftOutText, leftText } from './next-deploy.ts';
 import { ownerText } from './owners.ts';
+import { imagesText, mightNotStartText, obstaclesText } from './preflight.ts';
 import { revisionText } from './revisions.ts';
 
 /** What else a person should know, as a sentence. */
@@ -14,6 +15,14 @@ export function noteText(note: Note): string {
       return `Passed over revision ${note.numbers.join(', ')}, because the current revision ${note.current} only restarted its pods: the previous version is older code, revision ${note.target}. If the restart broke the pods, the cause may be outside of the template, for example in a ConfigMap or an image tag that was moved, and older code might not help.`;
     case 'rolled-back-before':
       return `Passed over, because they were rolled back before and not deployed again since: revision ${note.numbers.join(', ')}.`;
+    case 'passed-over-broken':
+      return `Passed over ${revisionText(note.revision)}, because its pods cannot start: ${obstaclesText(note.obstacles)}.`;
+    case 'might-not-start':
+      return mightNotStartText(note);
+    case 'not-checked':
+      return `Not everything could be checked before the rollback. ${note.why}`;
+    case 'images-present':
+      return imagesText(note);
     case 'rolled-back-already':
       return `Nothing was written: this DaemonSet was rolled back already, at ${note.time}${note.run === undefined ? '' : ` by run ${note.run}`}.`;
     case 'no-history':

@@ -1,7 +1,6 @@
 /** How messages name revisions. */
 import type { NamedRevision } from '../../daemonset/asked-revision.ts';
-import type { RevisionName } from '../../daemonset/result.ts';
-import type { Revision } from '../../daemonset/revision.ts';
+import type { Revision, RevisionName } from '../../daemonset/revision.ts';
 import { changeCauseText } from './change-cause.ts';
 
 /** `revision 3`, `ControllerRevision "agent-5fb484bc78"`. */

@@ -89,6 +89,23 @@ const ALL: { [K in Facts['kind']]: Extract<Facts, { kind: K }>[] } = {
     { kind: 'only-checksum', asked: { kind: 'previous' }, candidate: current, older },
     { kind: 'only-checksum', asked: { kind: 'last-good' }, candidate: current, older: undefined },
   ],
+  'would-not-start': [
+    {
+      kind: 'would-not-start',
+      target: current,
+      obstacles: [{ kind: 'missing-object', object: { kind: 'ConfigMap', name: 'app' } }],
+      startable: older,
+    },
+    {
+      kind: 'would-not-start',
+      target: current,
+      obstacles: [
+        { kind: 'missing-keys', object: { kind: 'ConfigMap', name: 'app' }, keys: ['a', 'b'] },
+        { kind: 'denied', denial: { by: 'pod-security', message: 'violates PodSecurity "restricted:latest"' } },
+      ],
+      startable: undefined,
+    },
+  ],
   'another-refused': [{ kind: 'another-refused', others: [{ name: { namespace: 'a', name: 'b' }, reason: 'no-previous-revision' }] }],
   recorded: [{ kind: 'recorded' }],
   absent: [{ kind: 'absent', message: 'There is no DaemonSet "agent".' }],
