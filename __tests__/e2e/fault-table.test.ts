@@ -19,10 +19,10 @@ import { obstruct } from '../helpers/webhook.ts';
 
 /** The requests of each command, in their order. `post` is the post step of a guard whose job has failed. */
 const REQUESTS = {
-  rollback: ['get', 'list', 'dry-run', 'patch', 'watch', 'pods', 'mark'],
+  rollback: ['get', 'list', 'dry-run', 'admission', 'patch', 'watch', 'pods', 'mark'],
   status: ['get', 'list', 'watch', 'pods', 'mark'],
   guard: ['get', 'list'],
-  post: ['get', 'list', 'dry-run', 'patch', 'watch', 'pods'],
+  post: ['get', 'list', 'dry-run', 'admission', 'patch', 'watch', 'pods'],
   history: ['get', 'list', 'pods'],
 } as const satisfies Record<string, Kind[]>;
 type Command = keyof typeof REQUESTS;
@@ -33,6 +33,7 @@ const TITLES: Partial<Record<Kind, string>> = {
   list: 'LIST its history',
   pods: 'LIST its pods',
   'dry-run': 'PATCH, dry run',
+  admission: 'POST a pod, dry run',
   patch: 'PATCH',
   watch: 'WATCH',
   mark: 'PATCH a good mark',
@@ -77,7 +78,11 @@ const NETWORK: NetworkFault[] = [
   { name: 'the connection is reset', fault: 'reset' },
   { name: 'the connection is closed without an answer', fault: 'drop-request' },
   { name: 'closed without an answer, each time', fault: 'drop-request', always: true, timeout: '7s' },
-  { name: 'closed after the server has processed it', fault: 'drop-answer', only: ['get', 'list', 'pods', 'dry-run', 'patch', 'mark'] },
+  {
+    name: 'closed after the server has processed it',
+    fault: 'drop-answer',
+    only: ['get', 'list', 'pods', 'dry-run', 'admission', 'patch', 'mark'],
+  },
   { name: 'silence: the request is lost', fault: 'swallow-request', timeout: '7s' },
   { name: 'silence: the answer is lost', fault: 'swallow-answer', timeout: '7s' },
   { name: '101 Switching Protocols', fault: 'switch-protocols' },

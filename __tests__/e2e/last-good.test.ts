@@ -331,7 +331,8 @@ describe('last-good', () => {
       const step = await fleet.rollback({ ...lastGood, 'dry-run': 'true', 'stable-for': 'auto' });
       expectStep(step, { code: 0, outputs: { outcome: 'dry-run', 'target-revision': target } });
       expect(step.log).toMatch(why);
-      expect(fleet.requests()).toEqual(['get daemonsets', 'list controllerrevisions', 'list pods', 'patch daemonsets dryRun']);
+      const looks = ['get daemonsets', 'list controllerrevisions', 'list pods', 'patch daemonsets dryRun', 'create pods dryRun'];
+      expect(fleet.requests()).toEqual(looks);
     });
 
     test.each([

@@ -44,6 +44,12 @@ const rollOutThenCrash = async (fleet: Fleet): Promise<void> => {
   await fleet.rollOut('v1');
   await fleet.deploy('v2-crash');
 };
+/** What a preflight looks up. */
+const volumes = [
+  { name: 'a', configMap: { name: 'a' } },
+  { name: 'b', secret: { secretName: 'b' } },
+  { name: 'c', persistentVolumeClaim: { claimName: 'c' } },
+];
 const guarded = new WeakMap<Fleet, Step>();
 
 const commands: Record<string, Command> = {
@@ -63,6 +69,7 @@ const commands: Record<string, Command> = {
       // Only noticed after the write: the rollout is followed by polling.
       'watch daemonsets': 'rolled-back',
       'patch controllerrevisions': 'rolled-back',
+      'create pods': 'rolled-back',
       'list pods': 'rolled-back',
       'watch pods': 'rolled-back',
     },
@@ -109,6 +116,7 @@ const commands: Record<string, Command> = {
       'watch daemonsets': 'failed, rolled back',
       'patch daemonsets': 'failed',
       'patch controllerrevisions': 'failed, rolled back',
+      'create pods': 'failed, rolled back',
       'list pods': 'stalled',
       'watch pods': 'failed, rolled back',
       'get pods/log': 'failed, rolled back',
@@ -128,6 +136,24 @@ const commands: Record<string, Command> = {
       fleet.rollback({ command: 'history', daemonset: '', selector: 'tier=node-agent', namespace: fleet.namespace, ...inputs }),
     ends: 'listed',
     without: { 'list daemonsets': 'error', 'list controllerrevisions': 'error', 'list pods': 'listed' },
+  },
+  'history of a revision': {
+    prepare: async (fleet) => {
+      await fleet.deploy('v1', { ...fast, podSpec: { volumes } });
+      await fleet.observed();
+      await fleet.rollOut('v2', fast);
+    },
+    run: (fleet, inputs) => fleet.rollback({ command: 'history', revision: '1', ...inputs }),
+    ends: 'listed',
+    without: {
+      'get daemonsets': 'error',
+      'list controllerrevisions': 'error',
+      'list pods': 'listed',
+      'get configmaps': 'listed',
+      'get secrets': 'listed',
+      'get persistentvolumeclaims': 'listed',
+      'create pods': 'listed',
+    },
   },
   guard: {
     prepare: rollOutTwo,
@@ -156,6 +182,7 @@ const commands: Record<string, Command> = {
       'patch daemonsets': 'left',
       'watch daemonsets': 'restored',
       'patch controllerrevisions': 'restored',
+      'create pods': 'restored',
       'list pods': 'restored',
       'watch pods': 'restored',
     },
@@ -163,6 +190,8 @@ const commands: Record<string, Command> = {
 };
 
 const read = (name: string): Any => load(readFileSync(`rbac/${name}`, 'utf8'));
+
+const everything = (): Any[] => ['role.yaml', 'nodes.yaml', 'preflight.yaml', 'preflight-admission.yaml'].map(read);
 
 /** The Roles without a rule; a Role without any rules is omitted. */
 function take(rule: Rule, roles: Any[]): Any[] {
@@ -212,8 +241,8 @@ const withHints = (step: Step, ended: string): object => ({ ...step, ended, hint
 describe.each(Object.entries(commands))('%s', (_name, command) => {
   const { ends, without, silent = [] } = command;
 
-  test.concurrent('with role.yaml and nodes.yaml, no rule is missing and no other rule is used', async () => {
-    const { step, ended, requests } = await play(command, [read('role.yaml'), read('nodes.yaml')], []);
+  test.concurrent('with role.yaml, nodes.yaml and those of preflight, no rule is missing and no other rule is used', async () => {
+    const { step, ended, requests } = await play(command, everything(), []);
     expectStep(withHints(step, ended) as Step, { ended: ends, hints: [] });
     // The audit log is filtered by namespace, which excludes nodes.
     const used = Object.keys(without).filter((rule) => rule !== 'list nodes');
@@ -230,7 +259,7 @@ describe.each(Object.entries(commands))('%s', (_name, command) => {
   });
 
   test.concurrent.each(Object.entries(without))('without "%s", it ends as %s', async (rule, expected) => {
-    const { step, ended } = await play(command, take(rule, [read('role.yaml'), read('nodes.yaml')]), [rule]);
+    const { step, ended } = await play(command, take(rule, everything()), [rule]);
     expectStep(withHints(step, ended) as Step, { ended: expected, hints: silent.includes(rule) ? [] : [rule] });
     if (expected === 'error') expect(step.outputs).toMatchObject({ reason: 'forbidden', changed: 'false' });
   });
@@ -251,7 +280,7 @@ test('a Role with the name of one DaemonSet is sufficient for that one only', as
     for (const each of [fleet, other]) await rollOutTwo(each);
     const step = await fleet.rollback({ kubeconfig, 'stable-for': 'auto' });
     expectStep(step, { code: 0, outputs: { outcome: 'rolled-back' } });
-    expect(hints(step)).toEqual(['list pods']);
+    expect(hints(step).sort()).toEqual(['create pods', 'list pods']);
     expectStep(await other.rollback({ kubeconfig }), { code: 1, outputs: { outcome: 'error', reason: 'forbidden' } });
   } finally {
     await fleet.remove();

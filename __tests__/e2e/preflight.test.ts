@@ -30,11 +30,27 @@ const configMap = (name: string, data: Record<string, string> = { key: 'value' }
   data,
 });
 const secret = (name: string): object => ({ kind: 'Secret', metadata: { name }, stringData: { key: 'c0ffee-c0ffee' } });
+/** Bound to a volume that exists as long as the test. */
 const claim = (name: string): object => ({
   kind: 'PersistentVolumeClaim',
   metadata: { name },
-  spec: { accessModes: ['ReadWriteMany'], resources: { requests: { storage: '1Gi' } } },
+  spec: { accessModes: ['ReadWriteMany'], resources: { requests: { storage: '1Gi' } }, storageClassName: '' },
 });
+
+async function addVolume(fleet: Fleet): Promise<void> {
+  const { namespace } = fleet;
+  const spec = {
+    capacity: { storage: '1Gi' },
+    accessModes: ['ReadWriteMany'],
+    hostPath: { path: '/none' },
+    claimRef: { namespace, name: 'a' },
+    persistentVolumeReclaimPolicy: 'Retain',
+  };
+  await create(fleet, { kind: 'PersistentVolume', metadata: { name: namespace }, spec });
+  fleet.onRemove(async () => {
+    await fleet.kubectl(['delete', 'persistentvolume', namespace, '--wait=false']);
+  });
+}
 
 /** Rolls out v1 with part of a pod's spec, then v2 without it. */
 async function deployTwo(fleet: Fleet, podSpec: object, more: ManifestOptions = {}): Promise<void> {
@@ -90,7 +106,6 @@ describe('a missing reference is refused, and restored once it is there again', 
       configMap('a'),
       /ConfigMap a does not exist/,
     ],
-    ['a volume claim', volume({ persistentVolumeClaim: { claimName: 'a' } }), claim('a'), /PersistentVolumeClaim a does not exist/],
   ])('%s', (_name, podSpec, object, said) =>
     withFleet(async (fleet) => {
       await create(fleet, object);
@@ -102,6 +117,15 @@ describe('a missing reference is refused, and restored once it is there again', 
       expectStep(await fleet.rollback(), { code: 0, outputs: { outcome: 'rolled-back' } });
     }),
   );
+
+  test.concurrent('a volume claim', () =>
+    withFleet(async (fleet) => {
+      await addVolume(fleet);
+      await create(fleet, claim('a'));
+      await deployTwo(fleet, volume({ persistentVolumeClaim: { claimName: 'a' } }));
+      await fleet.kubectl(['delete', 'persistentvolumeclaim', 'a']);
+      await expectRefused(fleet, /PersistentVolumeClaim a does not exist/);
+    }));
 
   test.concurrent('a key of a ConfigMap', () =>
     withFleet(async (fleet) => {
@@ -201,10 +225,10 @@ describe('admission', () => {
 
   test.concurrent('passes a DaemonSet that fills its own quota', () =>
     withFleet(async (fleet) => {
-      const resources = { requests: { cpu: '10m' }, limits: { memory: '1Mi' } };
-      const more: ManifestOptions = { ...fast, podSpec: container({ resources }) };
-      await fleet.rollOut('v1', more);
-      await fleet.rollOut('v2', more);
+      // The pods have requests that the template does not have.
+      const limits = [{ type: 'Container', defaultRequest: { cpu: '10m' } }];
+      await create(fleet, { kind: 'LimitRange', metadata: { name: 'l' }, spec: { limits } });
+      await deployTwo(fleet, {});
       const hard = { pods: '10', 'requests.cpu': '100m' };
       await create(fleet, { kind: 'ResourceQuota', metadata: { name: 'q' }, spec: { hard } });
       await eventually(

@@ -53,7 +53,7 @@ describe('rolls back', () => {
     expect((await fleet.kubectl(['rollout', 'history', 'daemonset/agent', '--revision=4'])).trim()).toContain('registry.example/agent:v2');
     const pods = (await fleet.json('get', 'pods')).items as { spec: { containers: { image: string }[] } }[];
     expect(new Set(pods.map(({ spec }) => spec.containers[0]?.image))).toEqual(new Set(['registry.example/agent:v2']));
-    expect(await fleet.requestsOnce(7)).toEqual([...PLAIN_ROLLBACK, 'patch controllerrevisions']);
+    expect(await fleet.requestsOnce(8)).toEqual([...PLAIN_ROLLBACK, 'patch controllerrevisions']);
     expect(step.summary).toContain('Revision 3 → 4, which restores revision 2');
     expect(step.summary).toContain('<td>2</td><td><strong>4</strong> (current)</td>');
     expect(step.summary).not.toContain('>v3-crash<');

@@ -137,9 +137,9 @@ export class Fleet {
     sequence += 1;
     const account = `account-${sequence}`;
     const user = `${this.namespace}-${account}`;
-    for (const role of roles) {
+    for (const [index, role] of roles.entries()) {
       const kind = (role.kind as string).toLowerCase();
-      const name = kind === 'role' ? account : user;
+      const name = `${kind === 'role' ? account : user}-${index}`;
       await this.kubectl(['create', '-f', '-'], JSON.stringify({ ...role, metadata: { name } }));
       await this.kubectl(['create', `${kind}binding`, name, `--${kind}=${name}`, `--user=${user}`]);
       if (kind === 'clusterrole') this.onRemove(async () => void (await this.kubectl(['delete', 'clusterrole,clusterrolebinding', name])));

@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { dump, load } from 'js-yaml';
 import { type Any, type Fleet, servingCertificate } from './support.ts';
 
-export type Kind = 'get' | 'list' | 'pods' | 'nodes' | 'events' | 'dry-run' | 'patch' | 'mark' | 'watch';
+export type Kind = 'get' | 'list' | 'pods' | 'nodes' | 'events' | 'dry-run' | 'admission' | 'patch' | 'mark' | 'watch';
 
 /** An answer of the proxy. An object is a `Status` of the API unless it has a kind; a text is not from an API server. */
 export interface Reply {
@@ -177,6 +177,7 @@ async function drip(answer: IncomingMessage, to: ServerResponse): Promise<void> 
 }
 
 function kindOf({ method, url = '' }: IncomingMessage): Kind {
+  if (method === 'POST') return 'admission';
   if (method === 'PATCH' && url.includes('controllerrevisions')) return 'mark';
   if (method === 'PATCH') return url.includes('dryRun=All') ? 'dry-run' : 'patch';
   if (url.includes('watch=true')) return 'watch';

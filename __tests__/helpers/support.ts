@@ -34,6 +34,7 @@ export const PLAIN_ROLLBACK: readonly string[] = [
   'get daemonsets',
   'list controllerrevisions',
   'patch daemonsets dryRun',
+  'create pods dryRun',
   'patch daemonsets',
   'watch daemonsets',
   'list pods',

@@ -39,9 +39,9 @@ const MESSAGES: readonly (readonly [Denier, RegExp])[] = [
  * @param code the HTTP status. @param message the message of the `Status`.
  */
 export function denialOf(code: number, message: string): Denial {
-  if (code === 422) return { by: 'validation', message };
-  const by = code === 403 || code === 400 ? MESSAGES.find(([, pattern]) => pattern.test(message))?.[0] : undefined;
-  return { by: by ?? 'unknown', message };
+  const known = [400, 403, 422].includes(code) ? MESSAGES.find(([, pattern]) => pattern.test(message)) : undefined;
+  // A policy denies with 422, too, unless it sets another reason.
+  return { by: known?.[0] ?? (code === 422 ? 'validation' : 'unknown'), message };
 }
 
 /** Whether a denial also holds for the DaemonSet controller, whatever happens to the pods that run now. */

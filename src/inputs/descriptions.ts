@@ -69,8 +69,7 @@ export const DESCRIPTIONS: Readonly<
   preflight: {
     description:
       'Before a rollback is written: check that its pods could start (their ConfigMaps, Secrets and volumes exist, and the API server admits such a pod in a dry run). `enforce` refuses if they certainly could not, `warn` only says so, `off` checks nothing. What this account is not allowed to check is skipped.',
-    reference:
-      'Refuse a version whose pods certainly cannot start (enforce), only say so (warn), or do not check (off)',
+    reference: 'Refuse a version whose pods certainly cannot start (enforce), only say so (warn), or do not check (off)',
   },
   wait: {
     description: 'Wait until every node runs the version, has it available, and keeps it running for `stable-for`.',

@@ -8,8 +8,9 @@ import { renderChangeCause, renderHistory } from './history.ts';
 import { changeLines, differences, templateLines } from './lines.ts';
 import { messageOf } from './messages/conclusion.ts';
 import { noteText } from './messages/notes.ts';
+import { preflightLines } from './messages/preflight.ts';
 import type { Report } from './report.ts';
-import { code, codeInMarkdown, details, fence, htmlTable, prose } from './text.ts';
+import { code, codeInMarkdown, details, fence, htmlTable, prose, truncate } from './text.ts';
 
 /** In bytes. Above 1 MiB GitHub shows no summary at all. */
 const LARGEST = 1_000_000;
@@ -24,6 +25,9 @@ export function summaryOf(report: Report): string {
     if (Buffer.byteLength(whole) <= LARGEST || leftOut === KEPT.length) return whole;
   }
 }
+
+/** The longest line about what could prevent pods from starting. */
+const LONGEST_LINE = 1_000;
 
 /** The details about a DaemonSet, in the order in which they are left out if the summary would be too large. */
 const KEPT = ['evidence', 'shown', 'history', 'changes', 'pods', 'nodes', 'chart', 'causes'] as const;
@@ -189,7 +193,7 @@ function renderDiff(all: NonNullable<Result['changes']>, showValues: boolean): s
 /** The revision that `history` shows in full, and what restoring it would change. */
 function renderShown({ showValues }: Report, { shown: one }: Result): string {
   if (!one) return '';
-  const { revision, changes } = one;
+  const { revision, changes, preflight } = one;
   const template = fence('yaml', templateLines(revision, showValues));
   const parts = [
     details(`Template of revision ${revision.number} (${code(revision.name)})`, template, true),
@@ -197,7 +201,8 @@ function renderShown({ showValues }: Report, { shown: one }: Result): string {
       ? 'This is the current template.'
       : details(`From the current template to revision ${revision.number}: ${differences(changes)}`, renderDiff(changes, showValues), true),
   ];
-  return parts.join('\n\n');
+  const lines = preflight ? preflightLines(revision, preflight).map((line) => prose(truncate(line, LONGEST_LINE))) : [];
+  return [...lines, ...parts].join('\n\n');
 }
 
 function renderFooter({ command, results, cluster, durationMs, help }: Report): string {

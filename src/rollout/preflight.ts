@@ -13,8 +13,9 @@ import { rolloutOf } from '../daemonset/rollout.ts';
 import type { DaemonSet, Pod, PodTemplate } from '../daemonset/types.ts';
 import type { Context } from './context.ts';
 
-/** How long all of it may take. */
+/** How long all of it may take, if that is a small part of the time that is left. */
 const LIMIT_MS = 10_000;
+const PART_OF_TIME = 1 / 4;
 
 /** What the checks of one version share. */
 interface Checks {
@@ -31,7 +32,8 @@ interface Checks {
  * cannot be found out is a doubt, never an error, unless the work is aborted.
  */
 export async function preflight(context: Context, daemonSet: DaemonSet, history: History, revision: Revision): Promise<Preflight> {
-  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(LIMIT_MS)]);
+  const limitMs = Math.min(LIMIT_MS, (context.deadline - context.clock.now()) * PART_OF_TIME);
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(Math.max(0, Math.round(limitMs)))]);
   let pods: Promise<Pod[] | undefined> | undefined;
   const read = (): Promise<Pod[] | undefined> => {
     pods ??= context.cluster.listSomePods(daemonSet, signal).catch(() => undefined);

@@ -14,6 +14,7 @@ test.each<[number, string, Denier, boolean]>([
   [403, forbidden('failed quota: q: must specify limits.cpu for: agent'), 'quota', true],
   [403, forbidden('exceeded quota: q, requested: pods=1, used: pods=10, limited: pods=10'), 'quota', false],
   [403, forbidden("ValidatingAdmissionPolicy 'p' with binding 'b' denied request: exceeded quota: q"), 'policy', false],
+  [422, forbidden("ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no host processes"), 'policy', false],
   [403, 'admission webhook "w.example" denied the request: violates PodSecurity "x"', 'webhook', false],
   [400, 'admission webhook "w.example" denied the request: no PriorityClass with name x was found', 'webhook', false],
   [403, forbidden('something else'), 'unknown', false],
