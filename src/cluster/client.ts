@@ -202,9 +202,9 @@ export class Client implements Cluster {
     return items.filter((pod) => pod !== undefined);
   }
 
-  findObject({ kind, ...object }: NamespacedName, signal: AbortSignal): Promise<void> {
-    // A Secret's content is never read.
-    const call = { method: 'GET' as const, path: objectPath(kind, object), accept: METADATA_ONLY, signal };
+  findObject(object: NamespacedName, signal: AbortSignal): Promise<void> {
+    // A Secret's content is never asked for.
+    const call = { method: 'GET' as const, path: objectPath(object.kind, object), accept: METADATA_ONLY, signal };
     return this.#http.json(call, (answer) => expectObject(answer, object));
   }
 

@@ -8,7 +8,7 @@
 import * as v from 'valibot';
 import { isObject, isTooDeep, MAX_DEPTH } from '../daemonset/json.ts';
 import type { ControllerRevision, DaemonSet, DaemonSetName, Event, Json, JsonObject, Node, Pod } from '../daemonset/types.ts';
-import { ClusterError } from './cluster.ts';
+import { ClusterError, type NamespacedName } from './cluster.ts';
 import { controllerRevision, daemonSet, event, node, nonEmpty, object, pod, record, type Status, status, text } from './schemas.ts';
 
 /** An answer that is not what a Kubernetes API server returns for the request. It may come from a proxy or another server. */
@@ -106,9 +106,10 @@ export function expectControllerRevision(answer: Json): void {
   expectKind(answer, 'ControllerRevision', 'apps/v1');
 }
 
-/** @throws UnexpectedAnswer */
-export function expectObject(answer: Json, { namespace, name }: DaemonSetName): void {
-  const { metadata } = expectKind(answer, 'PartialObjectMetadata', 'meta.k8s.io/v1');
+/** The metadata of an object; a server that cannot leave out the rest answers with the whole object. @throws UnexpectedAnswer */
+export function expectObject(answer: Json, { kind, namespace, name }: NamespacedName): void {
+  const isWhole = isObject(answer) && answer['kind'] === kind;
+  const { metadata } = isWhole ? expectKind(answer, kind, 'v1') : expectKind(answer, 'PartialObjectMetadata', 'meta.k8s.io/v1');
   if (!isObject(metadata) || metadata['name'] !== name || metadata['namespace'] !== namespace)
     throw new UnexpectedAnswer('it is another object');
 }
