@@ -1,6 +1,7 @@
 import type { NamedRevision, RelativeRevision } from './asked-revision.ts';
 import type { CauseGroup } from './cause-groups.ts';
 import type { TemplateChange } from './diff.ts';
+import type { Hold, SeenHold } from './hold.ts';
 import type { OtherBytes } from './image-digests.ts';
 import type { Outcome, Reason } from './outcome.ts';
 import type { Owner } from './owners.ts';
@@ -42,7 +43,7 @@ export type Facts =
   | { kind: 'restored' }
   | { kind: 'restored-not-waited' }
   | { kind: 'already-current' }
-  | { kind: 'dry-run'; validated: boolean }
+  | { kind: 'dry-run'; validated: boolean; holds?: boolean }
   | { kind: 'dry-run-of-resumed'; time: string }
   | { kind: 'write-unknown'; why: string }
   /** The API server accepted the write and did not change the template. */
@@ -95,6 +96,7 @@ export type Facts =
       /** The newest version that differs in more. */
       older: RevisionName | undefined;
     }
+  | { kind: 'hold-rejected'; why: LeftOut['why'] }
   | { kind: 'another-refused'; others: { name: DaemonSetName; reason: Reason }[] }
   // guard
   | { kind: 'recorded' }
@@ -122,6 +124,12 @@ export type Facts =
   | { kind: 'deleted-since'; recorded: RevisionName }
   | { kind: 'still-absent' }
   | { kind: 'created-by-job' }
+  // hold
+  | { kind: 'held'; hold: Hold }
+  | { kind: 'released'; hold: Hold }
+  | { kind: 'dry-run-of-release'; hold: Hold }
+  | { kind: 'not-held' }
+  | { kind: 'release-unknown'; why: string }
   // history
   | { kind: 'listed' }
   // errors
@@ -172,7 +180,7 @@ export interface GateRollback {
 /** Annotations that a rollback does not write: because all annotations together would be too large, the API server rejects them, or one is not a manifest. */
 export interface LeftOut {
   keys: string[];
-  why: { kind: 'no-room' | 'unreadable' } | { kind: 'rejected'; message: string };
+  why: { kind: 'no-room' | 'unreadable' | 'removed' } | { kind: 'rejected'; message: string };
 }
 
 /** A field that only the restored version has. Names are as the cluster has them. */
@@ -221,6 +229,8 @@ export type Note =
   | { kind: 'most-ready'; number: number; ready: number }
   | { kind: 'only-other' | 'ran-before'; number: number }
   | { kind: 'resumed'; time: string }
+  /** A hold was asked for. */
+  | { kind: 'not-held' }
   | { kind: 'owner'; owner: Owner }
   | { kind: 'new-controller-revision'; created: RevisionName; target: RevisionName; why: 'other-serialization' | 'webhook' }
   | { kind: 'unverified' }
@@ -266,6 +276,8 @@ export interface Result extends Conclusion {
   samples?: readonly Sample[];
   /** After a gate that did not succeed: the rollback that followed. The numbers are those of the rollback then. */
   rollback?: GateRollback;
+  /** The hold at the end of the step, or when it was read. */
+  hold?: SeenHold;
   /** What the guard recorded before the deploy. */
   recorded?: RevisionName;
   notes: Note[];

@@ -1,6 +1,7 @@
 import { ClusterError } from '../cluster/cluster.ts';
+import { holdValue } from '../daemonset/hold.ts';
 import type { Candidate } from '../daemonset/known-good.ts';
-import { alreadyThere, choosePlan, needsPods, type Plan, planFor, planWithout, type Terms } from '../daemonset/plan.ts';
+import { alreadyThere, choosePlan, needsPods, type Plan, planFor, planWithout, refusalIfHeld, type Terms } from '../daemonset/plan.ts';
 import type { Conclusion } from '../daemonset/result.ts';
 import { type History, historyOf, isSameVersion, type Revision } from '../daemonset/revision.ts';
 import { type RolledBackBy, recordFor } from '../daemonset/rollback-record.ts';
@@ -23,6 +24,8 @@ export interface RollbackOptions {
   by: RolledBackBy;
   /** Undefined: that of the restored revision. */
   changeCause: string | undefined;
+  /** Hold the DaemonSet at what is restored. */
+  hold: boolean;
   wait: boolean;
   dryRun: boolean;
   showValues: boolean;
@@ -115,17 +118,23 @@ async function check(
   { context }: Task,
   plan: Plan,
   { daemonSet, history }: Pick<Planned, 'daemonSet' | 'history'>,
-  { by, changeCause, dryRun }: RollbackOptions,
+  { by, changeCause, hold, dryRun }: RollbackOptions,
   aim: Revision | undefined,
 ): Promise<Exclude<Plan, { kind: 'candidates' }> | { kind: 'moved'; to: Revision }> {
+  const held = hold ? undefined : refusalIfHeld(daemonSet);
+  if (plan.kind === 'already-rolled-back') return { ...plan, ...held, kind: plan.kind };
   if (plan.kind !== 'candidates') return plan;
   if (aim && isSameVersion(aim, plan.from)) return { kind: 'unchanged', at: plan.from };
   for (const revision of plan.candidates) {
     if (alreadyThere(daemonSet, revision)) continue;
+    if (held) return held;
     const candidate: Candidate = { ...revision, changeCause: changeCause ?? revision.changeCause };
     const writing = { by, run: context.run, time: new Date(context.clock.now()) };
     const record = recordFor(daemonSet, history, { from: plan.from, target: candidate }, writing);
-    const seen = await preview(context, daemonSet, candidate, record, { readOnly: dryRun });
+    const seen = await preview(context, daemonSet, candidate, record, {
+      readOnly: dryRun,
+      hold: hold ? holdValue(writing, changeCause) : undefined,
+    });
     if (!seen) return { kind: 'moved', to: candidate };
     const restore = planFor(daemonSet, plan, candidate, record, seen);
     if (restore) return restore;
