@@ -4,7 +4,7 @@ import { startTestbed, type Testbed } from '../../testbed/testbed.ts';
 import { addPolicy } from '../helpers/policy.ts';
 import { FaultyProxy } from '../helpers/proxy.ts';
 import { type Any, eventually, expectStep, type Fleet, type ManifestOptions, PLAIN_ROLLBACK, run, withFleet } from '../helpers/support.ts';
-import { keepTemplate } from '../helpers/webhook.ts';
+import { dropAnnotation, keepTemplate } from '../helpers/webhook.ts';
 
 const HOLD = 'rollback-daemonset/hold';
 const fast: ManifestOptions = { maxUnavailable: '100%' };
@@ -289,6 +289,31 @@ describe('without the policy', () => {
       await keepTemplate(fleet);
       expectStep(await fleet.rollback(hold), { code: 1, outputs: { outcome: 'error', reason: 'admission-denied', changed: 'false' } });
       expect(await holdOf(fleet)).toBeUndefined();
+    }));
+
+  test.concurrent('a webhook that removes the annotation is found before anything is written', () =>
+    withFleet(async (fleet) => {
+      await rollOut(fleet, 'v1', 'v2');
+      await dropAnnotation(fleet, HOLD);
+      const step = await fleet.rollback(hold);
+      expectStep(step, { code: 1, outputs: { outcome: 'refused', reason: 'hold-rejected', changed: 'false' } });
+      expect(step.log).toMatch(/^::error .*cannot be held, because an admission webhook removes it/m);
+      expect(fleet.writes()).toBe(0);
+    }));
+
+  test.concurrent('if nothing answers whether it is enforced, the rollback ends as without the question', () =>
+    withFleet(async (fleet) => {
+      await rollOut(fleet, 'v1', 'v2');
+      const proxy = await FaultyProxy.inFrontOf(fleet);
+      try {
+        proxy.fault = (kind, count) => (kind === 'dry-run' && count > 1 ? 'swallow-request' : 'pass');
+        const step = await fleet.rollback({ ...hold, kubeconfig: proxy.kubeconfig });
+        expectStep(step, rolledBackTo('v1'));
+        expect(resultsOf(step)[0].hold).toMatchObject({ enforcement: 'unknown' });
+        expect(step.summary).toContain('Could not determine whether the API server enforces that.');
+      } finally {
+        proxy.stop();
+      }
     }));
 
   test.concurrent('a policy that denies the annotation is found before anything is written', () =>
