@@ -28,9 +28,10 @@ export function placeOf(asked: AskedDaemonSets, ofContext: string): string {
 export function purposeOf(request: Request): string {
   if (request.command === 'history') return request.revision ? `show ${askedText(request.revision)}` : 'list the revisions';
   if (request.command === 'guard') return 'record what runs, to restore it if this job fails';
+  if (request.command === 'release') return `${request.dryRun ? 'dry run, ' : ''}release the hold`;
   const { expectedRevision: expected } = request;
   if (request.command === 'status') return `wait for the rollout${expected ? ` of ${askedText(expected)}` : ''}`;
   const from = `${request.dryRun ? 'dry run, ' : ''}from ${expected ? askedText(expected) : 'the current revision'}`;
   const { toRevision: to } = request;
-  return `${from} to ${!isRelative(to) ? askedText(to) : to.kind === 'previous' ? 'the previous version' : 'the last known-good version'}`;
+  return `${from} to ${!isRelative(to) ? askedText(to) : to.kind === 'previous' ? 'the previous version' : 'the last known-good version'}${request.hold ? ', and hold it' : ''}`;
 }

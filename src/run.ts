@@ -10,6 +10,7 @@ import { connectionFrom } from './cluster/kubeconfig.ts';
 import { masksFor, Secrets } from './cluster/secrets.ts';
 import { guard, ofRecord, restoreRecorded } from './commands/guard.ts';
 import { history } from './commands/history.ts';
+import { release } from './commands/release.ts';
 import { rollback } from './commands/rollback.ts';
 import { status } from './commands/status.ts';
 import { NOT_DEPLOYED, type Recorded } from './daemonset/guard.ts';
@@ -109,6 +110,8 @@ function main(request: Request, step: Step): Promise<Result[]> {
         return status(request, context, renew);
       case 'history':
         return history(request, context);
+      case 'release':
+        return release(request, context);
       case 'guard':
         return guard(request, context, (records) => {
           const folder = temporaryFolder(environment);

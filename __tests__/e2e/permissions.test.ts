@@ -155,6 +155,15 @@ const commands: Record<string, Command> = {
       'create pods': 'listed',
     },
   },
+  release: {
+    prepare: async (fleet) => {
+      await fleet.deploy('v1');
+      await fleet.kubectl(['annotate', `daemonset/${fleet.name}`, 'rollback-daemonset/hold=yes']);
+    },
+    run: (fleet, inputs) => fleet.rollback({ command: 'release', ...inputs }),
+    ends: 'released',
+    without: { 'get daemonsets': 'error', 'patch daemonsets': 'error' },
+  },
   guard: {
     prepare: rollOutTwo,
     run: (fleet, inputs) => fleet.rollback({ command: 'guard', ...inputs }),

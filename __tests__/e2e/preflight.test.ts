@@ -277,7 +277,7 @@ describe('the choice of another version', () => {
       await expectRefused(fleet, /set to-revision to agent-\S+, which is revision 1\./);
     }));
 
-  test.concurrent('last-good goes on to it, and says so', () =>
+  test.concurrent('last-good takes it, and says so', () =>
     withFleet(async (fleet) => {
       await create(fleet, configMap('a'));
       const gate = (): Promise<unknown> => fleet.rollback({ command: 'status', 'stable-for': '0' });

@@ -101,6 +101,15 @@ export async function keepTemplate(fleet: Fleet): Promise<void> {
   );
 }
 
+/** Removes an annotation of a DaemonSet from each update. */
+export async function dropAnnotation(fleet: Fleet, key: string): Promise<void> {
+  await admitUpdates(fleet, 'Mutating', ({ request: { object } }) =>
+    key in (object.metadata.annotations ?? {})
+      ? patched([{ op: 'remove', path: `/metadata/annotations/${key.replaceAll('/', '~1')}` }])
+      : { allowed: true },
+  );
+}
+
 /**
  * Blocks the action's updates in a namespace, by a denial or by not answering; either the dry runs or the real writes.
  * Updates of the controllers use the subresource status and are not affected.

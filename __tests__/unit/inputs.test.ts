@@ -26,6 +26,7 @@ describe('readInputs', () => {
       toRevision: { kind: 'previous' },
       expectedRevision: undefined,
       changeCause: undefined,
+      hold: false,
       wait: true,
       dryRun: false,
       kubeconfig: 'auto',
@@ -60,11 +61,11 @@ describe('readInputs', () => {
     ],
     [
       { command: 'status', 'rollback-on-failure': 'true' },
-      { rollback: { toRevision: { kind: 'last-good' }, changeCause: undefined, onTimeout: false } },
+      { rollback: { toRevision: { kind: 'last-good' }, changeCause: undefined, hold: false, onTimeout: false } },
     ],
     [
       { command: 'status', 'rollback-on-failure': 'true', 'rollback-on-timeout': 'true', 'to-revision': 'previous', 'change-cause': 'x' },
-      { rollback: { toRevision: { kind: 'previous' }, changeCause: 'x', onTimeout: true } },
+      { rollback: { toRevision: { kind: 'previous' }, changeCause: 'x', hold: false, onTimeout: true } },
     ],
     [
       { command: 'guard', 'job-status': 'failure', 'expected-revision': '' },
@@ -91,6 +92,13 @@ describe('readInputs', () => {
     [
       { command: 'guard', 'expected-revision': '' },
       { deployed: false, expected: undefined },
+    ],
+    [{ hold: 'true' }, { hold: true }],
+    [{ command: 'guard', hold: 'true' }, { hold: true }],
+    [{ command: 'status', 'rollback-on-failure': 'true', hold: 'true' }, { rollback: { hold: true } }],
+    [
+      { command: 'release', 'dry-run': 'true' },
+      { command: 'release', dryRun: true },
     ],
     [{ 'change-cause': 'broke the nodes' }, { changeCause: 'broke the nodes' }],
     [{ command: 'history', revision: '2' }, { revision: { kind: 'number', number: 2 } }],
@@ -162,6 +170,10 @@ describe('readInputs', () => {
     ['wait', { wait: 'yes' }],
     ['dry-run', { 'dry-run': '1' }],
     ['show-values', { 'show-values': 'no' }],
+    ['hold', { hold: 'yes' }],
+    ['hold', { command: 'status', hold: 'true' }],
+    ['hold', { command: 'history', hold: 'true' }],
+    ['hold', { command: 'release', hold: 'true' }],
     ['command', { command: 'undo' }],
     ['rollback-on-failure', { 'rollback-on-failure': 'true' }],
     ['rollback-on-failure', { command: 'status', 'rollback-on-failure': 'true', wait: 'false' }],

@@ -41,6 +41,7 @@ const PATHS = [
   'examples',
   'src',
   'rbac',
+  'policy',
   'bench',
   'demo',
   'preview',

@@ -87,6 +87,35 @@ describe('rollback-by-hand', () => {
   });
 });
 
+describe('rollback-and-hold, then release', () => {
+  const start = (text: string, inputs: Record<string, string>): Promise<WorkflowRun> =>
+    runWorkflow(text, {
+      ...push('v2'),
+      event: 'workflow_dispatch',
+      inputs: { daemonset: `${fleet.namespace}/log-agent`, ...inputs },
+    });
+  const hold = async (): Promise<string | undefined> => (await fleet.daemonSet()).metadata.annotations['rollback-daemonset/hold'];
+
+  test('holds the last known-good version with the incident as the reason, until the release', async () => {
+    expect(await fleet.rollback({ command: 'status' })).toMatchObject({ code: 0 });
+    await fleet.rollOut('v3');
+    const run = await start(example('rollback-and-hold.yml'), { incident: 'INC-4711' });
+    expectResults(run, { 'Roll back and hold': ['success', { 'Roll back and hold': 'success' }] });
+    expect(await fleet.history()).toEqual(putBack('v3'));
+    expect(await hold()).toContain('INC-4711');
+    expect(fleet.writes()).toBe(1);
+
+    const released = await start(example('release.yml'), {});
+    expectResults(released, { Release: ['success', { Release: 'success' }] });
+    expect(stepOf(released, 'Release', 'Release')?.outputs).toMatchObject({ outcome: 'released', changed: 'true' });
+    expect(await hold()).toBeUndefined();
+    expect(stepOf(await start(example('release.yml'), {}), 'Release', 'Release')?.outputs).toMatchObject({
+      outcome: 'unchanged',
+      reason: 'not-held',
+    });
+  });
+});
+
 /** Starts a workflow with an event and its payload, which act reads from its settings in the repository. */
 function byEvent(event: string, payload: object): WorkflowOptions {
   const files = { 'event.json': JSON.stringify(payload), '.actrc': '--eventpath=event.json\n' };

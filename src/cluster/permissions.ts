@@ -17,7 +17,7 @@ export type Part = 'diagnosis' | 'marks' | 'preflight' | 'admission';
 /** Every permission that the action uses: in a Role, or in a ClusterRole where `everywhere` is set. */
 export const PERMISSIONS: readonly Permission[] = [
   { apiGroup: 'apps', resource: 'daemonsets', verb: 'get', purpose: 'read the DaemonSet' },
-  { apiGroup: 'apps', resource: 'daemonsets', verb: 'patch', purpose: 'restore its template' },
+  { apiGroup: 'apps', resource: 'daemonsets', verb: 'patch', purpose: 'restore its template, and release a hold' },
   { apiGroup: 'apps', resource: 'daemonsets', verb: 'watch', purpose: 'watch the rollout' },
   {
     apiGroup: 'apps',

@@ -8,6 +8,7 @@ import { notObserved } from '../rollout/conclude.ts';
 import type { Context } from '../rollout/context.ts';
 import { getDaemonSet, isMissing } from '../rollout/find.ts';
 import { warnWithoutHistory } from '../rollout/history.ts';
+import { noteHold } from '../rollout/hold.ts';
 import { type Choose, makePlan, type RollbackOptions } from '../rollout/plan.ts';
 import { carryOut } from '../rollout/rollback.ts';
 import { recordSeen } from '../rollout/seen.ts';
@@ -58,6 +59,7 @@ async function record({ wait, limits }: GuardRequest, task: Task, records: Recor
   }
   const daemonSet = await settle(context, seen);
   if (!daemonSet) return notObserved();
+  noteHold(task, daemonSet);
   const history = historyOf(daemonSet, await cluster.listControllerRevisions(daemonSet, signal));
   const { current, revisions } = history;
   if (!current) return notObserved();

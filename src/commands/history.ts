@@ -13,6 +13,7 @@ import { notObserved } from '../rollout/conclude.ts';
 import type { Context } from '../rollout/context.ts';
 import { getDaemonSet } from '../rollout/find.ts';
 import { readHistory, readPodCounts } from '../rollout/history.ts';
+import { noteHold } from '../rollout/hold.ts';
 import { preflight } from '../rollout/preflight.ts';
 import { settle } from '../rollout/settle.ts';
 import { resultOf, type Task, tasksFor } from '../rollout/tasks.ts';
@@ -36,6 +37,7 @@ async function list({ revision: asked, showValues, preflight: mode }: HistoryReq
   const { context, found } = task;
   const daemonSet = await settle(context, found.daemonSet ?? (await getDaemonSet(context, found.name)));
   if (!daemonSet) return notObserved();
+  noteHold(task, daemonSet);
   const history = (await readHistory(context, daemonSet, { needed: true })) ?? { revisions: [], current: undefined };
   const { revisions, current } = history;
   const pods = await readPodCounts(context, daemonSet, history);

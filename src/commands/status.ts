@@ -17,6 +17,7 @@ import { conclusionOf, notObserved } from '../rollout/conclude.ts';
 import type { Context, Deadline } from '../rollout/context.ts';
 import { getDaemonSet } from '../rollout/find.ts';
 import { readHistory, warnWithoutHistory } from '../rollout/history.ts';
+import { noteHold } from '../rollout/hold.ts';
 import { markGood } from '../rollout/known-good.ts';
 import { findLostNodes, type LostNodes } from '../rollout/lost-nodes.ts';
 import { chooserFor, makePlan, type RollbackOptions } from '../rollout/plan.ts';
@@ -40,6 +41,7 @@ export interface StatusRequest {
     toRevision: AskedRevision;
     changeCause: string | undefined;
     preflight: PreflightMode;
+    hold: boolean;
     /** Also if the rollout merely did not complete in time. */
     onTimeout: boolean;
   };
@@ -67,11 +69,11 @@ async function gateAndRollBack(request: StatusRequest, task: Task, renew: () => 
   const why = decisionText(decision);
   task.context.log.info(decision.rollBack ? `${messageOf(result)} ${why} The rollback has a timeout of its own.` : why);
   if (!decision.rollBack) return { ...result, rollback: { decision, gate: result } };
-  const { toRevision, changeCause, preflight } = rollback;
+  const { toRevision, changeCause, hold, preflight } = rollback;
   // Only the version that failed is left: a newer change takes precedence.
   const expected: NamedRevision = { kind: 'name', name: result.old.name };
   const choose = chooserFor({ toRevision, expected, isDeployedByRun: request.expectedRevision !== undefined });
-  const options: RollbackOptions = { by: 'gate', changeCause, wait: true, dryRun: false, showValues, limits, preflight };
+  const options: RollbackOptions = { by: 'gate', changeCause, hold, wait: true, dryRun: false, showValues, limits, preflight };
   const next = followUp(task, renew());
   const back = await resultOf(
     next,
@@ -96,6 +98,7 @@ async function gate({ expectedRevision, wait, limits, rollback }: StatusRequest,
   if (!daemonSet) return notObserved();
   const { counts } = rolloutOf(daemonSet);
   task.learn({ counts });
+  noteHold(task, daemonSet);
   const history = await readHistory(context, daemonSet, { needed: expectedRevision !== undefined || rollback !== undefined });
   const current = history?.current;
   if (history) {

@@ -1,3 +1,4 @@
+import { HOLD } from './hold.ts';
 import type { Candidate } from './known-good.ts';
 import { lastAppliedAfter } from './last-applied.ts';
 import { LAST_APPLIED } from './managed-fields.ts';
@@ -12,14 +13,22 @@ export type AnnotationChanges = Readonly<Record<string, string | undefined>>;
 /** The largest size of all annotations of an object together, keys included, in bytes (apimachinery: TotalAnnotationSizeLimitB). */
 const ROOM = 256 * 1024;
 
-/** The annotations to leave out if there is no room for all, in this order. The rollback works without them. */
-const DISPENSABLE = [LAST_APPLIED, LAST_ROLLBACK, CHANGE_CAUSE];
+/**
+ * The annotations to leave out if there is no room for all, in this order. The rollback works without them, except for the last one: without that, it is
+ * refused.
+ */
+const DISPENSABLE = [LAST_APPLIED, LAST_ROLLBACK, CHANGE_CAUSE, HOLD];
 
-/** The annotations to write with a rollback, as far as there is room for them. */
+/**
+ * The annotations to write with a rollback, as far as there is room for them.
+ *
+ * @param hold the value of the hold; undefined if the rollback does not hold the DaemonSet.
+ */
 export function annotationChanges(
   daemonSet: DaemonSet,
   target: Candidate,
   record: RollbackRecord,
+  hold?: string,
 ): { changes: AnnotationChanges; leftOut: LeftOut[] } {
   const { annotations = {} } = daemonSet.metadata;
   const applied = lastAppliedAfter(daemonSet, target);
@@ -27,6 +36,7 @@ export function annotationChanges(
     [CHANGE_CAUSE]: target.changeCause,
     ...(typeof applied === 'object' && { [LAST_APPLIED]: applied.text }),
     [LAST_ROLLBACK]: JSON.stringify(record),
+    ...(hold !== undefined && { [HOLD]: hold }),
   };
   const changes = Object.fromEntries(Object.entries(wanted).filter(([key, value]) => annotations[key] !== value));
   const keys: string[] = [];

@@ -8,7 +8,7 @@ import type { SpecField } from './spec-fields.ts';
 /** Annotations that a rollback does not write: because all annotations together would be too large, the API server rejects them, or one is not a manifest. */
 export interface LeftOut {
   keys: string[];
-  why: { kind: 'no-room' | 'unreadable' } | { kind: 'rejected'; message: string };
+  why: { kind: 'no-room' | 'unreadable' | 'removed' } | { kind: 'rejected'; message: string };
 }
 
 /** A field that only the restored version has. Names are as the cluster has them. */
@@ -64,6 +64,8 @@ export type Note =
   | { kind: 'most-ready'; number: number; ready: number }
   | { kind: 'only-other' | 'ran-before'; number: number }
   | { kind: 'resumed'; time: string }
+  /** A hold was asked for. */
+  | { kind: 'not-held' }
   | { kind: 'owner'; owner: Owner }
   | { kind: 'new-controller-revision'; created: RevisionName; target: RevisionName; why: 'other-serialization' | 'webhook' }
   | { kind: 'unverified' }

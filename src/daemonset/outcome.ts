@@ -1,7 +1,7 @@
 import { CAUSES } from './pod-failure.ts';
 
 /** The values of the input `command`. */
-export const COMMANDS = ['rollback', 'status', 'history', 'guard'] as const;
+export const COMMANDS = ['rollback', 'status', 'history', 'guard', 'release'] as const;
 
 export type Command = (typeof COMMANDS)[number];
 
@@ -13,6 +13,7 @@ export const OUTCOMES = [
   'complete',
   'listed',
   'recorded',
+  'released',
   'absent',
   'pending',
   'refused',
@@ -43,6 +44,8 @@ export const REASONS = [
   'not-changed',
   'not-deployed',
   'seen-complete',
+  'released',
+  'not-held',
   // refused: nothing was written
   'not-observed',
   'being-deleted',
@@ -51,6 +54,8 @@ export const REASONS = [
   'revision-not-found',
   'ambiguous-revision',
   'already-rolled-back',
+  'held',
+  'hold-rejected',
   'only-checksum',
   'unexpected-revision',
   'would-not-start',
@@ -83,7 +88,16 @@ export const REASONS = [
 
 export type Reason = (typeof REASONS)[number];
 
-const SUCCESSES: ReadonlySet<Outcome> = new Set(['rolled-back', 'unchanged', 'dry-run', 'complete', 'listed', 'recorded', 'absent']);
+const SUCCESSES: ReadonlySet<Outcome> = new Set([
+  'rolled-back',
+  'unchanged',
+  'dry-run',
+  'complete',
+  'listed',
+  'recorded',
+  'released',
+  'absent',
+]);
 
 /** Whether the step succeeds with this outcome. `pending` is a success for a rollback or a guard, but not for a gate. */
 export function isSuccess(outcome: Outcome, command: Command): boolean {
@@ -102,6 +116,7 @@ const BY_SEVERITY: readonly Outcome[] = [
   'cancelled',
   'pending',
   'rolled-back',
+  'released',
   'dry-run',
   'absent',
   'complete',

@@ -1,6 +1,7 @@
 import type { AnnotationChanges } from './annotation-changes.ts';
 import { type AskedRevision, isCalled, isRelative, type NamedRevision, type RelativeRevision } from './asked-revision.ts';
 import { diffTemplates, type TemplateChange } from './diff.ts';
+import { HOLD, readHold } from './hold.ts';
 import { type Candidate, knownGood } from './known-good.ts';
 import { LAST_APPLIED } from './managed-fields.ts';
 import { leftByNextDeploy } from './next-deploy.ts';
@@ -135,6 +136,12 @@ function alreadyRolledBack(asked: RelativeRevision, record: RollbackRecord, curr
   return { kind: 'already-rolled-back', at: current, record, refusal: refuse('already-rolled-back', facts) };
 }
 
+/** The refusal of a rollback that does not take over the hold of a DaemonSet. */
+export function refusalIfHeld({ metadata }: DaemonSet): { kind: 'refused'; refusal: Conclusion } | undefined {
+  const hold = readHold(metadata);
+  return hold && refused('held', { kind: 'held', hold });
+}
+
 /** Whether the candidate means what is there already, so that there is no need to ask the API server. */
 export function alreadyThere(daemonSet: DaemonSet, candidate: Revision): boolean {
   return sameTemplate(daemonSet.spec.template, candidate.template);
@@ -153,15 +160,17 @@ export interface Preview {
   leftOut: LeftOut[];
 }
 
-/** The plan for a candidate that the API server has checked, or undefined if it changes nothing and the next one may be tried. */
+/** The plan for a candidate that the API server has checked, or undefined if it changes nothing and the next one may be tried. A hold is not optional. */
 export function planFor(
   daemonSet: DaemonSet,
   { from, notes }: Extract<Plan, { kind: 'candidates' }>,
   candidate: Candidate,
   record: RollbackRecord,
   preview: Preview,
-): Extract<Plan, { kind: 'restore' }> | undefined {
+): Extract<Plan, { kind: 'restore' | 'refused' }> | undefined {
   if (!preview.changes) return undefined;
+  const unheld = preview.leftOut.find(({ keys }) => keys.includes(HOLD));
+  if (unheld) return refused('hold-rejected', { kind: 'hold-rejected', why: unheld.why });
   return {
     kind: 'restore',
     from,

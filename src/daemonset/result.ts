@@ -1,7 +1,8 @@
 import type { NamedRevision, RelativeRevision } from './asked-revision.ts';
 import type { CauseGroup } from './cause-groups.ts';
 import type { TemplateChange } from './diff.ts';
-import type { Note } from './notes.ts';
+import type { Hold, SeenHold } from './hold.ts';
+import type { LeftOut, Note } from './notes.ts';
 import type { Outcome, Reason } from './outcome.ts';
 import type { PodCounts } from './pods.ts';
 import type { Obstacle, Preflight } from './preflight.ts';
@@ -39,7 +40,7 @@ export type Facts =
   | { kind: 'restored' }
   | { kind: 'restored-not-waited' }
   | { kind: 'already-current' }
-  | { kind: 'dry-run'; validated: boolean }
+  | { kind: 'dry-run'; validated: boolean; holds?: boolean }
   | { kind: 'dry-run-of-resumed'; time: string }
   | { kind: 'write-unknown'; why: string }
   /** The API server accepted the write and did not change the template. */
@@ -100,6 +101,7 @@ export type Facts =
       /** The newest other version without such an obstacle. */
       startable: RevisionName | undefined;
     }
+  | { kind: 'hold-rejected'; why: LeftOut['why'] }
   | { kind: 'another-refused'; others: { name: DaemonSetName; reason: Reason }[] }
   // guard
   | { kind: 'recorded' }
@@ -127,6 +129,12 @@ export type Facts =
   | { kind: 'deleted-since'; recorded: RevisionName }
   | { kind: 'still-absent' }
   | { kind: 'created-by-job' }
+  // hold
+  | { kind: 'held'; hold: Hold }
+  | { kind: 'released'; hold: Hold }
+  | { kind: 'dry-run-of-release'; hold: Hold }
+  | { kind: 'not-held' }
+  | { kind: 'release-unknown'; why: string }
   // history
   | { kind: 'listed' }
   // errors
@@ -212,6 +220,8 @@ export interface Result extends Conclusion {
   samples?: readonly Sample[];
   /** After a gate that did not succeed: the rollback that followed. The numbers are those of the rollback then. */
   rollback?: GateRollback;
+  /** The hold at the end of the step, or when it was read. */
+  hold?: SeenHold;
   /** What the guard recorded before the deploy. */
   recorded?: RevisionName;
   notes: Note[];

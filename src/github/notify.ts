@@ -23,11 +23,12 @@ export interface Around {
 
 /**
  * Writes the conclusion to the pull request and the deployment, if the inputs ask for it. It comes last, does not change the conclusion, and never
- * throws: what cannot be written is a warning. A dry run and a history write nothing, because nothing has happened.
+ * throws: what cannot be written is a warning. A dry run and a history write nothing, because nothing has happened, and neither does a release, which changes
+ * no version.
  */
 export async function notify(request: Request, report: Report, { environment, cancel, log }: Around): Promise<void> {
   const { notifications } = request;
-  if (!notifications || request.command === 'history' || report.cluster === undefined) return;
+  if (!notifications || request.command === 'history' || request.command === 'release' || report.cluster === undefined) return;
   // A guard has only recorded so far.
   if (report.results.every(({ outcome }) => outcome === 'recorded' || outcome === 'absent')) return;
   if (request.command !== 'status' && request.dryRun) return log.info('This is a dry run, so nothing is written to GitHub.');

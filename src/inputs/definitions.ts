@@ -110,6 +110,11 @@ export const INPUTS = {
     type: 'string',
     read: readText,
   }),
+  hold: define({
+    default: 'false',
+    type: 'boolean',
+    read: readBoolean,
+  }),
   revision: define({
     default: '',
     type: 'string',

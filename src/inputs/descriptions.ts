@@ -14,9 +14,9 @@ export const DESCRIPTIONS: Readonly<
 > = {
   command: {
     description:
-      'What to do: `rollback`; `status`, a gate that waits until every node runs what is deployed; `history`, which lists the revisions; or `guard`, which records what runs now, and restores it at the end of the job if the job fails.',
+      'What to do: `rollback`; `status`, a gate that waits until every node runs what is deployed; `history`, which lists the revisions; `guard`, which records what runs now, and restores it at the end of the job if the job fails; or `release`, which ends a hold.',
     reference:
-      'rollback; status: a gate that waits until every node runs what is deployed; history: lists the revisions; guard: records what runs now, and restores it at the end of the job if the job fails',
+      'rollback; status: a gate that waits until every node runs what is deployed; history: lists the revisions; guard: records what runs now, and restores it if the job fails; release: ends a hold',
   },
   daemonset: {
     description:
@@ -35,8 +35,7 @@ export const DESCRIPTIONS: Readonly<
   kubeconfig: {
     description:
       "A path, the YAML or JSON text of a kubeconfig, or its base64. `auto` uses the files in `$KUBECONFIG`, else `~/.kube/config`; `in-cluster` uses the service account of the runner's pod. Fails if set but empty, so that a missing secret never selects another cluster.",
-    reference:
-      "A path, the YAML or JSON text, or its base64. auto: $KUBECONFIG (a list of files is merged), else ~/.kube/config. in-cluster: the runner's service account. Fails if set but empty, so that a missing secret never selects another cluster",
+    reference: 'A path, the text, or its base64. auto: $KUBECONFIG, else ~/.kube/config; in-cluster. Fails if set but empty',
   },
   context: {
     description: 'The context of the kubeconfig. `auto` is its current one. Fails if set but empty.',
@@ -61,6 +60,11 @@ export const DESCRIPTIONS: Readonly<
   'change-cause': {
     description: 'The change-cause to write to the DaemonSet. The default is that of the restored revision.',
     reference: 'The change-cause to write. Default: that of the restored revision',
+  },
+  hold: {
+    description:
+      'Hold the DaemonSet at the version that a rollback restores, until `command: release`: by the same write, and with `change-cause` as the reason. Without `hold`, a rollback of a held DaemonSet is refused. Other tools are denied only in a cluster with policy/hold.yaml.',
+    reference: 'Hold the DaemonSet at the version that is restored, until command: release: docs/hold.md',
   },
   revision: {
     description: 'With `history`, the revision to show in full, with its differences from the current one.',
@@ -147,12 +151,12 @@ export const DESCRIPTIONS: Readonly<
   },
   comment: {
     description:
-      'Comment the result on the pull request of the commit, and update that comment in later runs. Requires `pull-requests: write`. A dry run and `history` do not comment.',
+      'Comment the result on the pull request of the commit, and update that comment in later runs. Requires `pull-requests: write`. A dry run, `history` and `release` do not comment.',
     reference: 'Comment on the pull request of the commit: docs/github.md',
   },
   'deployment-status': {
     description:
-      "Set the status of the run's GitHub deployment to `failure` if a rollback was needed. Requires `deployments: write`. A dry run and `history` do not set it.",
+      "Set the status of the run's GitHub deployment to `failure` if a rollback was needed. Requires `deployments: write`. A dry run, `history` and `release` do not set it.",
     reference: "Set the run's GitHub deployment to failure if a rollback was needed: docs/github.md",
   },
   'job-status': {

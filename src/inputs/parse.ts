@@ -3,6 +3,7 @@ import type { PluginPolicy } from '../cluster/exec-policy.ts';
 import { quoteName } from '../cluster/quote.ts';
 import type { GuardRequest } from '../commands/guard.ts';
 import type { HistoryRequest } from '../commands/history.ts';
+import type { ReleaseRequest } from '../commands/release.ts';
 import type { RollbackRequest } from '../commands/rollback.ts';
 import type { StatusRequest } from '../commands/status.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
@@ -11,7 +12,7 @@ import { type Definition, INPUT_NAMES, INPUTS, type InputName, type Values } fro
 import { daemonSetNamed, isNamespace, listed } from './values.ts';
 
 /** The inputs, parsed and checked. */
-export type Request = (RollbackRequest | StatusRequest | HistoryRequest | GuardRequest) & {
+export type Request = (RollbackRequest | StatusRequest | HistoryRequest | GuardRequest | ReleaseRequest) & {
   kubeconfig: string;
   /** Undefined: the current context. */
   context: string | undefined;
@@ -117,7 +118,7 @@ function daemonSetsIn({ daemonset, selector, namespace = '' }: Values, report: R
 
 /** What no input shows by itself. */
 function checkTogether({ values, changed }: Given, report: Report): void {
-  const { command, wait } = values;
+  const { command, wait, hold } = values;
   for (const name of changed) {
     const { onlyFor, hint }: Definition<unknown> = INPUTS[name];
     if (onlyFor && command && command !== onlyFor)
@@ -128,6 +129,9 @@ function checkTogether({ values, changed }: Given, report: Report): void {
     report('rollback-on-timeout', 'it requires rollback-on-failure. Set that to true as well.');
   if (onFailure && !wait && command === 'status')
     report('rollback-on-failure', 'it requires waiting for the rollout. Remove wait: false, or this input.');
+  if (hold && command === 'status' && !onFailure) report('hold', 'it requires rollback-on-failure. Set that to true as well.');
+  if (hold && (command === 'history' || command === 'release'))
+    report('hold', `it applies only to what rolls back, not to command: ${command}.`);
   const needs = [
     ...(values.comment ? [['comment', 'pull-requests: write'] as const] : []),
     ...(values['deployment-status'] ? [['deployment-status', 'deployments: write'] as const] : []),
@@ -141,7 +145,7 @@ function checkTogether({ values, changed }: Given, report: Report): void {
 
 /** The request that the inputs describe. They are without mistakes. */
 function requestFor({ values, empty }: Given, daemonSets: AskedDaemonSets, isPrivate: boolean): Request {
-  const { command = 'rollback', kubeconfig, context, timeout: timeoutMs, wait, revision, preflight } = values;
+  const { command = 'rollback', kubeconfig, context, timeout: timeoutMs, wait, hold, revision, preflight } = values;
   const [comment, deploymentStatus] = [values.comment, values['deployment-status']];
   const common = {
     daemonSets,
@@ -166,13 +170,15 @@ function requestFor({ values, empty }: Given, daemonSets: AskedDaemonSets, isPri
   const dryRun = values['dry-run'];
   switch (command) {
     case 'rollback':
-      return { command, ...common, toRevision, expectedRevision, changeCause, wait, dryRun, limits, preflight };
+      return { command, ...common, toRevision, expectedRevision, changeCause, hold, wait, dryRun, limits, preflight };
     case 'status': {
-      const rollback = { toRevision, changeCause, preflight, onTimeout: values['rollback-on-timeout'] };
+      const rollback = { toRevision, changeCause, hold, preflight, onTimeout: values['rollback-on-timeout'] };
       return { command, ...common, expectedRevision, wait, limits, ...(values['rollback-on-failure'] && { rollback }) };
     }
     case 'history':
       return { command, ...common, revision, preflight };
+    case 'release':
+      return { command, ...common, dryRun };
     case 'guard': {
       // An output of a step after the deploy that is empty: unless the deploy ran for certain, it did not.
       const deployed = values['deploy-outcome'] ?? (empty.has('expected-revision') ? false : undefined);
@@ -185,6 +191,7 @@ function requestFor({ values, empty }: Given, daemonSets: AskedDaemonSets, isPri
         deployed,
         expected: expectedRevision,
         changeCause,
+        hold,
         wait,
         dryRun,
         limits,

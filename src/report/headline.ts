@@ -15,6 +15,7 @@ const VERDICTS: Readonly<Record<Outcome, string>> = {
   pending: 'Rollback written, nodes not updated yet',
   listed: 'Revisions',
   recorded: 'Recorded',
+  released: 'Released',
   absent: 'No version to restore',
   refused: 'Refused, nothing was written',
   failed: 'Pods cannot start',
@@ -60,6 +61,7 @@ export function roundup({ command, results }: Pick<Report, 'command' | 'results'
 }
 
 function verdictOn(outcome: Outcome, command: Command): string {
+  if (outcome === 'unchanged' && command === 'release') return 'Nothing to release';
   return outcome === 'pending' && command === 'status' ? 'Not rolled out yet' : VERDICTS[outcome];
 }
 

@@ -1,4 +1,5 @@
 import type { CauseGroup } from '../daemonset/cause-groups.ts';
+import type { SeenHold } from '../daemonset/hold.ts';
 import { worstOf } from '../daemonset/outcome.ts';
 import type { Result } from '../daemonset/result.ts';
 import { changeCauseText } from './messages/change-cause.ts';
@@ -100,7 +101,7 @@ function briefEntryOf({ daemonSet, outcome, reason, changed, old, target, newRev
 }
 
 function entryOf(result: Result, showValues: boolean, hide: Hide): object {
-  const { target, counts, renewed, toReplace, causes = [], rollback, notes } = result;
+  const { target, counts, renewed, toReplace, causes = [], rollback, hold, notes } = result;
   return {
     ...briefEntryOf(result),
     message: oneLine(messageOf(result)),
@@ -113,7 +114,17 @@ function entryOf(result: Result, showValues: boolean, hide: Hide): object {
     toReplace: toReplace ?? [],
     causes: causes.map((group) => causeOf(group, hide)),
     rollback: rollback?.result ? rollbackOf(rollback.result) : null,
+    hold: hold ? holdOf(hold, showValues, hide) : null,
     notes: notes.map(noteText),
+  };
+}
+
+function holdOf({ time, run, reason, enforcement }: SeenHold, showValues: boolean, hide: Hide): object {
+  return {
+    time: time ?? null,
+    run: run ?? null,
+    reason: reason === undefined ? null : hide(changeCauseText(reason, showValues)),
+    enforcement,
   };
 }
 

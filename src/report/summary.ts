@@ -7,6 +7,7 @@ import { full, MOST_DAEMONSETS, roundup, sign, verdictOf } from './headline.ts';
 import { renderChangeCause, renderHistory } from './history.ts';
 import { changeLines, differences, templateLines } from './lines.ts';
 import { messageOf } from './messages/conclusion.ts';
+import { heldText } from './messages/hold.ts';
 import { noteText } from './messages/notes.ts';
 import { preflightLines } from './messages/preflight.ts';
 import type { Report } from './report.ts';
@@ -115,11 +116,11 @@ export function renderTable({ command, results }: Pick<Report, 'command' | 'resu
   return htmlTable(['DaemonSet', 'Outcome', 'Revision', 'Nodes available', 'Images'], [...rows.slice(0, most), ...more]);
 }
 
-/** The notes, unless they are shown as warnings. */
-function renderNotes({ notes }: Result, warnings: readonly string[]): string {
+/** The hold and the notes, unless they are shown as warnings. */
+function renderNotes({ hold, notes }: Result, warnings: readonly string[]): string {
   return renderAlerts(
     'NOTE',
-    notes.map(noteText).filter((text) => !warnings.includes(text)),
+    [...(hold ? [heldText(hold)] : []), ...notes.map(noteText)].filter((text) => !warnings.includes(text)),
   );
 }
 

@@ -1,5 +1,6 @@
 import { ClusterError, isFailure, type PatchOperation } from '../cluster/cluster.ts';
 import { type AnnotationChanges, annotationChanges, withoutKeys } from '../daemonset/annotation-changes.ts';
+import { HOLD } from '../daemonset/hold.ts';
 import type { Candidate } from '../daemonset/known-good.ts';
 import type { LeftOut } from '../daemonset/notes.ts';
 import type { Preview } from '../daemonset/plan.ts';
@@ -39,13 +40,13 @@ export function restorePatch({ metadata, spec }: DaemonSet, target: Candidate, a
 
 function annotationOperations(annotations: AnnotationChanges): PatchOperation[] {
   return Object.entries(annotations).map(([key, value]) => {
-    const path = annotation(key);
+    const path = annotationPath(key);
     return value === undefined ? { op: 'remove', path } : { op: 'add', path, value };
   });
 }
 
-/** RFC 6901: `~` and `/` in a key are escaped. */
-function annotation(key: string): string {
+/** The path of an annotation of an object. RFC 6901: `~` and `/` in a key are escaped. */
+export function annotationPath(key: string): string {
   return `/metadata/annotations/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }
 
@@ -59,13 +60,13 @@ export async function preview(
   daemonSet: DaemonSet,
   target: Candidate,
   record: RollbackRecord,
-  { readOnly }: { readOnly: boolean },
+  { readOnly, hold }: { readOnly: boolean; hold: string | undefined },
 ): Promise<Preview | undefined> {
   const { log } = context;
-  const wanted = annotationChanges(daemonSet, target, record);
+  const wanted = annotationChanges(daemonSet, target, record, hold);
   const { changes, leftOut } = wanted;
   try {
-    return { ...(await dryRun(context, daemonSet, target, changes)), leftOut };
+    return await dryRun(context, daemonSet, target, wanted);
   } catch (error) {
     if (isFailure(error, 'conflict')) return undefined;
     if (isFailure(error, 'admission-denied', 'invalid-template')) return previewWithFewer(context, daemonSet, target, wanted, error);
@@ -80,16 +81,19 @@ async function dryRun(
   { cluster, signal }: Context,
   daemonSet: DaemonSet,
   target: Candidate,
-  annotations: AnnotationChanges,
-): Promise<Omit<Preview, 'leftOut'>> {
+  { changes: annotations, leftOut }: ReturnType<typeof annotationChanges>,
+): Promise<Preview> {
   const answer = await cluster.patchDaemonSet(daemonSet.metadata, restorePatch(daemonSet, target, annotations), { dryRun: true }, signal);
   const changes = answer.metadata.generation !== daemonSet.metadata.generation;
-  return { template: answer.spec.template, validated: true, changes, annotations };
+  const isUnheld = HOLD in annotations && answer.metadata.annotations?.[HOLD] !== annotations[HOLD];
+  const unheld: LeftOut[] = isUnheld ? [{ keys: [HOLD], why: { kind: 'removed' } }] : [];
+  return { template: answer.spec.template, validated: true, changes, annotations, leftOut: [...leftOut, ...unheld] };
 }
 
 /**
  * The preview without the annotations that the API server rejects, if it accepts the rest: without any of them, then with as many as it accepts. A policy is
- * least likely to know the rollback record, and knows the manifest of `kubectl apply` where there is one.
+ * least likely to know the rollback record, and knows the manifest of `kubectl apply` where there is one. The hold is left out only to find out that it is what
+ * the API server rejects: then the rollback is refused.
  *
  * @throws the first rejection if the rest is rejected, too.
  */
@@ -104,15 +108,20 @@ async function previewWithFewer(
     const keys = leaveOut.filter((key) => key in changes);
     const rejected: LeftOut = { keys, why: { kind: 'rejected', message: rejection.message } };
     try {
-      return { ...(await dryRun(context, daemonSet, target, withoutKeys(changes, keys))), leftOut: [...leftOut, rejected] };
+      return await dryRun(context, daemonSet, target, { changes: withoutKeys(changes, keys), leftOut: [...leftOut, rejected] });
     } catch (error) {
       if (isFailure(error, 'admission-denied', 'invalid-template')) return undefined;
       throw error;
     }
   };
   try {
-    const bare = await attempt(Object.keys(changes));
-    if (!bare) throw rejection;
+    const all = Object.keys(changes);
+    const bare = await attempt(all.filter((key) => key !== HOLD));
+    if (!bare) {
+      const unheld = HOLD in changes ? await attempt(all) : undefined;
+      if (unheld) return unheld;
+      throw rejection;
+    }
     return (await attempt([LAST_ROLLBACK])) ?? (await attempt([LAST_ROLLBACK, CHANGE_CAUSE])) ?? bare;
   } catch (error) {
     if (isFailure(error, 'conflict')) return undefined;
@@ -194,7 +203,7 @@ export async function undoAnnotations(context: Context, before: DaemonSet, annot
     const previous = Object.fromEntries(keys.map((key) => [key, before.metadata.annotations?.[key]]));
     const tests = keys.flatMap((key): PatchOperation[] => {
       const value = annotations[key];
-      return value === undefined ? [] : [{ op: 'test', path: annotation(key), value }];
+      return value === undefined ? [] : [{ op: 'test', path: annotationPath(key), value }];
     });
     const patch: PatchOperation[] = [
       { op: 'test', path: '/metadata/uid', value: before.metadata.uid },

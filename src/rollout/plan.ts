@@ -1,7 +1,8 @@
 import { ClusterError } from '../cluster/cluster.ts';
+import { holdValue } from '../daemonset/hold.ts';
 import { type Candidate, otherVersions } from '../daemonset/known-good.ts';
 import type { Note } from '../daemonset/notes.ts';
-import { alreadyThere, choosePlan, needsPods, type Plan, planFor, planWithout, type Terms } from '../daemonset/plan.ts';
+import { alreadyThere, choosePlan, needsPods, type Plan, planFor, planWithout, refusalIfHeld, type Terms } from '../daemonset/plan.ts';
 import type { Obstacle, PreflightMode } from '../daemonset/preflight.ts';
 import { type Conclusion, refused } from '../daemonset/result.ts';
 import { type History, historyOf, isSameVersion, type Revision } from '../daemonset/revision.ts';
@@ -26,6 +27,8 @@ export interface RollbackOptions {
   by: RolledBackBy;
   /** Undefined: that of the restored revision. */
   changeCause: string | undefined;
+  /** Hold the DaemonSet at what is restored. */
+  hold: boolean;
   wait: boolean;
   dryRun: boolean;
   showValues: boolean;
@@ -123,22 +126,29 @@ async function check(
   options: RollbackOptions,
   aim: Revision | undefined,
 ): Promise<Exclude<Plan, { kind: 'candidates' }> | { kind: 'moved'; to: Revision }> {
+  const { by, changeCause, hold, dryRun } = options;
+  const held = hold ? undefined : refusalIfHeld(daemonSet);
+  if (plan.kind === 'already-rolled-back') return { ...plan, ...held, kind: plan.kind };
   if (plan.kind !== 'candidates') return plan;
   if (aim && isSameVersion(aim, plan.from)) return { kind: 'unchanged', at: plan.from };
-  const { by, changeCause, dryRun } = options;
   const broken: Broken[] = [];
   for (const revision of plan.candidates) {
     if (alreadyThere(daemonSet, revision)) continue;
+    if (held) return held;
     const candidate: Candidate = { ...revision, changeCause: changeCause ?? revision.changeCause };
     const writing = { by, run: context.run, time: new Date(context.clock.now()) };
     const record = recordFor(daemonSet, history, { from: plan.from, target: candidate }, writing);
-    const seen = await preview(context, daemonSet, candidate, record, { readOnly: dryRun });
+    const seen = await preview(context, daemonSet, candidate, record, {
+      readOnly: dryRun,
+      hold: hold ? holdValue(writing, changeCause) : undefined,
+    });
     if (!seen) return { kind: 'moved', to: candidate };
     const restore = planFor(daemonSet, plan, candidate, record, seen);
     if (!restore) {
       context.log.info(`Restoring ${revisionText(candidate)} would change nothing.`);
       continue;
     }
+    if (restore.kind === 'refused') return restore;
     const checked = options.preflight === 'off' ? undefined : await preflight(context, daemonSet, history, candidate);
     const obstacles = options.preflight === 'enforce' ? (checked?.obstacles ?? []) : [];
     if (obstacles.length === 0) {

@@ -14,6 +14,7 @@ import { noNodeMatchesText } from '../report/messages/rollout.ts';
 import { conclusionOf } from './conclude.ts';
 import type { PartialResult } from './context.ts';
 import { interrupted } from './failure.ts';
+import { noteHold } from './hold.ts';
 import { markGood, withdrawGood } from './known-good.ts';
 import { returnOwnership } from './ownership.ts';
 import { type Patched, restore, undoAnnotations } from './patch.ts';
@@ -33,7 +34,7 @@ export async function carryOut(task: Task, choose: Choose, options: RollbackOpti
     if (plan.kind === 'resume') return resume(task, planned, plan, options);
     if (plan.kind === 'already-rolled-back') return plan.refusal;
     announce(task, planned, plan, options);
-    if (options.dryRun) return dryRun(plan);
+    if (options.dryRun) return dryRun(plan, options);
     const patched = await write(task, daemonSet, plan);
     if (patched.kind !== 'moved') return concludeWrite(task, planned, plan, patched, options);
     task.context.log.info('The DaemonSet changed in the meantime. Reading it and deciding again.');
@@ -68,8 +69,12 @@ function announce(
   for (const owner of ownersOf(daemonSet)) log.warning(noteText({ kind: 'owner', owner }));
 }
 
-function dryRun({ preview: { validated } }: Restore): Conclusion {
-  return { outcome: 'dry-run', reason: validated ? 'validated' : 'not-validated', facts: { kind: 'dry-run', validated } };
+function dryRun({ preview: { validated } }: Restore, { hold: holds }: RollbackOptions): Conclusion {
+  return {
+    outcome: 'dry-run',
+    reason: validated ? 'validated' : 'not-validated',
+    facts: { kind: 'dry-run', validated, ...(holds && { holds }) },
+  };
 }
 
 /** The one write. Until the API server has refused it, the rollback may be written. */
@@ -91,7 +96,7 @@ async function concludeWrite(
   { daemonSet, history }: Planned,
   plan: Restore,
   patched: Exclude<Patched, { kind: 'moved' }>,
-  { by, wait, limits }: RollbackOptions,
+  { by, hold, wait, limits }: RollbackOptions,
 ): Promise<Conclusion> {
   const { context } = task;
   const { from, target, record, preview } = plan;
@@ -106,6 +111,7 @@ async function concludeWrite(
   const { template } = patched;
   const written = factsOfWrite(task.known, history, target, template);
   task.learn(written);
+  noteHold(task, patched.daemonSet, hold);
   context.log.info(
     `daemonset.apps/${task.found.name.name} rolled back: revision ${from.number} → ${written.newRevision}, which restores revision ${target.number}`,
   );
@@ -145,9 +151,11 @@ function factsOfWrite(
 const NOT_WAITED: Conclusion = { outcome: 'pending', reason: 'not-waited', facts: { kind: 'restored-not-waited' } };
 
 /** Nothing has to be written. With `wait`, every node must run the revision all the same. */
-async function stayAt(task: Task, planned: Planned, at: Revision, { wait, dryRun, limits }: RollbackOptions): Promise<Conclusion> {
+async function stayAt(task: Task, planned: Planned, at: Revision, options: RollbackOptions): Promise<Conclusion> {
+  const { hold, wait, dryRun, limits } = options;
   task.learn({ target: at, newRevision: at.number, controllerRevision: at.name, changes: [] });
   task.context.log.info(`daemonset.apps/${task.found.name.name} skipped rollback (current template already matches revision ${at.number})`);
+  noteHold(task, planned.daemonSet, hold);
   const unfinished = wait && !dryRun ? await followCurrent(task, planned, at, 'deployed', limits) : undefined;
   return unfinished ?? { outcome: 'unchanged', reason: 'complete', facts: { kind: 'already-current' } };
 }
@@ -157,7 +165,7 @@ async function resume(
   task: Task,
   planned: Planned,
   { at, record }: Resume,
-  { wait, dryRun, limits }: RollbackOptions,
+  { hold, wait, dryRun, limits }: RollbackOptions,
 ): Promise<Conclusion> {
   const { context } = task;
   const { daemonSet, history } = planned;
@@ -173,6 +181,7 @@ async function resume(
   });
   context.log.info(`This run rolled back already (at ${time}). Nothing is written again.`);
   task.note({ kind: 'resumed', time });
+  noteHold(task, daemonSet, hold);
   if (dryRun) return { outcome: 'dry-run', reason: 'resumed', facts: { kind: 'dry-run-of-resumed', time } };
   if (left) await withdrawGood(context, task.found.name.namespace, history, { left, restored: at });
   // The first attempt may have ended before it did this.

@@ -15,6 +15,8 @@ export class Task implements WorkSoFar {
   readonly context: Context;
   /** The result, once the work is complete. */
   result?: Result;
+  /** What runs beside the work, and never fails. */
+  readonly #beside: Promise<void>[] = [];
   #known: PartialResult;
 
   constructor(found: Found, context: Context) {
@@ -37,6 +39,16 @@ export class Task implements WorkSoFar {
   forget(fact: 'old'): void {
     const { [fact]: _wrong, ...known } = this.#known;
     this.#known = known;
+  }
+
+  /** Work that only adds facts: the result includes them, and nothing else waits for it. */
+  beside(work: Promise<void>): void {
+    this.#beside.push(work);
+  }
+
+  /** Waits for what runs beside the work. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#beside);
   }
 
   /** Adds notes to those that are known. */
@@ -64,6 +76,7 @@ export function followUp(task: Task, deadline: Deadline): Task {
 /** The result of a task. Nothing is thrown: whatever happens to one DaemonSet, the others are reported too. */
 export async function resultOf(task: Task, work: Promise<Conclusion>): Promise<Result> {
   const conclusion = await work.catch((error: unknown) => failureOf(error, task.known.changed));
+  await task.settled();
   task.result = { ...task.known, ...conclusion };
   return task.result;
 }

@@ -70,6 +70,7 @@ function resultWith(text: string): Result {
     facts: factsWith(`The server said ${text}, and then ${'x'.repeat(150)}`),
     changed: true,
     old: revision(3),
+    hold: { time: '2026-01-01T00:00:00Z', reason: text, enforcement: 'advisory' },
     target: revision(2),
     newRevision: 4,
     controllerRevision: 'agent-2',

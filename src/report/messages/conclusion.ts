@@ -18,6 +18,7 @@ import {
   STILL_ABSENT,
   seenCompleteText,
 } from './guard.ts';
+import { dryRunOfReleaseText, heldRefusalText, holdRejectedText, NOTHING_HELD, releasedText, releaseUnknownText } from './hold.ts';
 import { wouldNotStartText } from './preflight.ts';
 import {
   alreadyRolledBackText,
@@ -59,7 +60,7 @@ function textOf(facts: Facts, result: Result): string {
       return `Nothing was written: the DaemonSet is already at ${result.target ? revisionText(result.target) : 'that revision'}.`;
     case 'dry-run': {
       const { old, target } = result;
-      return `The rollback would go from revision ${old?.number ?? '?'} to revision ${target?.number ?? '?'} (${target?.name ?? '?'}). Nothing was written. ${facts.validated ? 'The API server would accept it.' : 'The API server could not check it.'}`;
+      return `The rollback would go from revision ${old?.number ?? '?'} to revision ${target?.number ?? '?'} (${target?.name ?? '?'}). Nothing was written. ${facts.validated ? 'The API server would accept it.' : 'The API server could not check it.'}${facts.holds ? ' It would also hold the DaemonSet.' : ''}`;
     }
     case 'dry-run-of-resumed':
       return `This run rolled back already (at ${facts.time}): nothing would be written.`;
@@ -132,6 +133,18 @@ function textOf(facts: Facts, result: Result): string {
       return STILL_ABSENT;
     case 'created-by-job':
       return createdByJobText(result);
+    case 'held':
+      return heldRefusalText(facts.hold);
+    case 'hold-rejected':
+      return holdRejectedText(facts.why);
+    case 'released':
+      return releasedText(facts.hold);
+    case 'dry-run-of-release':
+      return dryRunOfReleaseText(facts.hold);
+    case 'not-held':
+      return NOTHING_HELD;
+    case 'release-unknown':
+      return releaseUnknownText(facts.why);
     case 'listed':
       return listedText(result);
     case 'invalid-input':

@@ -14,10 +14,13 @@ export function leftOutText({ keys, why }: LeftOut): string {
   return `The rollback does not change the ${noun} ${keys.join(', ')}, because ${whyText(why)}. ${consequences.join(' ')}`;
 }
 
-function whyText(why: LeftOut['why']): string {
+/** Why an annotation is not written. */
+export function whyText(why: LeftOut['why']): string {
   switch (why.kind) {
     case 'no-room':
       return 'all annotations of the DaemonSet together would be larger than 256 KiB';
+    case 'removed':
+      return 'an admission webhook removes it';
     case 'unreadable':
       return 'its present value is not a manifest';
     case 'rejected':

@@ -1,6 +1,7 @@
 import type { OtherBytes } from '../../daemonset/image-digests.ts';
 import type { Note } from '../../daemonset/notes.ts';
 import { causeText } from './causes.ts';
+import { NOT_HELD_NOTE } from './hold.ts';
 import { leftOutText, leftText } from './next-deploy.ts';
 import { ownerText } from './owners.ts';
 import { imagesText, mightNotStartText, obstaclesText } from './preflight.ts';
@@ -47,6 +48,8 @@ export function noteText(note: Note): string {
       return `No version other than the current one has the good mark or a pod; revision ${note.number} is the version that was current before. It was not seen running on every node.`;
     case 'resumed':
       return `This run rolled back already (at ${note.time}); this attempt wrote nothing and waited for the same rollout.`;
+    case 'not-held':
+      return NOT_HELD_NOTE;
     case 'owner':
       return ownerText(note.owner);
     case 'new-controller-revision':

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import type { Hold } from '../../../../src/daemonset/hold.ts';
 import type { Facts, Result, UnfinishedRollout } from '../../../../src/daemonset/result.ts';
 import { historyOf } from '../../../../src/daemonset/revision.ts';
 import { messageOf } from '../../../../src/report/messages/conclusion.ts';
@@ -13,6 +14,12 @@ const [current, older] = history.revisions as [NonNullable<Result['old']>, NonNu
 const named = { kind: 'name', name: 'agent-9' } as const;
 const unfinished = (end: UnfinishedRollout): Facts => ({ kind: 'unfinished-rollout', end, version: 'restored' });
 
+const holds: Hold[] = [
+  {},
+  { time: '2026-01-01T00:00:00Z' },
+  { time: '2026-01-01T00:00:00Z', run: 'https://github.example/o/r/actions/runs/7', reason: 'Logs are lost' },
+];
+
 /** Facts of every kind; the compiler holds that none is missing. */
 const ALL: { [K in Facts['kind']]: Extract<Facts, { kind: K }>[] } = {
   restored: [{ kind: 'restored' }],
@@ -21,6 +28,7 @@ const ALL: { [K in Facts['kind']]: Extract<Facts, { kind: K }>[] } = {
   'dry-run': [
     { kind: 'dry-run', validated: true },
     { kind: 'dry-run', validated: false },
+    { kind: 'dry-run', validated: true, holds: true },
   ],
   'dry-run-of-resumed': [{ kind: 'dry-run-of-resumed', time: '2026-01-01T00:00:00Z' }],
   'write-unknown': [{ kind: 'write-unknown', why: 'no answer in time' }],
@@ -106,6 +114,17 @@ const ALL: { [K in Facts['kind']]: Extract<Facts, { kind: K }>[] } = {
       startable: undefined,
     },
   ],
+  held: holds.map((hold) => ({ kind: 'held', hold })),
+  'hold-rejected': ([{ kind: 'no-room' }, { kind: 'removed' }, { kind: 'rejected', message: 'The policy says no.' }] as const).map(
+    (why) => ({
+      kind: 'hold-rejected',
+      why,
+    }),
+  ),
+  released: holds.map((hold) => ({ kind: 'released', hold })),
+  'dry-run-of-release': holds.map((hold) => ({ kind: 'dry-run-of-release', hold })),
+  'not-held': [{ kind: 'not-held' }],
+  'release-unknown': [{ kind: 'release-unknown', why: 'no answer in time' }],
   'another-refused': [{ kind: 'another-refused', others: [{ name: { namespace: 'a', name: 'b' }, reason: 'no-previous-revision' }] }],
   recorded: [{ kind: 'recorded' }],
   absent: [{ kind: 'absent', message: 'There is no DaemonSet "agent".' }],

@@ -1,0 +1,40 @@
+import type { Conclusion, Result } from '../daemonset/result.ts';
+import type { AskedDaemonSets } from '../daemonset/types.ts';
+import type { Context } from '../rollout/context.ts';
+import { interrupted } from '../rollout/failure.ts';
+import { getDaemonSet } from '../rollout/find.ts';
+import { releaseHold } from '../rollout/hold.ts';
+import { resultOf, type Task, tasksFor } from '../rollout/tasks.ts';
+
+export interface ReleaseRequest {
+  command: 'release';
+  daemonSets: AskedDaemonSets;
+  dryRun: boolean;
+  showValues: boolean;
+}
+
+/** find → release, for all DaemonSets at the same time. It reads and changes only the annotation. @throws ClusterError as `resolveDaemonSets` does. */
+export async function release(request: ReleaseRequest, context: Context): Promise<Result[]> {
+  const tasks = await tasksFor(context, request.daemonSets);
+  return Promise.all(tasks.map((task) => resultOf(task, releaseOne(request, task))));
+}
+
+async function releaseOne({ dryRun }: ReleaseRequest, task: Task): Promise<Conclusion> {
+  const { context, found } = task;
+  const daemonSet = found.daemonSet ?? (await getDaemonSet(context, found.name));
+  const released = await releaseHold(context, daemonSet, { dryRun });
+  switch (released.kind) {
+    case 'not-held':
+      return { outcome: 'unchanged', reason: 'not-held', facts: { kind: 'not-held' } };
+    case 'unknown': {
+      const facts = { kind: 'release-unknown', why: released.why } as const;
+      return context.signal.aborted ? { ...interrupted(context.signal.reason), facts } : { outcome: 'error', reason: 'unreachable', facts };
+    }
+    case 'released': {
+      const { hold } = released;
+      if (dryRun) return { outcome: 'dry-run', reason: 'validated', facts: { kind: 'dry-run-of-release', hold } };
+      task.learn({ changed: true });
+      return { outcome: 'released', reason: 'released', facts: { kind: 'released', hold } };
+    }
+  }
+}
