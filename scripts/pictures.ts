@@ -128,11 +128,25 @@ async function takeOthers(folder: string): Promise<void> {
   await review('cancelled', { command: 'status' }, (running) => void running.process.kill('SIGINT'));
   await review('pending', { wait: 'false' });
   await review('already-rolled-back', {});
-  deploy('v14-missing');
+  kubectl(['create', 'configmap', 'log-agent-7h2k9m4c', '--namespace=logging', '--from-literal=level=info']);
+  const envFrom = [{ configMapRef: { name: 'log-agent-7h2k9m4c' } }];
+  deploy('v14', 10, { initContainers: [{ name: 'setup', image: 'registry.example/setup:v1', envFrom }] });
+  kubectl(['rollout', 'status', 'daemonset/log-agent', '--namespace=logging', '--timeout=60s']);
+  deploy('v15-missing');
+  await review('held', { hold: 'true', 'change-cause': 'incident 4711', wait: 'false' });
+  await review('refused-held', { 'to-revision': '1' });
+  await review('released', { command: 'release' });
+  rollOut('v16');
+  kubectl(['delete', 'configmap', 'log-agent-7h2k9m4c', '--namespace=logging']);
+  const { items } = JSON.parse(kubectl(['get', 'controllerrevisions', '--namespace=logging', '--output=json']));
+  const [old] = items.filter(({ data }: { data: { spec: { template: { spec: object } } } }) => 'initContainers' in data.spec.template.spec);
+  await review('refused-would-not-start', { 'to-revision': old.metadata.name });
+  await review('listed-would-not-start', { command: 'history', revision: old.metadata.name });
+  deploy('v17-missing');
   await review('deleted', { command: 'status' }, () => void kubectl(['delete', 'daemonset/log-agent', '--namespace=logging']));
 }
 
-function deploy(tag: string, maxUnavailable = 4): void {
+function deploy(tag: string, maxUnavailable = 4, podSpec: object = {}): void {
   const behavior = behaviorOf(tag, { name: 'log-agent' });
   behavior.container.env.push({ name: 'VERSION', value: tag });
   kubectl(
@@ -146,7 +160,7 @@ function deploy(tag: string, maxUnavailable = 4): void {
         updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable } },
         template: {
           metadata: { labels: { app: 'log-agent' } },
-          spec: { terminationGracePeriodSeconds: 0, ...podOf([behavior]) },
+          spec: { terminationGracePeriodSeconds: 0, ...podOf([behavior]), ...podSpec },
         },
       },
     }),

@@ -17,7 +17,7 @@ describe('a rollback', () => {
     await fleet.remove();
   });
 
-  test('sends six requests over two connections, and a seventh, which sets the good mark; nothing stays open', async () => {
+  test('sends eight requests over two connections, and a ninth, which sets the good mark; nothing stays open', async () => {
     const first = await fleet.rollback({ kubeconfig: through.kubeconfig, 'stable-for': '0' }, { NODE_OPTIONS: LOG_WHEN_IDLE });
     expectStep(first, { code: 0, outputs: { outcome: 'rolled-back' } });
     expect(first.log).toMatch(/^nothing-is-open$/m);

@@ -45,11 +45,12 @@ const rollOutThenCrash = async (fleet: Fleet): Promise<void> => {
   await fleet.deploy('v2-crash');
 };
 /** What a preflight looks up. */
-const volumes = [
-  { name: 'a', configMap: { name: 'a' } },
-  { name: 'b', secret: { secretName: 'b' } },
-  { name: 'c', persistentVolumeClaim: { claimName: 'c' } },
-];
+const references = {
+  initContainers: [
+    { name: 'setup', image: 'registry.example/setup:v1', envFrom: [{ configMapRef: { name: 'a' } }, { secretRef: { name: 'b' } }] },
+  ],
+  volumes: [{ name: 'c', persistentVolumeClaim: { claimName: 'c' } }],
+};
 const guarded = new WeakMap<Fleet, Step>();
 
 const commands: Record<string, Command> = {
@@ -139,7 +140,7 @@ const commands: Record<string, Command> = {
   },
   'history of a revision': {
     prepare: async (fleet) => {
-      await fleet.deploy('v1', { ...fast, podSpec: { volumes } });
+      await fleet.deploy('v1', { ...fast, podSpec: references });
       await fleet.observed();
       await fleet.rollOut('v2', fast);
     },

@@ -20,7 +20,11 @@ async function withFleet(work: (fleet: Fleet) => Promise<void>): Promise<void> {
 const container = (raw: object): object => ({
   initContainers: [{ name: 'setup', image: 'registry.example/setup:v1', ...raw }],
 });
-const volume = (raw: object): object => ({ volumes: [{ name: 'v', ...raw }] });
+/** A volume that an init container mounts. */
+const volume = (raw: object): object => ({
+  initContainers: [{ name: 'setup', image: 'registry.example/setup:v1', volumeMounts: [{ name: 'v', mountPath: '/v' }] }],
+  volumes: [{ name: 'v', ...raw }],
+});
 
 const create = (fleet: Fleet, ...objects: object[]): Promise<string[]> =>
   Promise.all(objects.map((object) => fleet.kubectl(['create', '-f', '-'], dump({ apiVersion: 'v1', ...object }))));
@@ -138,6 +142,7 @@ describe('a missing reference is refused, and restored once it is there again', 
 
 describe('what is optional or already there', () => {
   test.concurrent.each<[string, object]>([
+    ['a volume that no container mounts', { volumes: [{ name: 'v', configMap: { name: 'a' } }] }],
     ['an optional ConfigMap', volume({ configMap: { name: 'a', optional: true } })],
     ['an optional variable', container({ env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 'a', key: 'k', optional: true } } }] })],
     ['an optional source', volume({ projected: { sources: [{ secret: { name: 'a', optional: true } }] } })],
@@ -152,9 +157,9 @@ describe('what is optional or already there', () => {
   test.concurrent('costs no request if a Ready pod of the current version has it, too', () =>
     withFleet(async (fleet) => {
       await create(fleet, configMap('a'), configMap('b'));
-      const both = { volumes: ['a', 'b'].map((name) => ({ name, configMap: { name } })) };
-      await fleet.rollOut('v1', { ...fast, podSpec: both });
-      await fleet.rollOut('v2', { ...fast, podSpec: { volumes: both.volumes.slice(0, 1) } });
+      const from = (...names: string[]): object => container({ envFrom: names.map((name) => ({ configMapRef: { name } })) });
+      await fleet.rollOut('v1', { ...fast, podSpec: from('a', 'b') });
+      await fleet.rollOut('v2', { ...fast, podSpec: from('a') });
       expectStep(await fleet.rollback(), { code: 0, outputs: { outcome: 'rolled-back' } });
       expect(fleet.requests().filter((request) => request.endsWith('configmaps'))).toEqual(['get configmaps']);
     }));

@@ -27,8 +27,16 @@ export function referencesOf({ spec }: PodTemplate): Reference[] {
     all.set(`${kind}/${name}`, { kind, name, keys: [...named].sort(), isRequired: isRequired || known?.isRequired === true });
   };
   if (!isObject(spec)) return [];
-  for (const { raw } of [...containersOf(spec, 'initContainers'), ...containersOf(spec)]) addContainer(raw, add);
-  for (const volume of listIn(spec, 'volumes')) addVolume(volume, add);
+  const containers = [...containersOf(spec, 'initContainers'), ...containersOf(spec)].map(({ raw }) => raw);
+  for (const container of containers) addContainer(container, add);
+  const used = new Set(
+    containers.flatMap((raw) => ['volumeMounts', 'volumeDevices'].flatMap((key) => listIn(raw, key).map(({ name }) => name))),
+  );
+  for (const volume of listIn(spec, 'volumes')) {
+    // The scheduler asks for the claim of any volume; a kubelet ignores a volume that no container uses (kubelet: GetPodVolumeNames).
+    add('PersistentVolumeClaim', needed(volume, 'persistentVolumeClaim')?.['claimName']);
+    if (used.has(volume['name'])) addVolume(volume, add);
+  }
   for (const { name } of listIn(spec, 'imagePullSecrets')) add('Secret', name, [], false);
   return [...all.values()];
 }
@@ -63,7 +71,6 @@ function addVolume(volume: JsonObject, add: Add): void {
   if (configMap) add('ConfigMap', configMap['name'], keysOf(configMap));
   const secret = needed(volume, 'secret');
   if (secret) add('Secret', secret['secretName'], keysOf(secret));
-  add('PersistentVolumeClaim', needed(volume, 'persistentVolumeClaim')?.['claimName']);
   for (const source of listIn(needed(volume, 'projected') ?? {}, 'sources')) {
     const [config, projected] = [needed(source, 'configMap'), needed(source, 'secret')];
     if (config) add('ConfigMap', config['name'], keysOf(config));

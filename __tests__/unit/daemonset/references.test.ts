@@ -10,7 +10,9 @@ const of = (spec: JsonObject): string[] =>
       `${kind} ${name}${keys.length > 0 ? ` (${keys.join(', ')})` : ''}${isRequired ? '' : ' not required'}`,
   );
 const container = (raw: JsonObject): JsonObject => ({ containers: [{ name: 'agent', ...raw }] });
-const volume = (raw: JsonObject): JsonObject => ({ volumes: [{ name: 'v', ...raw }] });
+const mounted = [{ name: 'mounts', volumeMounts: [{ name: 'v', mountPath: '/v' }] }];
+/** A volume that an init container mounts. */
+const volume = (raw: JsonObject): JsonObject => ({ initContainers: mounted, volumes: [{ name: 'v', ...raw }] });
 const from = (source: JsonObject): JsonObject => container({ env: [{ name: 'A', valueFrom: source }] });
 
 describe('what a template refers to', () => {
@@ -41,6 +43,17 @@ describe('what a template refers to', () => {
     ['an optional volume', volume({ configMap: { name: 'a', optional: true, items: [{ key: 'x', path: 'p' }] } }), []],
     ['a volume of a Secret', volume({ secret: { secretName: 'a' } }), ['Secret a']],
     ['a volume claim', volume({ persistentVolumeClaim: { claimName: 'a' } }), ['PersistentVolumeClaim a']],
+    ['a volume that no container mounts', { volumes: [{ name: 'v', configMap: { name: 'a' } }] }, []],
+    [
+      'a volume as a block device',
+      { containers: [{ name: 'c', volumeDevices: [{ name: 'v' }] }], volumes: [{ name: 'v', configMap: { name: 'a' } }] },
+      ['ConfigMap a'],
+    ],
+    [
+      'a claim that no container mounts',
+      { volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'a' } }] },
+      ['PersistentVolumeClaim a'],
+    ],
     ['a host path', volume({ hostPath: { path: '/' } }), []],
     [
       'a projected volume',
