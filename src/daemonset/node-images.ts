@@ -3,11 +3,12 @@ import type { ImagePresence } from './preflight.ts';
 import { imagesOf } from './template.ts';
 import type { Node, PodTemplate } from './types.ts';
 
-/** On how many of these nodes, as far as the version matches them, all images of a template are present. */
-export function imagePresence(nodes: readonly Node[], template: PodTemplate): ImagePresence {
+/** On how many of these nodes, as far as the version matches them, all images of a template are present. Undefined if no kubelet reports images. */
+export function imagePresence(nodes: readonly Node[], template: PodTemplate): ImagePresence | undefined {
   const images = imagesOf(template);
   const wanted = images.map(fullName);
   const placed = nodes.filter((node) => isPlacedOn(template, node));
+  if (placed.every(({ status }) => (status?.images ?? []).length === 0)) return undefined;
   const present = placed.filter(({ status }) => {
     const names = new Set((status?.images ?? []).flatMap(({ names = [] }) => names.map(fullName)));
     return wanted.every((name) => names.has(name));

@@ -128,8 +128,7 @@ async function tryPod({ context, daemonSet, signal }: Checks, template: PodTempl
 /** Where the images are, as far as this account is allowed to know. It is only a note. */
 async function countImages({ context, signal }: Checks, template: PodTemplate): Promise<ImagePresence | undefined> {
   try {
-    const presence = imagePresence(await context.cluster.listSomeNodes(signal), template);
-    return presence.nodes > 0 ? presence : undefined;
+    return imagePresence(await context.cluster.listSomeNodes(signal), template);
   } catch {
     return undefined;
   }

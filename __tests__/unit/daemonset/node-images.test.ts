@@ -33,5 +33,6 @@ test('counts the nodes of the version that have all of its images', () => {
     node('none', linux),
     node('other', { os: 'windows' }, 'docker.io/library/setup:latest', 'registry.example/agent:v1'),
   ];
+  expect(imagePresence([node('none', linux)], template)).toBeUndefined();
   expect(imagePresence(nodes, template)).toEqual({ images: ['setup', 'registry.example/agent:v1'], present: 1, nodes: 3 });
 });
