@@ -76,5 +76,5 @@ test('the first line names the target and the action; debug lines appear only wi
   expect(dry.log).toMatch(/^::group::Template: 2 differences\n@@ spec[\s\S]*?\n::endgroup::$/m);
   expect(dry.log).toMatch(/^::notice title=Dry run%3A DaemonSet t-[^:]+\/agent::dry-run \(validated\): The rollback would go/m);
   const debugged = await fleet.rollback({ 'dry-run': 'true', 'stable-for': 'auto' }, { RUNNER_DEBUG: '1' });
-  expect(debugged.log.match(/^::debug::\S+ .*$/gm)).toHaveLength(3);
+  expect(debugged.log.match(/^::debug::\S+ .*$/gm)).toHaveLength(5);
 });
