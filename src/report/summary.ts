@@ -202,7 +202,7 @@ function renderShown({ showValues }: Report, { shown: one }: Result): string {
       ? 'This is the current template.'
       : details(`From the current template to revision ${revision.number}: ${differences(changes)}`, renderDiff(changes, showValues), true),
   ];
-  const lines = preflight ? preflightLines(revision, preflight).map((line) => prose(truncate(line, LONGEST_LINE))) : [];
+  const lines = preflight ? preflightLines(revision, preflight).map((line) => `<p>${prose(truncate(line, LONGEST_LINE))}</p>`) : [];
   return [...lines, ...parts].join('\n\n');
 }
 
