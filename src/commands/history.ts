@@ -14,7 +14,7 @@ import type { Context } from '../rollout/context.ts';
 import { getDaemonSet } from '../rollout/find.ts';
 import { readHistory, readPodCounts } from '../rollout/history.ts';
 import { noteHold } from '../rollout/hold.ts';
-import { preflight } from '../rollout/preflight.ts';
+import { checksFor, preflight } from '../rollout/preflight.ts';
 import { settle } from '../rollout/settle.ts';
 import { resultOf, type Task, tasksFor } from '../rollout/tasks.ts';
 
@@ -57,7 +57,8 @@ async function list({ revision: asked, showValues, preflight: mode }: HistoryReq
     if (target.kind === 'refused') return target.refusal;
     for (const revision of target.candidates) {
       const changes = diffTemplates(daemonSet.spec.template, revision.template);
-      const checked = mode === 'off' || revision === current ? undefined : await preflight(context, daemonSet, history, revision);
+      const checked =
+        mode === 'off' || revision === current ? undefined : await preflight(checksFor(context, daemonSet, history), revision);
       task.learn({ shown: { revision, changes, ...(checked && { preflight: checked }) } });
       context.log.group(`Template of ${revisionText(revision)}`, templateLines(revision, showValues));
       context.log.group(

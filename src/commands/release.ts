@@ -1,7 +1,7 @@
 import type { Conclusion, Result } from '../daemonset/result.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
 import type { Context } from '../rollout/context.ts';
-import { interrupted } from '../rollout/failure.ts';
+import { unanswered } from '../rollout/failure.ts';
 import { getDaemonSet } from '../rollout/find.ts';
 import { releaseHold } from '../rollout/hold.ts';
 import { resultOf, type Task, tasksFor } from '../rollout/tasks.ts';
@@ -26,10 +26,8 @@ async function releaseOne({ dryRun }: ReleaseRequest, task: Task): Promise<Concl
   switch (released.kind) {
     case 'not-held':
       return { outcome: 'unchanged', reason: 'not-held', facts: { kind: 'not-held' } };
-    case 'unknown': {
-      const facts = { kind: 'release-unknown', why: released.why } as const;
-      return context.signal.aborted ? { ...interrupted(context.signal.reason), facts } : { outcome: 'error', reason: 'unreachable', facts };
-    }
+    case 'unknown':
+      return unanswered(context.signal, { kind: 'release-unknown', why: released.why });
     case 'released': {
       const { hold } = released;
       if (dryRun) return { outcome: 'dry-run', reason: 'validated', facts: { kind: 'dry-run-of-release', hold } };

@@ -14,8 +14,8 @@ export type AnnotationChanges = Readonly<Record<string, string | undefined>>;
 const ROOM = 256 * 1024;
 
 /**
- * The annotations to leave out if there is no room for all, in this order. The rollback works without them, except for the last one: without that, it is
- * refused.
+ * The annotations to leave out if there is not enough room, in this order. A rollback does not need them, except the last one: if the hold has no room, the
+ * rollback is refused.
  */
 const DISPENSABLE = [LAST_APPLIED, LAST_ROLLBACK, CHANGE_CAUSE, HOLD];
 

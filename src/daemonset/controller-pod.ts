@@ -1,18 +1,9 @@
 import { isObject } from './json.ts';
+import { CONTROLLER_TOLERATIONS } from './placement.ts';
 import type { DaemonSet, Json, JsonObject, PodTemplate } from './types.ts';
 
 /** A name that no node has: a pod with it is never scheduled. */
 const PLACEHOLDER_NODE = 'rollback-daemonset-preflight';
-
-/** The tolerations that the controller adds to each pod, by key and effect (DaemonSet controller: AddOrUpdateDaemonPodTolerations). */
-const TOLERATIONS: readonly (readonly [condition: string, effect: string])[] = [
-  ['not-ready', 'NoExecute'],
-  ['unreachable', 'NoExecute'],
-  ['disk-pressure', 'NoSchedule'],
-  ['memory-pressure', 'NoSchedule'],
-  ['pid-pressure', 'NoSchedule'],
-  ['unschedulable', 'NoSchedule'],
-];
 
 /**
  * A pod of a template, as the DaemonSet controller would create it (DaemonSet controller: CreatePodTemplate, syncNodes), for a dry run. It is
@@ -47,8 +38,7 @@ function onNode(affinity: Json | undefined): JsonObject {
 
 function withDefaults(tolerations: Json | undefined, isOnHostNetwork: boolean): Json[] {
   const given = Array.isArray(tolerations) ? tolerations : [];
-  const needed = isOnHostNetwork ? [...TOLERATIONS, ['network-unavailable', 'NoSchedule'] as const] : TOLERATIONS;
-  const added = needed.map(([condition, effect]) => ({ key: `node.kubernetes.io/${condition}`, operator: 'Exists', effect }));
+  const added = isOnHostNetwork ? CONTROLLER_TOLERATIONS : CONTROLLER_TOLERATIONS.slice(0, -1);
   const isAdded = (one: Json): boolean => isObject(one) && added.some(({ key, effect }) => one['key'] === key && one['effect'] === effect);
   return [...given.filter((one) => !isAdded(one)), ...added];
 }

@@ -85,16 +85,21 @@ function taintsOf(spec: object): Taint[] {
     .filter(({ effect }) => effect === 'NoSchedule' || effect === 'NoExecute');
 }
 
-/** The tolerations that the controller adds to each pod (DaemonSet controller: AddOrUpdateDaemonPodTolerations). */
-const DEFAULT_TOLERATIONS: readonly JsonObject[] = [
-  'not-ready',
-  'unreachable',
-  'disk-pressure',
-  'memory-pressure',
-  'pid-pressure',
-  'unschedulable',
-  'network-unavailable',
-].map((key) => ({ key: `node.kubernetes.io/${key}`, operator: 'Exists' }));
+/** The tolerations that the controller adds to each pod, the last one on the host network (DaemonSet controller: AddOrUpdateDaemonPodTolerations). */
+export const CONTROLLER_TOLERATIONS: readonly { key: string; operator: 'Exists'; effect: string }[] = (
+  [
+    ['not-ready', 'NoExecute'],
+    ['unreachable', 'NoExecute'],
+    ['disk-pressure', 'NoSchedule'],
+    ['memory-pressure', 'NoSchedule'],
+    ['pid-pressure', 'NoSchedule'],
+    ['unschedulable', 'NoSchedule'],
+    ['network-unavailable', 'NoSchedule'],
+  ] as const
+).map(([condition, effect]) => ({ key: `node.kubernetes.io/${condition}`, operator: 'Exists', effect }));
+
+/** For the placement, each counts for every effect. */
+const DEFAULT_TOLERATIONS: readonly JsonObject[] = CONTROLLER_TOLERATIONS.map(({ key, operator }) => ({ key, operator }));
 
 /** Whether a toleration matches a taint (Kubernetes API: Toleration). */
 function tolerates({ key = '', operator, value = '', effect = '' }: JsonObject, taint: Taint): boolean {

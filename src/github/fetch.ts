@@ -45,7 +45,7 @@ export class Fetch {
     this.#agent?.destroy();
   }
 
-  /** @throws Error whose message says why there is no answer, without the address of a proxy, which may contain a password. */
+  /** @throws Error with the reason why there is no answer. It never contains the address of a proxy, which can contain a password. */
   async fetch(address: string, init: Init): Promise<Response> {
     const url = new URL(address);
     const started = performance.now();

@@ -74,6 +74,14 @@ export function delayed(signal: AbortSignal, ms: number): AbortSignal {
   return controller.signal;
 }
 
+/** How long to wait for the answer to a write after a cancellation. */
+const GRACE_AFTER_CANCEL_MS = 1_000;
+
+/** A signal for a write: a cancellation must not cut off the answer, or it would be unknown what was written. */
+export function untilAnswered({ signal }: Deadline): AbortSignal {
+  return delayed(signal, GRACE_AFTER_CANCEL_MS);
+}
+
 /** A signal for what follows a wait or a write: aborted after that time, and soon after the timeout or a cancellation. */
 export function afterwards({ signal }: Deadline, ms: number): AbortSignal {
   return AbortSignal.any([AbortSignal.timeout(ms), delayed(signal, AFTER_TIMEOUT_MS)]);

@@ -1,6 +1,6 @@
 import { ClusterError } from '../cluster/cluster.ts';
 import type { Reason } from '../daemonset/outcome.ts';
-import type { Conclusion } from '../daemonset/result.ts';
+import type { Conclusion, Facts } from '../daemonset/result.ts';
 import { AbortReason } from './context.ts';
 
 /** The outcome when the signal was aborted for this reason. */
@@ -8,6 +8,11 @@ export function interrupted(reason: unknown): Pick<Conclusion, 'outcome' | 'reas
   return reason instanceof AbortReason && reason.kind === 'timeout'
     ? { outcome: 'timed-out', reason: 'timeout' }
     : { outcome: 'cancelled', reason: 'cancelled' };
+}
+
+/** The conclusion of a write whose answer was lost: it is unknown whether it was made. */
+export function unanswered(signal: AbortSignal, facts: Facts): Conclusion {
+  return signal.aborted ? { ...interrupted(signal.reason), facts } : { outcome: 'error', reason: 'unreachable', facts };
 }
 
 /**

@@ -3,7 +3,7 @@ import { type Enforcement, HOLD, type Hold, isDenialOfHold, readHold } from '../
 import { isObject } from '../daemonset/json.ts';
 import type { DaemonSet } from '../daemonset/types.ts';
 import { heldText, NOT_HELD_NOTE } from '../report/messages/hold.ts';
-import { afterwards, type Context, delayed } from './context.ts';
+import { afterwards, type Context, untilAnswered } from './context.ts';
 import { getDaemonSet } from './find.ts';
 import { annotationPath } from './patch.ts';
 import type { Task } from './tasks.ts';
@@ -12,8 +12,6 @@ import type { Task } from './tasks.ts';
 const LIMIT_MS = 2_000;
 /** How many times to read a DaemonSet again that was changed in the meantime. */
 const TRIES = 5;
-/** How long to wait for the answer to a release after a cancellation. */
-const GRACE_AFTER_CANCEL_MS = 1_000;
 
 /**
  * Adds the hold of a DaemonSet to what is known, if it has one. Beside the other work, one dry run finds out whether the API server enforces it: that adds
@@ -73,8 +71,7 @@ export type Released =
  */
 export async function releaseHold(context: Context, first: DaemonSet, { dryRun }: { dryRun: boolean }): Promise<Released> {
   const { cluster } = context;
-  // A cancellation must not cut off the answer: it would be unknown whether the hold was released.
-  const signal = delayed(context.signal, GRACE_AFTER_CANCEL_MS);
+  const signal = untilAnswered(context);
   let daemonSet = first;
   let sent: Hold | undefined;
   let why = '';

@@ -9,14 +9,12 @@ import { CHANGE_CAUSE } from '../daemonset/revision.ts';
 import { LAST_ROLLBACK, type RollbackRecord } from '../daemonset/rollback-record.ts';
 import { sameTemplate } from '../daemonset/template.ts';
 import type { DaemonSet, PodTemplate } from '../daemonset/types.ts';
-import { afterwards, type Context, delayed } from './context.ts';
+import { afterwards, type Context, untilAnswered } from './context.ts';
 
 /** How many times to find out whether an unanswered patch was written. */
 const TRIES = 5;
 /** How long updating the annotations after a write may take. */
 const ANNOTATION_LIMIT_MS = 5_000;
-/** How long to wait for the answer to a patch after a cancellation. */
-const GRACE_AFTER_CANCEL_MS = 1_000;
 
 /**
  * The patch that restores a revision's template, locked on the object and spec that were read: `generation` changes only with
@@ -162,8 +160,7 @@ export async function restore(
       ? changes(now) === 1 && sameTemplate(now.spec.template, expected)
       : now.metadata.annotations?.[LAST_ROLLBACK] === recorded;
   context.signal.throwIfAborted();
-  // A cancellation must not cut off the answer: it would be unknown whether the fleet is changing.
-  const signal = delayed(context.signal, GRACE_AFTER_CANCEL_MS);
+  const signal = untilAnswered(context);
   let why = 'no answer in time';
   for (let attempt = 0; attempt < TRIES && !signal.aborted; attempt++) {
     let conflict = false;

@@ -16,7 +16,7 @@ import type { Context } from './context.ts';
 import { getDaemonSet } from './find.ts';
 import { readPodCounts } from './history.ts';
 import { preview } from './patch.ts';
-import { preflight, preflightNotes } from './preflight.ts';
+import { type Checks, checksFor, couldStart, preflight, preflightNotes } from './preflight.ts';
 import { settle } from './settle.ts';
 import { requireStableFor } from './stable-for.ts';
 import type { Task } from './tasks.ts';
@@ -132,6 +132,7 @@ async function check(
   if (plan.kind !== 'candidates') return plan;
   if (aim && isSameVersion(aim, plan.from)) return { kind: 'unchanged', at: plan.from };
   const broken: Broken[] = [];
+  let checks: Checks | undefined;
   for (const revision of plan.candidates) {
     if (alreadyThere(daemonSet, revision)) continue;
     if (held) return held;
@@ -149,7 +150,8 @@ async function check(
       continue;
     }
     if (restore.kind === 'refused') return restore;
-    const checked = options.preflight === 'off' ? undefined : await preflight(context, daemonSet, history, candidate);
+    if (options.preflight !== 'off') checks ??= checksFor(context, daemonSet, history);
+    const checked = checks && (await preflight(checks, candidate));
     const obstacles = options.preflight === 'enforce' ? (checked?.obstacles ?? []) : [];
     if (obstacles.length === 0) {
       const passedOver = broken.map((one): Note => ({ kind: 'passed-over-broken', ...one }));
@@ -161,7 +163,7 @@ async function check(
   }
   const [first] = broken;
   if (!first) return planWithout(plan.asked, plan.from);
-  const startable = await newestStartable(context, daemonSet, history, broken);
+  const startable = checks && (await newestStartable(checks, broken));
   return refused('would-not-start', { kind: 'would-not-start', target: first.revision, obstacles: first.obstacles, startable });
 }
 
@@ -175,18 +177,14 @@ interface Broken {
 const MOST_CHECKED = 3;
 
 /** The newest other version that has no obstacle and was not rolled back before, to name it. */
-async function newestStartable(
-  context: Context,
-  daemonSet: DaemonSet,
-  history: History,
-  broken: readonly Broken[],
-): Promise<Revision | undefined> {
+async function newestStartable(checks: Checks, broken: readonly Broken[]): Promise<Revision | undefined> {
+  const { daemonSet, history } = checks;
   const record = readRecord(daemonSet);
   const others = otherVersions(history)
     .map(([newest]) => newest)
     .filter((one) => !broken.some(({ revision }) => isSameVersion(one, revision)) && !wasRolledBack(record, one, history));
   for (const revision of others.slice(0, MOST_CHECKED)) {
-    if ((await preflight(context, daemonSet, history, revision)).obstacles.length === 0) return revision;
+    if (await couldStart(checks, revision)) return revision;
   }
   return undefined;
 }

@@ -17,8 +17,8 @@ import type { Context } from './context.ts';
 const LIMIT_MS = 10_000;
 const PART_OF_TIME = 1 / 4;
 
-/** What the checks of one version share. */
-interface Checks {
+/** What the checks of all versions of one DaemonSet share, the time limit included. */
+export interface Checks {
   context: Context;
   daemonSet: DaemonSet;
   history: History;
@@ -27,11 +27,7 @@ interface Checks {
   pods: () => Promise<Pod[] | undefined>;
 }
 
-/**
- * Whether pods of a version could start: what they refer to exists, and the API server admits such a pod in a dry run. Nothing is written. What
- * cannot be found out is a doubt, never an error, unless the work is aborted.
- */
-export async function preflight(context: Context, daemonSet: DaemonSet, history: History, revision: Revision): Promise<Preflight> {
+export function checksFor(context: Context, daemonSet: DaemonSet, history: History): Checks {
   const limitMs = Math.min(LIMIT_MS, (context.deadline - context.clock.now()) * PART_OF_TIME);
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(Math.max(0, Math.round(limitMs)))]);
   let pods: Promise<Pod[] | undefined> | undefined;
@@ -39,16 +35,30 @@ export async function preflight(context: Context, daemonSet: DaemonSet, history:
     pods ??= context.cluster.listSomePods(daemonSet, signal).catch(() => undefined);
     return pods;
   };
-  const checks: Checks = { context, daemonSet, history, signal, pods: read };
+  return { context, daemonSet, history, signal, pods: read };
+}
+
+/**
+ * Whether pods of a version could start: what they refer to exists, and the API server admits such a pod in a dry run. Nothing is written. What
+ * cannot be found out is a doubt, never an error, unless the work is aborted.
+ */
+export async function preflight(checks: Checks, revision: Revision): Promise<Preflight> {
   const images = countImages(checks, revision.template);
-  const found = await Promise.all([checkReferences(checks, revision.template), checkAdmission(checks, revision)]);
+  const found = await whatPrevents(checks, revision);
   const present = await images;
-  context.signal.throwIfAborted();
-  return {
-    obstacles: found.flatMap(({ obstacles }) => obstacles),
-    doubts: found.flatMap(({ doubts }) => doubts),
-    ...(present && { images: present }),
-  };
+  checks.context.signal.throwIfAborted();
+  return { ...found, ...(present && { images: present }) };
+}
+
+/** Whether nothing certain prevents pods of a version from starting. False if there was no time to find out. */
+export async function couldStart(checks: Checks, revision: Revision): Promise<boolean> {
+  const { obstacles } = await whatPrevents(checks, revision);
+  return obstacles.length === 0 && !checks.signal.aborted;
+}
+
+async function whatPrevents(checks: Checks, revision: Revision): Promise<Found> {
+  const found = await Promise.all([checkReferences(checks, revision.template), checkAdmission(checks, revision)]);
+  return { obstacles: found.flatMap(({ obstacles }) => obstacles), doubts: found.flatMap(({ doubts }) => doubts) };
 }
 
 type Found = Pick<Preflight, 'obstacles' | 'doubts'>;
@@ -58,11 +68,10 @@ const obstacle = (one: Obstacle): Found => ({ obstacles: [one], doubts: [] });
 const doubt = (one: Doubt): Found => ({ obstacles: [], doubts: [one] });
 
 async function checkReferences(checks: Checks, template: PodTemplate): Promise<Found> {
-  if (referencesOf(template).length === 0) return NOTHING;
-  const { spec } = checks.daemonSet;
-  const isShared = referencesToCheck(template, spec.template).length < referencesOf(template).length;
-  const isRunning = isShared && (await hasReadyPod(checks));
-  const all = referencesToCheck(template, isRunning ? spec.template : undefined);
+  const wanted = referencesOf(template);
+  if (wanted.length === 0) return NOTHING;
+  const own = referencesToCheck(template, checks.daemonSet.spec.template);
+  const all = own.length < wanted.length && (await hasReadyPod(checks)) ? own : wanted;
   const found = await Promise.all(all.map((reference) => checkReference(checks, reference)));
   const doubts = found.flatMap((one) => one.doubts);
   // One line for each rule that is missing, whatever the number of objects.

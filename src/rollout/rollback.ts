@@ -13,7 +13,7 @@ import { revisionText } from '../report/messages/revisions.ts';
 import { noNodeMatchesText } from '../report/messages/rollout.ts';
 import { conclusionOf } from './conclude.ts';
 import type { PartialResult } from './context.ts';
-import { interrupted } from './failure.ts';
+import { unanswered } from './failure.ts';
 import { noteHold } from './hold.ts';
 import { markGood, withdrawGood } from './known-good.ts';
 import { returnOwnership } from './ownership.ts';
@@ -100,10 +100,7 @@ async function concludeWrite(
 ): Promise<Conclusion> {
   const { context } = task;
   const { from, target, record, preview } = plan;
-  if (patched.kind === 'unknown') {
-    const facts = { kind: 'write-unknown', why: patched.why } as const;
-    return context.signal.aborted ? { ...interrupted(context.signal.reason), facts } : { outcome: 'error', reason: 'unreachable', facts };
-  }
+  if (patched.kind === 'unknown') return unanswered(context.signal, { kind: 'write-unknown', why: patched.why });
   if (patched.kind === 'undone') {
     await undoAnnotations(context, daemonSet, preview.annotations);
     return { outcome: 'error', reason: 'admission-denied', facts: { kind: 'write-undone' } };
