@@ -25,9 +25,10 @@ const MAY_IMPORT: [modules: string, imports: string[]][] = [
   ],
   // It turns a result into text, and prints nothing.
   ['report/**', ['report/*', 'report/messages/*', 'daemonset/*', 'duration.ts', 'js-yaml']],
-  // Where the step runs: its run, its files, its log, outputs and summary. Only writer.ts prints.
-  ['ci/writer.ts', ['ci/environment.ts', 'report/**', 'daemonset/*', 'duration.ts', '@actions/core', 'node:fs']],
-  ['ci/*', ['ci/!(writer).ts', 'daemonset/*', '@actions/github', 'node:{crypto,fs,path}']],
+  // Where the step runs: its log and what it leaves. Only the writers print.
+  ['ci/{writer,github-actions}.ts', ['ci/{environment,writer}.ts', 'report/**', 'daemonset/*', 'duration.ts', '@actions/core', 'node:fs']],
+  // Its job and its files.
+  ['ci/*', ['ci/{environment,job,own-file}.ts', 'daemonset/*', '@actions/github', 'node:{crypto,fs,path}']],
   // The steps reach the world through Context and the interface Cluster.
   ['rollout/*', ['rollout/*', 'daemonset/*', 'cluster/cluster.ts', 'report/{history,lines}.ts', 'report/messages/*', 'duration.ts']],
   // A command says which steps run. Commands never import commands.

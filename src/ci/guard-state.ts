@@ -1,11 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Recorded } from '../daemonset/guard.ts';
 import { parseJson, stringify } from '../daemonset/json.ts';
 import type { RecordProblem } from '../daemonset/result.ts';
 import type { Json } from '../daemonset/types.ts';
-import type { Environment } from './environment.ts';
+import type { RecordedBy } from './job.ts';
 import { readOwnFile } from './own-file.ts';
 
 /** Where a guard keeps its records for its post step. Templates may contain secrets, and debug logs print a step's state. */
@@ -14,16 +14,6 @@ export interface Kept {
   path: string;
   /** Of its content, in hex. */
   sha256: string;
-}
-
-/** The job that a record belongs to: this attempt of this run. Outside of GitHub Actions, its fields are empty. */
-export interface RecordedBy {
-  /** The address of the GitHub server. */
-  server: string;
-  repository: string;
-  run: string;
-  attempt: string;
-  job: string;
 }
 
 /** The cluster that a record is about. */
@@ -44,26 +34,33 @@ export type Recall = { kind: 'records'; records: readonly Recorded[]; in: Record
 
 const NAME = /^rollback-daemonset-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.json$/;
 
-/** The job of this step, by its environment. */
-export function recordedBy(environment: Environment): RecordedBy {
-  const of = (name: string): string => environment[name] ?? '';
-  return {
-    server: of('GITHUB_SERVER_URL'),
-    repository: of('GITHUB_REPOSITORY'),
-    run: of('GITHUB_RUN_ID'),
-    attempt: of('GITHUB_RUN_ATTEMPT'),
-    job: of('GITHUB_JOB'),
-  };
-}
-
 /** Writes records to a new file in a folder that exists as long as the job. */
 export function saveRecords(records: readonly Recorded[], folder: string, by: RecordedBy, cluster: RecordedIn): Kept {
   const path = join(folder, `rollback-daemonset-${randomUUID()}.json`);
-  const content = stringify({ by, in: cluster, records } satisfies Content as unknown as Json);
-  writeFileSync(path, content, { mode: 0o600, flag: 'wx' });
-  const kept = { path, sha256: sha256(content) };
+  return { path, sha256: writeRecords(path, { by, in: cluster, records }) };
+}
+
+/**
+ * Writes records to a file that the user names. A record that is there already is replaced, and nothing else.
+ *
+ * @throws Error if there is another file, or if it cannot be written.
+ */
+export function saveRecordsAs(path: string, records: readonly Recorded[], by: RecordedBy, cluster: RecordedIn): void {
+  if (existsSync(path)) {
+    const read = readOwnFile(path);
+    if (!('text' in read) || !parsed(read.text))
+      throw new Error('there is another file with this name, and it is not the record of a guard');
+    rmSync(path);
+  }
+  writeRecords(path, { by, in: cluster, records });
+}
+
+/** @returns the SHA-256 of the content, in hex. */
+function writeRecords(path: string, content: Content): string {
+  const text = stringify(content as unknown as Json);
+  writeFileSync(path, text, { mode: 0o600, flag: 'wx' });
   // It is found out now, and not once the job has failed.
-  if (loadRecords(kept, folder, by).kind === 'records') return kept;
+  if (recordsIn(path, content.by, sha256(text)).kind === 'records') return sha256(text);
   rmSync(path, { force: true });
   throw new Error('the folder does not keep the owner, the mode or the content of a file');
 }
@@ -75,9 +72,14 @@ export function saveRecords(records: readonly Recorded[], folder: string, by: Re
 export function loadRecords(kept: Kept | undefined, folder: string, by: RecordedBy): Recall {
   if (!kept) return lost('not-ours');
   if (kept.path !== join(folder, basename(kept.path)) || !NAME.test(basename(kept.path))) return lost('not-ours');
-  const read = readOwnFile(kept.path);
+  return recordsIn(kept.path, by, kept.sha256);
+}
+
+/** The records in a file of this job. @param expected the SHA-256 of its content, if it is known. */
+export function recordsIn(path: string, by: RecordedBy, expected?: string): Recall {
+  const read = readOwnFile(path);
   if ('problem' in read) return lost(read.problem);
-  if (sha256(read.text) !== kept.sha256) return lost('changed');
+  if (expected !== undefined && sha256(read.text) !== expected) return lost('changed');
   const content = parsed(read.text);
   if (!content) return lost('not-ours');
   if (JSON.stringify(content.by) !== JSON.stringify(by)) return lost('other-job');

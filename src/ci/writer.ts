@@ -1,34 +1,33 @@
-import { appendFileSync } from 'node:fs';
-import * as core from '@actions/core';
 import { isSuccess, worstOf } from '../daemonset/outcome.ts';
 import { formatDuration } from '../duration.ts';
 import { roundup, verdictOf } from '../report/headline.ts';
 import { Masks } from '../report/masks.ts';
 import { messageOf } from '../report/messages/conclusion.ts';
-import { outputsOf } from '../report/outputs.ts';
 import type { Report } from '../report/report.ts';
-import { summaryOf } from '../report/summary.ts';
-import { annotationText, logLine, truncate } from '../report/text.ts';
-import type { Environment } from './environment.ts';
+import { logLine } from '../report/text.ts';
 
-/** The runner shows 10 annotations of each kind for a step; one is reserved for the conclusion. */
-const MOST_WARNINGS = 9;
-/** The longest title of an annotation, in UTF-16 code units. */
-const LONGEST_TITLE = 200;
+/** Failures that are printed by themselves if there are several DaemonSets: as many annotations as GitHub's runner shows, but for the conclusion. */
+const MOST_FAILURES = 9;
 
-/** Writes the job's log, masks, outputs and summary. Nothing else prints, so nothing unsafe is printed. */
-export class Writer {
+/** How a verdict is printed. */
+export type Level = 'error' | 'warning' | 'notice';
+
+/** A part of what a step leaves. What cannot be written is a warning, and does not affect the other parts. */
+export interface Part {
+  /** For the warning: `the outputs`. */
+  name: string;
+  write: () => void;
+  /** Writes a plain version, for the case that the full one cannot be made. */
+  plain: () => void;
+}
+
+/** Writes the log and what a step leaves. Nothing else prints, so nothing unsafe is printed. How depends on where the step runs. */
+export abstract class Writer {
   readonly warnings: string[] = [];
-  readonly #environment: Environment;
   readonly #masks = new Masks();
 
-  /** Outside of GitHub Actions, where the environment names no files for them, there are no outputs and no summary. */
-  constructor(environment: Environment) {
-    this.#environment = environment;
-  }
-
   info(line: string): void {
-    core.info(logLine(this.hide(line)));
+    this.printLine(logLine(this.hide(line)));
   }
 
   /** The same warning is not repeated: a dry run and a write get the same ones. */
@@ -36,28 +35,22 @@ export class Writer {
     const line = this.hide(text);
     if (this.warnings.includes(line)) return;
     this.warnings.push(line);
-    if (this.warnings.length <= MOST_WARNINGS) core.warning(annotationText(line));
-    else this.info(`Warning: ${line}`);
+    this.printWarning(line);
   }
 
   group(title: string, lines: string[]): void {
-    core.startGroup(logLine(this.hide(title)));
-    for (const line of lines) this.info(line);
-    core.endGroup();
+    this.printGroup(
+      logLine(this.hide(title)),
+      lines.map((line) => logLine(this.hide(line))),
+    );
   }
 
-  /** Printed only with debug logging: the runner sets RUNNER_DEBUG then. */
-  debug(line: string): void {
-    if (core.isDebug()) core.debug(logLine(this.hide(line)));
-  }
+  /** Printed only with debug logging. */
+  abstract debug(line: string): void;
 
-  /**
-   * Registers secrets, so that nothing that is written later shows them. GitHub's runner masks them in what other steps print, too. It removes
-   * the command that registers one from the log; elsewhere that command would stay in the log, with the secret.
-   */
+  /** Registers secrets, so that nothing that is written later shows them. */
   mask(secrets: string[]): void {
     this.#masks.add(secrets);
-    if (this.#environment['GITHUB_ACTIONS'] === 'true') for (const secret of secrets) core.setSecret(secret);
   }
 
   /** The text without the secrets that are known so far. */
@@ -65,36 +58,33 @@ export class Writer {
     return this.#masks.hide(text);
   }
 
-  /** Saves a value for the post step of this step. Debug logs print it. */
-  save(name: string, value: unknown): void {
-    core.saveState(name, value);
-  }
-
-  /** Writes verdict, outputs and summary, in this order. What cannot be written is a warning, and does not affect the others. */
+  /** Writes the verdict and all other parts, in this order. */
   write(report: Report): void {
     const { outcome, reason } = worstOf(report.results);
     const plain = `${outcome} (${reason})`;
-    const annotate = isSuccess(outcome, report.command) ? core.notice : core.error;
-    this.#attempt(
-      'the verdict',
-      () => this.#writeVerdict(report),
-      () => annotate(annotationText(plain)),
-    );
-    this.#attempt(
-      'the outputs',
-      () => this.#writeOutputs(outputsOf(report)),
-      () => this.#writeOutputs({ outcome, reason }),
-    );
-    this.#attempt(
-      'the summary',
-      () => this.#writeSummary(summaryOf(report)),
-      () => this.#writeSummary(`## ${plain}\n`),
-    );
-    this.#attempt('the duration', () => this.info(`Took ${formatDuration(report.durationMs)}.`));
+    const level = isSuccess(outcome, report.command) ? 'notice' : 'error';
+    const verdict = { name: 'the verdict', write: () => this.#writeVerdict(report), plain: () => this.printVerdict(level, '', plain) };
+    for (const part of [verdict, ...this.partsOf(report, plain)]) this.#attempt(part);
+    const duration = (): void => this.info(`Took ${formatDuration(report.durationMs)}.`);
+    this.#attempt({ name: 'the duration', write: duration, plain: duration });
   }
 
-  /** @param plain writes a plain version, for the case that the full one cannot be made. */
-  #attempt(what: string, write: () => void, plain: () => void = write): void {
+  /** Prints a line that is safe. */
+  protected abstract printLine(line: string): void;
+
+  /** Prints a warning that has no secrets. */
+  protected abstract printWarning(text: string): void;
+
+  /** Prints lines that are safe, as details under a title. */
+  protected abstract printGroup(title: string, lines: string[]): void;
+
+  /** Prints how a step ended. The texts have no secrets. */
+  protected abstract printVerdict(level: Level, title: string, text: string): void;
+
+  /** What the step leaves besides its log. @param plain the conclusion in two words. */
+  protected abstract partsOf(report: Report, plain: string): Part[];
+
+  #attempt({ name, write, plain }: Part): void {
     try {
       write();
     } catch (error) {
@@ -104,7 +94,7 @@ export class Writer {
       } catch {
         inFull = '';
       }
-      this.#warn(`Could not write ${what} of this step${inFull}: ${reasonOf(error)}`);
+      this.#warn(`Could not write ${name} of this step${inFull}: ${reasonOf(error)}`);
     }
   }
 
@@ -121,43 +111,30 @@ export class Writer {
     const worst = worstOf(results);
     const { outcome, reason } = worst;
     const failed = !isSuccess(outcome, command);
-    if (results.length > 1) this.#logEach(report);
+    if (results.length > 1) this.#writeEach(report);
     const text = results.length > 1 ? roundup(report) : messageOf(worst);
+    const level = failed ? 'error' : outcome === 'absent' ? 'warning' : 'notice';
     if (outcome === 'listed') this.info(text);
-    else
-      this.#annotate(
-        failed ? core.error : outcome === 'absent' ? core.warning : core.notice,
-        verdictOf(report),
-        `${outcome} (${reason}): ${text}`,
-      );
+    else this.#conclude(level, verdictOf(report), `${outcome} (${reason}): ${text}`);
     if (help !== undefined && failed) this.info(`What ${reason} means and what to do: ${help}`);
   }
 
-  #annotate(as: typeof core.error | typeof core.warning | typeof core.notice, title: string, text: string): void {
-    as(annotationText(this.hide(text)), { title: truncate(logLine(this.hide(title)), LONGEST_TITLE) });
-  }
-
-  #writeOutputs(outputs: Record<string, string>): void {
-    if (this.#environment['GITHUB_OUTPUT']) for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value);
-  }
-
-  #writeSummary(text: string): void {
-    const { GITHUB_STEP_SUMMARY: path } = this.#environment;
-    if (path) appendFileSync(path, this.hide(text));
-  }
-
-  /** Logs how each of several ended: failures as annotations, as many as the runner shows. */
-  #logEach({ command, results }: Report): void {
-    let annotations = 0;
+  /** Logs how each of several ended: failures by themselves, up to a number. */
+  #writeEach({ command, results }: Report): void {
+    let failures = 0;
     for (const result of results) {
       const { outcome, reason, daemonSet } = result;
       const text = `${outcome} (${reason}): ${messageOf(result)}`;
-      if (isSuccess(outcome, command) || annotations === MOST_WARNINGS) this.info(`${daemonSet.namespace}/${daemonSet.name}: ${text}`);
+      if (isSuccess(outcome, command) || failures === MOST_FAILURES) this.info(`${daemonSet.namespace}/${daemonSet.name}: ${text}`);
       else {
-        annotations += 1;
-        this.#annotate(core.error, verdictOf({ command, results: [result] }), text);
+        failures += 1;
+        this.#conclude('error', verdictOf({ command, results: [result] }), text);
       }
     }
+  }
+
+  #conclude(level: Level, title: string, text: string): void {
+    this.printVerdict(level, this.hide(title), this.hide(text));
   }
 }
 

@@ -1,5 +1,9 @@
+import { readHold } from '../daemonset/hold.ts';
 import type { Conclusion, Result } from '../daemonset/result.ts';
+import { rolloutOf } from '../daemonset/rollout.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
+import { originText } from '../report/messages/hold.ts';
+import { DECLINED } from '../rollout/conclude.ts';
 import type { Context } from '../rollout/context.ts';
 import { unanswered } from '../rollout/failure.ts';
 import { getDaemonSet } from '../rollout/find.ts';
@@ -22,6 +26,12 @@ export async function release(request: ReleaseRequest, context: Context): Promis
 async function releaseOne({ dryRun }: ReleaseRequest, task: Task): Promise<Conclusion> {
   const { context, found } = task;
   const daemonSet = found.daemonSet ?? (await getDaemonSet(context, found.name));
+  const hold = readHold(daemonSet.metadata);
+  if (hold && !dryRun && context.confirm) {
+    const nodes = rolloutOf(daemonSet).counts.desired;
+    const proposal = { daemonSet: found.name, change: `release the hold (${originText(hold)})`, nodes };
+    if (!(await context.confirm([proposal], context.signal))) return DECLINED;
+  }
   const released = await releaseHold(context, daemonSet, { dryRun });
   switch (released.kind) {
     case 'not-held':

@@ -140,6 +140,8 @@ export type Facts =
   // errors
   | { kind: 'invalid-input'; mistakes: string[] }
   | { kind: 'interrupted'; by: 'cancelled' | 'timeout'; written: boolean }
+  /** The person at the terminal did not confirm the write. */
+  | { kind: 'declined' }
   | { kind: 'cluster-error'; message: string; written: boolean }
   | { kind: 'bug'; detail: string; written: boolean };
 

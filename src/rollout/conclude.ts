@@ -51,3 +51,6 @@ export function toleratedNote({ kind, causes }: Waited): Note | undefined {
 export function notObserved(): Conclusion {
   return refuse('not-observed', { kind: 'not-observed' });
 }
+
+/** The person at the terminal did not confirm the write. */
+export const DECLINED: Conclusion = { outcome: 'cancelled', reason: 'cancelled', facts: { kind: 'declined' } };

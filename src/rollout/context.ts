@@ -38,23 +38,37 @@ export interface WorkSoFar {
   readonly result?: Result;
 }
 
+/** A write that a person has to confirm. */
+export interface Proposal {
+  daemonSet: DaemonSetName;
+  /** What would be written: `revision 3 to revision 2`. */
+  change: string;
+  /** How many nodes should run the DaemonSet. */
+  nodes: number;
+}
+
+/** Asks the person at the terminal. Throws the signal's reason if the signal is aborted first. */
+export type Confirm = (proposals: readonly Proposal[], signal: AbortSignal) => Promise<boolean>;
+
 /** Everything outside of the process that a step needs. */
 export interface Context extends Deadline {
   cluster: Cluster;
   clock: Clock;
   log: Log;
-  /** Undefined outside of GitHub Actions. */
+  /** Undefined in a terminal. */
   run: Run | undefined;
   ledger: Ledger;
   /** The work on each DaemonSet so far, for the last resort. */
   partial: WorkSoFar[];
+  /** Undefined: nothing is asked before a write. */
+  confirm?: Confirm;
 }
 
 /** Why the work was stopped. */
 export class AbortReason extends Error {
   readonly kind: 'cancelled' | 'timeout';
   constructor(kind: 'cancelled' | 'timeout') {
-    super(kind === 'cancelled' ? 'The job was cancelled.' : 'The time is up.');
+    super(kind === 'cancelled' ? 'Cancelled.' : 'The time is up.');
     this.name = 'AbortReason';
     this.kind = kind;
   }

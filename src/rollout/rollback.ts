@@ -11,8 +11,8 @@ import { changeLines, differences } from '../report/lines.ts';
 import { noteText } from '../report/messages/notes.ts';
 import { revisionText } from '../report/messages/revisions.ts';
 import { noNodeMatchesText } from '../report/messages/rollout.ts';
-import { conclusionOf } from './conclude.ts';
-import type { PartialResult } from './context.ts';
+import { conclusionOf, DECLINED } from './conclude.ts';
+import type { PartialResult, Proposal } from './context.ts';
 import { unanswered } from './failure.ts';
 import { noteHold } from './hold.ts';
 import { markGood, withdrawGood } from './known-good.ts';
@@ -25,16 +25,37 @@ import { type Waited, type WaitOptions, wait } from './wait.ts';
 type Restore = Extract<Plan, { kind: 'restore' }>;
 type Resume = Extract<Plan, { kind: 'resume' }>;
 
-/** Carries out a plan. If someone else changed the DaemonSet first, plans again. */
-export async function carryOut(task: Task, choose: Choose, options: RollbackOptions, first: Planned | Conclusion): Promise<Conclusion> {
+/** The write of a plan, for a person to confirm. Undefined if it writes nothing. */
+export function proposalOf({ found, known }: Task, { plan }: Planned): Proposal | undefined {
+  if (plan.kind !== 'restore') return undefined;
+  const change = `${revisionText(plan.from)} to ${revisionText(plan.target)}`;
+  return { daemonSet: found.name, change, nodes: known.counts?.desired ?? 0 };
+}
+
+/**
+ * Carries out a plan. If someone else changed the DaemonSet first, plans again.
+ *
+ * @param confirmed the plan that was announced and confirmed already; another one has to be confirmed again.
+ */
+export async function carryOut(
+  task: Task,
+  choose: Choose,
+  options: RollbackOptions,
+  first: Planned | Conclusion,
+  confirmed?: Planned,
+): Promise<Conclusion> {
   for (let planned = first; ; ) {
     if ('outcome' in planned) return planned;
     const { plan, daemonSet } = planned;
     if (plan.kind === 'unchanged') return stayAt(task, planned, plan.at, options);
     if (plan.kind === 'resume') return resume(task, planned, plan, options);
     if (plan.kind === 'already-rolled-back') return plan.refusal;
-    announce(task, planned, plan, options);
-    if (options.dryRun) return dryRun(plan, options);
+    if (planned !== confirmed) {
+      announce(task, planned, options);
+      if (options.dryRun) return dryRun(plan, options);
+      const proposal = proposalOf(task, planned);
+      if (task.context.confirm && proposal && !(await task.context.confirm([proposal], task.context.signal))) return DECLINED;
+    }
     const patched = await write(task, daemonSet, plan);
     if (patched.kind !== 'moved') return concludeWrite(task, planned, plan, patched, options);
     task.context.log.info('The DaemonSet changed in the meantime. Reading it and deciding again.');
@@ -52,12 +73,11 @@ const LOUD: ReadonlySet<Note['kind']> = new Set<Note['kind']>([
   'might-not-start',
 ]);
 
-function announce(
-  { context: { log }, known }: Task,
-  { daemonSet, history }: Planned,
-  { from, target, changes }: Restore,
-  { dryRun, showValues }: RollbackOptions,
-): void {
+/** Logs what a plan writes. */
+export function announce({ context: { log }, known }: Task, planned: Planned, { dryRun, showValues }: RollbackOptions): void {
+  const { daemonSet, history, plan } = planned;
+  if (plan.kind !== 'restore') return;
+  const { from, target, changes } = plan;
   const what = dryRun ? 'Would roll back' : 'Rolling back';
   log.info(`${what} from ${revisionText(from)} to ${revisionText(target)}: ${target.images.join(', ')}`);
   for (const note of known.notes) {

@@ -11,18 +11,27 @@ import type { Waited } from './wait.ts';
 /** The work on one DaemonSet. What is known is replaced, never changed in place, and only here. */
 export class Task implements WorkSoFar {
   readonly found: Found;
-  /** If there are several DaemonSets, each line of its log names this one. */
-  readonly context: Context;
   /** The result, once the work is complete. */
   result?: Result;
   /** What runs beside the work, and never fails. */
   readonly #beside: Promise<void>[] = [];
   #known: PartialResult;
+  #context: Context;
 
   constructor(found: Found, context: Context) {
     this.found = found;
-    this.context = context;
+    this.#context = context;
     this.#known = { daemonSet: found.name, changed: false, notes: [] };
+  }
+
+  /** If there are several DaemonSets, each line of its log names this one. */
+  get context(): Context {
+    return this.#context;
+  }
+
+  /** Gives the work that follows a time limit of its own. */
+  renew(deadline: Deadline): void {
+    this.#context = { ...this.#context, ...deadline };
   }
 
   /** What is known so far. */

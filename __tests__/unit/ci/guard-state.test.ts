@@ -15,7 +15,8 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { type Kept, keptFrom, loadRecords, recordedBy, removeRecords, saveRecords } from '../../../src/ci/guard-state.ts';
+import { type Kept, keptFrom, loadRecords, removeRecords, saveRecords } from '../../../src/ci/guard-state.ts';
+import { recordedBy } from '../../../src/ci/job.ts';
 import type { Recorded } from '../../../src/daemonset/guard.ts';
 
 const records: Recorded[] = [{ kind: 'absent', daemonSet: { namespace: 'logging', name: 'agent' } }];

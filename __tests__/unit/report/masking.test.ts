@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { renderMarkdown, visibleText } from '../../../preview/page.ts';
-import { Writer } from '../../../src/ci/writer.ts';
+import { GitHubActions } from '../../../src/ci/github-actions.ts';
 import type { CauseGroup } from '../../../src/daemonset/cause-groups.ts';
 import type { FailingNode } from '../../../src/daemonset/diagnosis.ts';
 import type { Result } from '../../../src/daemonset/result.ts';
@@ -89,7 +89,7 @@ function resultWith(text: string): Result {
   };
 }
 
-function reportWith(writer: Writer, text: string, results = [resultWith(text)]): Report {
+function reportWith(writer: GitHubActions, text: string, results = [resultWith(text)]): Report {
   return {
     command: 'rollback',
     results: results as [Result, ...Result[]],
@@ -115,7 +115,7 @@ interface Written {
 function write(text: string, secrets: string[], several = false): Written {
   printed.length = 0;
   for (const file of ['output', 'summary']) writeFileSync(join(folder, file), '');
-  const writer = new Writer(environment);
+  const writer = new GitHubActions(environment);
   writer.mask(secrets);
   writer.info(text);
   writer.warning(`a warning: ${text}`);

@@ -150,7 +150,9 @@ function textOf(facts: Facts, result: Result): string {
     case 'invalid-input':
       return facts.mistakes.join(' ');
     case 'interrupted':
-      return `${facts.by === 'cancelled' ? 'The job was cancelled.' : 'The time is up.'} ${written(facts.written)}`;
+      return `${facts.by === 'cancelled' ? 'Cancelled.' : 'The time is up.'} ${written(facts.written)}`;
+    case 'declined':
+      return 'The change was not confirmed. Nothing was written.';
     case 'cluster-error':
       return facts.written ? `${facts.message} ${written(true)}` : facts.message;
     case 'bug':

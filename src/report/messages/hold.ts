@@ -5,7 +5,7 @@ import { changeCauseText } from './change-cause.ts';
 import { whyText } from './next-deploy.ts';
 
 /** `since TIME by RUN, reason "REASON"`. */
-function originText({ time, run, reason }: Hold): string {
+export function originText({ time, run, reason }: Hold): string {
   if (time === undefined) return 'it is unknown by whom, because the annotation is not one of this action';
   const by = run === undefined ? '' : ` by ${run}`;
   return `since ${time}${by}${reason === undefined ? '' : `, reason "${changeCauseText(reason, false)}"`}`;

@@ -44,7 +44,7 @@ export function unfinishedText(facts: Unfinished, result: Result): string {
     case 'timeout':
       return `The rollout did not complete in time: ${state}. ${because(facts, result)}${continues}`;
     case 'cancelled':
-      return `The job was cancelled during the rollout: ${state}. ${continues}`;
+      return `Cancelled during the rollout: ${state}. ${continues}`;
   }
 }
 

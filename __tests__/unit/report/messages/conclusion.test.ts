@@ -158,6 +158,7 @@ const ALL: { [K in Facts['kind']]: Extract<Facts, { kind: K }>[] } = {
     { kind: 'cluster-error', message: 'Could not reach the API server.', written: true },
     { kind: 'cluster-error', message: 'Could not reach the API server.', written: false },
   ],
+  declined: [{ kind: 'declined' }],
   bug: [{ kind: 'bug', detail: 'x is not a function', written: false }],
 };
 
