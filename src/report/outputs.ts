@@ -49,12 +49,17 @@ type Hide = Report['hide'];
 /** Entries that are words of ours, which later steps compare: they stay, whatever the secrets are. */
 const WORDS: ReadonlySet<string> = new Set(['outcome', 'reason', 'cause']);
 
+/** An entry as JSON, with its texts shown by `show`. */
+export function jsonOf(entry: object, show: Hide): string {
+  return JSON.stringify(entry, (key, value: unknown) => (typeof value === 'string' && !WORDS.has(key) ? show(value) : value));
+}
+
 /** As many entries as fit, as a JSON array. */
 function list(entries: object[], hide: Hide): { text: string; whole: boolean } {
   const texts: string[] = [];
   let size = 2;
   for (const entry of entries) {
-    const text = JSON.stringify(entry, (key, value: unknown) => (typeof value === 'string' && !WORDS.has(key) ? hide(value) : value));
+    const text = jsonOf(entry, hide);
     size += Buffer.byteLength(text) + 1;
     if (size > LARGEST) break;
     texts.push(text);
@@ -63,7 +68,7 @@ function list(entries: object[], hide: Hide): { text: string; whole: boolean } {
 }
 
 /** The revisions of one DaemonSet, the newest first. */
-function historyOf({ history, daemonSet }: Result, showValues: boolean): object[] {
+export function historyOf({ history, daemonSet }: Result, showValues: boolean): object[] {
   const { before = [], currentBefore, pods } = history ?? {};
   return before.map(({ number, name, created, changeCause, images, good }) => ({
     revision: number,
@@ -79,10 +84,14 @@ function historyOf({ history, daemonSet }: Result, showValues: boolean): object[
   }));
 }
 
+/** An entry for each DaemonSet, with everything. */
+export function entriesOf(results: Result[], showValues: boolean, hide: Hide): object[] {
+  return results.map((result) => entryOf(result, showValues, hide));
+}
+
 /** An entry for each DaemonSet: with everything, or if that is too large, with what the next steps need. */
 function resultsOf(results: Result[], showValues: boolean, hide: Hide): string {
-  const entries = results.map((result) => entryOf(result, showValues, hide));
-  const { text, whole } = list(entries, hide);
+  const { text, whole } = list(entriesOf(results, showValues, hide), hide);
   return whole ? text : list(results.map(briefEntryOf), hide).text;
 }
 

@@ -1,0 +1,49 @@
+import { dump } from 'js-yaml';
+import { type Command, type Outcome, type Reason, worstOf } from '../daemonset/outcome.ts';
+import { entriesOf, historyOf, jsonOf } from './outputs.ts';
+import type { Report } from './report.ts';
+
+/** What `--output json` and `yaml` print, and `--results` writes: the outputs of the action, typed. */
+export interface Document {
+  command: Command;
+  /** With several DaemonSets, the worst. */
+  outcome: Outcome;
+  reason: Reason;
+  exitStatus: number;
+  /** A DaemonSet was changed: by this run, or by an earlier attempt of the same one. */
+  changed: boolean;
+  /** Null if the run ended before a cluster was chosen. */
+  cluster: { server: string; context: string } | null;
+  durationSeconds: number;
+  warnings: string[];
+  /** As in the output `results` of the action, without its limit of size. */
+  results: object[];
+  /** As in the output `history` of the action; only with the command `history`. */
+  history?: object[];
+}
+
+/** The document of a run. It contains plain JSON values, no known secret, and only well-formed Unicode. */
+export function documentOf(report: Report, exitStatus: number): Document {
+  const { command, results, cluster, durationMs, warnings, showValues, hide } = report;
+  const { outcome, reason } = worstOf(results);
+  const shown = (text: string): string => hide(text).toWellFormed();
+  const wellFormed = (_: string, value: unknown): unknown => (typeof value === 'string' ? value.toWellFormed() : value);
+  const plain = (entries: object[]): object[] => entries.map((entry) => JSON.parse(jsonOf(entry, hide), wellFormed) as object);
+  return {
+    command,
+    outcome,
+    reason,
+    exitStatus,
+    changed: results.some(({ changed }) => changed),
+    cluster: cluster ? { server: shown(cluster.server), context: shown(cluster.context) } : null,
+    durationSeconds: Number((durationMs / 1_000).toFixed(1)),
+    warnings: warnings.map(shown),
+    results: plain(entriesOf(results, showValues, hide)),
+    ...(command === 'history' && { history: plain(results.flatMap((result) => historyOf(result, showValues))) }),
+  };
+}
+
+/** The text of a document, with a line break at its end. */
+export function documentText(document: Document, format: 'json' | 'yaml'): string {
+  return format === 'json' ? `${JSON.stringify(document, undefined, 2)}\n` : dump(document, { lineWidth: -1, noRefs: true });
+}
