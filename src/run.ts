@@ -19,7 +19,7 @@ import { isStuck, LastResort, type Stuck } from './last-resort.ts';
 import { nameOf, placeOf, purposeOf } from './log-header.ts';
 import { ledgerText } from './report/messages/guard.ts';
 import type { Report } from './report/report.ts';
-import { AbortReason, type Clock, type Confirm, type Context, type Deadline, type WorkSoFar } from './rollout/context.ts';
+import { AbortReason, type Clock, type Context, type Deadline, type Proposal, type WorkSoFar } from './rollout/context.ts';
 import { failureOf } from './rollout/failure.ts';
 
 /** It never jumps, whatever happens to the clock of the runner. */
@@ -36,7 +36,8 @@ export interface Surroundings {
   as?: string;
   /** By default, the ledger of the job. */
   ledger?: Ledger;
-  confirm?: Confirm;
+  /** Asks the person at the terminal before a write. */
+  confirm?: (proposals: readonly Proposal[], cluster: NonNullable<Report['cluster']>, signal: AbortSignal) => Promise<boolean>;
 }
 
 /** A step that is running. */
@@ -168,9 +169,10 @@ export async function connected(
     onAnswer: (text) => writer.debug(text),
     isKnown,
   });
+  const ask = confirm && ((proposals: readonly Proposal[], signal: AbortSignal) => confirm(proposals, { server, context }, signal));
   const ledger = others.ledger ?? ledgerIn(job.folder, job.by, server, (why) => writer.warning(ledgerText(why)));
   try {
-    return await work({ cluster, clock, log: writer, run: job.run, ledger, partial, ...(confirm && { confirm }), ...term }, renew);
+    return await work({ cluster, clock, log: writer, run: job.run, ledger, partial, ...(ask && { confirm: ask }), ...term }, renew);
   } finally {
     for (const timer of timers) clearTimeout(timer);
     cluster.close();

@@ -51,6 +51,12 @@ export function junitOf(report: Report): string {
   }
 }
 
+/** A report in two words, for the case that the full one cannot be made. @param plain the conclusion. */
+export function junitInBrief(plain: string, exitStatus: number): string {
+  const content = exitStatus === 0 ? '' : `<failure message="${xml(plain)}"/>`;
+  return `<testsuites><testsuite name="rollback-daemonset"><testcase name="rollback-daemonset">${content}</testcase></testsuite></testsuites>\n`;
+}
+
 /** What was found out about nodes that do not run the version, as lines. */
 function causesOf({ causes = [], daemonSet }: Result): string[] {
   const more = causes.length > MOST_CAUSES ? [`and ${causes.length - MOST_CAUSES} more causes`] : [];

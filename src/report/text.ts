@@ -31,12 +31,12 @@ export function truncate(text: string, length: number): string {
 
 /**
  * A line of a job log that the runner does not take for a command. A command is a line that begins with `::`, after optional white space,
- * or has `##[` anywhere (actions/runner: ActionCommand.TryParseV2, TryParse). A line that begins so is quoted, because a prefix keeps the
+ * or has `##[` anywhere (actions/runner: ActionCommand.TryParseV2, TryParse); other systems have `##vso[` and `##teamcity[`. A line that begins so is quoted, because a prefix keeps the
  * text itself in one piece, and with it a secret that only the runner knows and masks.
  */
 export function logLine(text: string): string {
   return truncate(oneLine(text), LONGEST_LINE)
-    .replaceAll('##[', '## [')
+    .replace(/##(?=[a-z]*\[)/gi, '## ')
     .replace(/^\s*::/, '> $&');
 }
 
