@@ -18,7 +18,7 @@ import { isSuccess, worstOf } from './daemonset/outcome.ts';
 import type { Conclusion, Facts, RecordProblem, Result } from './daemonset/result.ts';
 import { formatDuration } from './duration.ts';
 import { notify } from './github/notify.ts';
-import { InputError, type Request, readInputs } from './inputs/parse.ts';
+import { fromStep, InputError, type Request, readInputs } from './inputs/parse.ts';
 import { isStuck, LastResort, type Stuck } from './last-resort.ts';
 import { nameOf, placeOf, purposeOf } from './log-header.ts';
 import { ledgerText } from './report/messages/guard.ts';
@@ -64,7 +64,7 @@ export async function run(stage: Stage, environment: Environment, cancel: AbortS
   };
   let request: Request | undefined;
   try {
-    request = readInputs(environment, isPrivateRepository());
+    request = readInputs(fromStep(environment), { isPrivate: isPrivateRepository() });
     if (request.notifications) writer.mask(masksFor([request.notifications.token]));
     report.command = request.command;
     report.showValues = request.showValues;
