@@ -9,7 +9,7 @@ import { currentRun, documentation, isPrivateRepository } from './ci/run.ts';
 import { isSuccess, worstOf } from './daemonset/outcome.ts';
 import type { Result } from './daemonset/result.ts';
 import { notify } from './github/notify.ts';
-import { type Request, readInputs } from './inputs/parse.ts';
+import { fromStep, type Request, readInputs } from './inputs/parse.ts';
 import { lost, restore } from './restore.ts';
 import { AbortReason } from './rollout/context.ts';
 import { clusterOf, run, runCommand, type Step } from './run.ts';
@@ -46,7 +46,7 @@ async function step(work: Work, environment: Environment): Promise<boolean> {
   const { signal } = cancel;
   const { report, request } = await run(
     { environment, job, cancel: signal, writer },
-    () => readInputs(environment, isPrivate),
+    () => readInputs(fromStep(environment), { isPrivate }),
     (asked, started) => work(asked, { ...started, writer }),
   );
   const { outcome, reason } = worstOf(report.results);

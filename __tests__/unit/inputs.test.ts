@@ -1,16 +1,19 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { INPUT_NAMES } from '../../src/inputs/definitions.ts';
-import { InputError, readInputs } from '../../src/inputs/parse.ts';
+import { fromStep, InputError, type Request, readInputs } from '../../src/inputs/parse.ts';
 
 const environment = (inputs: Record<string, string>): Record<string, string> =>
   Object.fromEntries(Object.entries({ daemonset: 'agent', ...inputs }).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value]));
+
+const requestFrom = (inputs: Record<string, string>, isPrivate = false): Request =>
+  readInputs(fromStep(environment(inputs)), { isPrivate });
 
 const named = (...daemonSets: object[]): object => ({ kind: 'named', daemonSets });
 
 function mistakesOf(inputs: Record<string, string>): string[] {
   try {
-    readInputs(environment(inputs), false);
+    requestFrom(inputs);
     return [];
   } catch (error) {
     if (error instanceof InputError) return error.mistakes;
@@ -20,7 +23,7 @@ function mistakesOf(inputs: Record<string, string>): string[] {
 
 describe('readInputs', () => {
   test('returns the defaults', () => {
-    expect(readInputs(environment({}), false)).toEqual({
+    expect(requestFrom({})).toEqual({
       command: 'rollback',
       daemonSets: named({ namespace: undefined, name: 'agent' }),
       toRevision: { kind: 'previous' },
@@ -131,7 +134,7 @@ describe('readInputs', () => {
     [{ kubeconfig: ' ~/.kube/config \n' }, { kubeconfig: '~/.kube/config' }],
     [{ 'exec-plugins': '/opt/bin/login\naws' }, { execPlugins: ['/opt/bin/login', 'aws'] }],
   ])('%j', (inputs, expected) => {
-    expect(readInputs(environment(inputs as Record<string, string>), false)).toMatchObject(expected);
+    expect(requestFrom(inputs as Record<string, string>)).toMatchObject(expected);
   });
 
   test.each([
@@ -214,13 +217,13 @@ describe('readInputs', () => {
   });
 
   test('an empty kubeconfig never counts as auto', () => {
-    expect(() => readInputs({ INPUT_DAEMONSET: 'agent', INPUT_KUBECONFIG: '' }, false)).toThrow(/secret missing/);
+    expect(() => readInputs(fromStep({ INPUT_DAEMONSET: 'agent', INPUT_KUBECONFIG: '' }), { isPrivate: false })).toThrow(/secret missing/);
   });
 });
 
 describe('the limits of the wait', () => {
   const limitsOf = (inputs: Record<string, string>, isPrivate = false): object => {
-    const request = readInputs(environment(inputs), isPrivate);
+    const request = requestFrom(inputs, isPrivate);
     return 'limits' in request ? request.limits : {};
   };
 
@@ -277,7 +280,7 @@ describe('notifications to GitHub', () => {
       { token: 't0ken', comment: false, deploymentStatus: true },
     ],
   ])('%j', (inputs, notifications) => {
-    expect(readInputs(environment(inputs), false).notifications).toEqual(notifications);
+    expect(requestFrom(inputs).notifications).toEqual(notifications);
   });
 
   test.each([

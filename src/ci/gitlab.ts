@@ -7,7 +7,8 @@ export class GitLab extends Plain {
   protected override printGroup(title: string, lines: string[]): void {
     this.#sections += 1;
     const name = `rollback_daemonset_${process.pid}_${this.#sections}`;
-    const marker = (kind: string, options = ''): string => `\u001b[0Ksection_${kind}:${Math.floor(Date.now() / 1_000)}:${name}${options}\r\u001b[0K`;
+    const marker = (kind: string, options = ''): string =>
+      `\u001b[0Ksection_${kind}:${Math.floor(Date.now() / 1_000)}:${name}${options}\r\u001b[0K`;
     this.printLine(`${marker('start', '[collapsed=true]')}${title}`);
     for (const line of lines) this.printLine(line);
     this.printLine(marker('end'));

@@ -72,10 +72,25 @@ export class Plain extends Writer {
       process.stdout.write(text());
     };
     return [
-      ...file('the variables', envFile, () => dotenvOf(report, exitStatus), () => `ROLLBACK_OUTCOME=${outcome}\nROLLBACK_REASON=${reason}\n`),
+      ...file(
+        'the variables',
+        envFile,
+        () => dotenvOf(report, exitStatus),
+        () => `ROLLBACK_OUTCOME=${outcome}\nROLLBACK_REASON=${reason}\n`,
+      ),
       ...file('the results', results, () => document('json'), brief),
-      ...file('the JUnit report', junit, () => junitOf(report), () => junitInBrief(plain, exitStatus)),
-      ...file('the summary', summary, () => this.hide(summaryOf(report)), () => `## ${plain}\n`),
+      ...file(
+        'the JUnit report',
+        junit,
+        () => junitOf(report),
+        () => junitInBrief(plain, exitStatus),
+      ),
+      ...file(
+        'the summary',
+        summary,
+        () => this.hide(summaryOf(report)),
+        () => `## ${plain}\n`,
+      ),
       ...(output === 'text' ? [] : [{ name: 'the document', write: print(() => document(output)), plain: print(brief) }]),
     ];
   }

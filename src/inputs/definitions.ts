@@ -31,9 +31,9 @@ export interface Definition<T> {
   /** The values of an `enum`. */
   values?: readonly string[];
   read: Read<T>;
-  /** The only command for which it may differ from its default. */
-  onlyFor?: Command;
-  /** What to do instead, if it is given for another command. */
+  /** The commands that it applies to; without them, all. Given for another command, it is a mistake if it applies to one only, else ignored. */
+  commands?: readonly Command[];
+  /** What to do instead, if that is a mistake. */
   hint?: string;
   /** The mistake if it is given but empty. Without one, an empty input counts as absent. */
   ifEmpty?: string;
@@ -49,6 +49,11 @@ function define<T>(definition: Definition<T>): Definition<T> {
 function unset(otherwise: string): string {
   return `it is given but empty. Is the secret, the variable or the output that it comes from set? ${otherwise}`;
 }
+
+/** The commands that wait for a rollout, and can restore a version. */
+const ROLLOUTS: readonly Command[] = ['rollback', 'status', 'guard'];
+const STATUS: readonly Command[] = ['status'];
+const GUARD: readonly Command[] = ['guard'];
 
 export const INPUTS = {
   command: define({
@@ -71,55 +76,59 @@ export const INPUTS = {
     default: 'auto',
     type: 'string',
     read: readOrAuto,
-    ifEmpty: unset('To use the namespace of the context, use "auto" or omit the input.'),
+    ifEmpty: unset('To use the namespace of the context, use "auto" or omit it.'),
   }),
   kubeconfig: define({
     default: 'auto',
     type: 'string',
     read: readKubeconfig,
     ifEmpty:
-      'it is given but empty. Is the secret missing, or not available to this workflow (a fork, an environment)? To use $KUBECONFIG or ~/.kube/config, omit the input.',
+      'it is given but empty. Is the secret missing, or not available to this job (a fork, an environment)? To use $KUBECONFIG or ~/.kube/config, omit it.',
   }),
   context: define({
     default: 'auto',
     type: 'string',
     read: readOrAuto,
-    ifEmpty: unset('To use the kubeconfig\'s current context, use "auto" or omit the input.'),
+    ifEmpty: unset('To use the kubeconfig\'s current context, use "auto" or omit it.'),
   }),
   'to-revision': define({
     default: 'auto',
     type: 'string',
     read: readTarget,
     ifEmpty: unset('To restore the newest other version, use "previous"; for the newest known-good one, "last-good".'),
+    commands: ['rollback', 'status'],
   }),
   'expected-revision': define({
     default: 'any',
     type: 'string',
     read: readExpected,
     ifEmpty: unset('To accept any current revision, use "any".'),
+    commands: ROLLOUTS,
   }),
   'deploy-outcome': define({
     default: 'auto',
     type: 'string',
     read: readDeployOutcome,
     isEmptyValue: true,
-    onlyFor: 'guard',
+    commands: GUARD,
   }),
   'change-cause': define({
     default: '',
     type: 'string',
     read: readText,
+    commands: ROLLOUTS,
   }),
   hold: define({
     default: 'false',
     type: 'boolean',
     read: readBoolean,
+    commands: ROLLOUTS,
   }),
   revision: define({
     default: '',
     type: 'string',
     read: readRevision,
-    onlyFor: 'history',
+    commands: ['history'],
     hint: 'To restore a revision, set to-revision.',
   }),
   preflight: define({
@@ -127,11 +136,13 @@ export const INPUTS = {
     type: 'enum',
     values: PREFLIGHTS,
     read: readPreflight,
+    commands: [...ROLLOUTS, 'history'],
   }),
   wait: define({
     default: 'true',
     type: 'boolean',
     read: readBoolean,
+    commands: ROLLOUTS,
   }),
   timeout: define({
     default: '10m',
@@ -142,55 +153,61 @@ export const INPUTS = {
     default: 'auto',
     type: 'string',
     read: readStableFor,
+    commands: ROLLOUTS,
   }),
   'progress-deadline': define({
     default: '5m',
     type: 'string',
     read: readDuration('To wait until the timeout, use 0.'),
+    commands: ROLLOUTS,
   }),
   'fail-fast': define({
     default: 'true',
     type: 'boolean',
     read: readBoolean,
+    commands: ROLLOUTS,
   }),
   'failure-grace': define({
     default: '30s',
     type: 'string',
     read: readDuration(),
+    commands: ROLLOUTS,
   }),
   'tolerate-unavailable': define({
     default: '0',
     type: 'string',
     read: readTolerance,
+    commands: ROLLOUTS,
   }),
   'rollback-on-failure': define({
     default: 'false',
     type: 'boolean',
     read: readBoolean,
-    onlyFor: 'status',
+    commands: STATUS,
   }),
   'rollback-on-timeout': define({
     default: 'false',
     type: 'boolean',
     read: readBoolean,
-    onlyFor: 'status',
+    commands: STATUS,
   }),
   'rollback-on-cancel': define({
     default: 'false',
     type: 'boolean',
     read: readBoolean,
-    onlyFor: 'guard',
+    commands: GUARD,
   }),
   'rollback-if-ambiguous': define({
     default: 'false',
     type: 'boolean',
     read: readBoolean,
-    onlyFor: 'guard',
+    commands: GUARD,
   }),
   'dry-run': define({
     default: 'false',
     type: 'boolean',
     read: readBoolean,
+    commands: ['rollback', 'guard', 'release'],
   }),
   'show-values': define({
     default: 'false',
@@ -201,6 +218,7 @@ export const INPUTS = {
     default: 'auto',
     type: 'string',
     read: readLogLines,
+    commands: ROLLOUTS,
   }),
   'exec-plugins': define({
     default: KNOWN,
@@ -227,6 +245,7 @@ export const INPUTS = {
     default: '${{ job.status }}',
     type: 'string',
     read: readText,
+    commands: GUARD,
   }),
 } as const;
 

@@ -6,6 +6,7 @@ import type { HistoryRequest } from '../commands/history.ts';
 import type { ReleaseRequest } from '../commands/release.ts';
 import type { RollbackRequest } from '../commands/rollback.ts';
 import type { StatusRequest } from '../commands/status.ts';
+import { COMMANDS } from '../daemonset/outcome.ts';
 import type { AskedDaemonSets } from '../daemonset/types.ts';
 import type { Limits } from '../daemonset/verdict.ts';
 import { type Definition, INPUT_NAMES, INPUTS, type InputName, type Values } from './definitions.ts';
@@ -41,7 +42,7 @@ export class InputError extends Error {
   }
 }
 
-/** The inputs as the runner passes them. */
+/** The inputs as they were given. */
 interface Given {
   values: Values;
   /** Those that are given and empty. */
@@ -56,31 +57,48 @@ type Report = (name: InputName, problem: string) => void;
 /** The lines of a log for `auto` in a private repository. */
 const PRIVATE_LOG_LINES = 20;
 
-/**
- * Reads the inputs from the environment as the runner sets them: input `a-b` is `INPUT_A-B`, and an absent input has its default.
- *
- * @param isPrivate whether the repository, and with it the job's log, is private.
- * @throws InputError with all mistakes at once, each with the name of the input.
- */
-export function readInputs(environment: Environment, isPrivate: boolean): Request {
-  const mistakes: string[] = [];
-  const report: Report = (name, problem) => mistakes.push(`Input ${name}: ${problem}`);
-  const given = readValues(environment, report);
-  const daemonSets = daemonSetsIn(given.values, report);
-  checkTogether(given, report);
-  if (mistakes.length > 0) throw new InputError(mistakes);
-  return requestFor(given, daemonSets, isPrivate);
+/** The texts of the inputs by name; undefined if absent. */
+type Texts = (name: InputName) => string | undefined;
+
+/** Where inputs come from. */
+interface Origin {
+  /** Whether the job's log is private. */
+  isPrivate: boolean;
+  /** How a mistake names an input: by default, as an input of the action. */
+  label?: (name: InputName) => string;
+  /** The DaemonSets are those of a record, so none needs to be named. */
+  isRecorded?: boolean;
 }
 
-function readValues(environment: Environment, report: Report): Given {
+/** The inputs of a step, as a runner sets them in its environment: input `a-b` is `INPUT_A-B`. */
+export function fromStep(environment: Environment): Texts {
+  return (name) => environment[`INPUT_${name.toUpperCase()}`];
+}
+
+/**
+ * Reads the inputs. An absent one has its default.
+ *
+ * @throws InputError with all mistakes at once, each with the name of the input.
+ */
+export function readInputs(given: Texts, { isPrivate, label = (name) => `Input ${name}`, isRecorded = false }: Origin): Request {
+  const mistakes: string[] = [];
+  const report: Report = (name, problem) => mistakes.push(`${label(name)}: ${problem}`);
+  const inputs = readValues(given, report);
+  const daemonSets = daemonSetsIn(inputs.values, isRecorded, report);
+  checkTogether(inputs, report);
+  if (mistakes.length > 0) throw new InputError(mistakes);
+  return requestFor(inputs, daemonSets, isPrivate);
+}
+
+function readValues(textOf: Texts, report: Report): Given {
   const empty = new Set<InputName>();
   const changed = new Set<InputName>();
   const values = INPUT_NAMES.map((name) => {
     const { default: otherwise, read, ifEmpty, isEmptyValue = false }: Definition<unknown> = INPUTS[name];
-    const raw = environment[`INPUT_${name.toUpperCase()}`];
+    const raw = textOf(name);
     const text = raw?.trim();
     if (text === '') empty.add(name);
-    if (text === '' && ifEmpty !== undefined && !isEmptyAllowed(name, environment)) report(name, ifEmpty);
+    if (text === '' && ifEmpty !== undefined && !isEmptyAllowed(name, textOf)) report(name, ifEmpty);
     const isGiven = text !== undefined && (text !== '' || isEmptyValue);
     if (isGiven && text.toLowerCase() !== otherwise) changed.add(name);
     // In a kubeconfig, the indentation of the first line has a meaning.
@@ -91,19 +109,16 @@ function readValues(environment: Environment, report: Report): Given {
 }
 
 /** A guard runs before the step that sets the output. */
-function isEmptyAllowed(name: InputName, environment: Environment): boolean {
-  return name === 'expected-revision' && environment['INPUT_COMMAND']?.trim() === 'guard';
+function isEmptyAllowed(name: InputName, textOf: Texts): boolean {
+  return name === 'expected-revision' && textOf('command')?.trim() === 'guard';
 }
 
-function daemonSetsIn({ daemonset, selector, namespace = '' }: Values, report: Report): AskedDaemonSets {
+function daemonSetsIn({ daemonset, selector, namespace = '' }: Values, isRecorded: boolean, report: Report): AskedDaemonSets {
   const names = listed(daemonset);
   const everywhere = namespace === '*';
-  if (names.length > 0 && selector !== '') report('selector', 'it is given together with daemonset. Use one of the two.');
-  if (names.length === 0 && selector === '')
-    report(
-      'daemonset',
-      'it is missing. Set it to the name of the DaemonSet or to namespace/name. For several, use one line each, or a selector.',
-    );
+  if (names.length > 0 && selector !== '') report('selector', 'it is given together with the name of a DaemonSet. Use one of the two.');
+  if (names.length === 0 && selector === '' && !isRecorded)
+    report('daemonset', 'it is missing. Give the name of a DaemonSet, as name or namespace/name; for several, all names, or a selector.');
   if (namespace !== '' && !isNamespace(namespace) && !(everywhere && selector !== ''))
     report(
       'namespace',
@@ -120,15 +135,17 @@ function daemonSetsIn({ daemonset, selector, namespace = '' }: Values, report: R
 function checkTogether({ values, changed }: Given, report: Report): void {
   const { command, wait, hold } = values;
   for (const name of changed) {
-    const { onlyFor, hint }: Definition<unknown> = INPUTS[name];
-    if (onlyFor && command && command !== onlyFor)
-      report(name, `it applies only to command: ${onlyFor}, not to command: ${command}.${hint === undefined ? '' : ` ${hint}`}`);
+    const { commands = COMMANDS, hint }: Definition<unknown> = INPUTS[name];
+    const [only, ...others] = commands;
+    // A runner sets the status of the job for each command.
+    if (others.length > 0 || !command || command === only || name === 'job-status') continue;
+    report(name, `it applies only to command: ${only}, not to command: ${command}.${hint === undefined ? '' : ` ${hint}`}`);
   }
   const [onFailure, onTimeout] = [values['rollback-on-failure'], values['rollback-on-timeout']];
   if (onTimeout && !onFailure && command === 'status')
     report('rollback-on-timeout', 'it requires rollback-on-failure. Set that to true as well.');
   if (onFailure && !wait && command === 'status')
-    report('rollback-on-failure', 'it requires waiting for the rollout. Remove wait: false, or this input.');
+    report('rollback-on-failure', 'it requires waiting for the rollout, but wait is false. Change one of the two.');
   if (hold && command === 'status' && !onFailure) report('hold', 'it requires rollback-on-failure. Set that to true as well.');
   if (hold && (command === 'history' || command === 'release'))
     report('hold', `it applies only to what rolls back, not to command: ${command}.`);

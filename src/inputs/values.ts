@@ -83,7 +83,9 @@ export const readDeployOutcome: Read<boolean | undefined> = (text, wrong) => {
     case 'cancelled':
       return true;
     default:
-      wrong(`"${text}" is not the outcome of a step. Set it to "\${{ steps.ID.outcome }}", where ID is the id of the deploy step.`);
+      wrong(
+        `"${text}" is not the outcome of a step: success, failure, cancelled or skipped. In a workflow, use "\${{ steps.ID.outcome }}", where ID is the id of the deploy step.`,
+      );
       return undefined;
   }
 };
@@ -92,7 +94,7 @@ export const readDeployOutcome: Read<boolean | undefined> = (text, wrong) => {
 export const readTimeout: Read<number> = (text, wrong) => {
   const timeoutMs = parseDuration(text);
   if (timeoutMs === undefined) wrong(`"${text}" is not a duration. Use one such as 90s, 10m or 1h30m, or seconds such as 600.`);
-  else if (timeoutMs < 1) wrong(`"${text}" is too short. To not wait for the nodes, set wait: false.`);
+  else if (timeoutMs < 1) wrong(`"${text}" is too short. To not wait for the nodes, set wait to false.`);
   else if (timeoutMs > LONGEST_MS) wrong(`"${text}" is longer than a job can run (at most 168h).`);
   return timeoutMs ?? 0;
 };
