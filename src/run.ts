@@ -19,7 +19,7 @@ import { isStuck, LastResort, type Stuck } from './last-resort.ts';
 import { nameOf, placeOf, purposeOf } from './log-header.ts';
 import { ledgerText } from './report/messages/guard.ts';
 import type { Report } from './report/report.ts';
-import { AbortReason, type Clock, type Context, type Deadline, type Proposal, type WorkSoFar } from './rollout/context.ts';
+import { AbortReason, type Clock, type ClusterName, type Confirm, type Context, type Deadline, type LiveView, type WorkSoFar } from './rollout/context.ts';
 import { failureOf } from './rollout/failure.ts';
 
 /** It never jumps, whatever happens to the clock of the runner. */
@@ -36,8 +36,16 @@ export interface Surroundings {
   as?: string;
   /** By default, the ledger of the job. */
   ledger?: Ledger;
-  /** Asks the person at the terminal before a write. */
-  confirm?: (proposals: readonly Proposal[], cluster: NonNullable<Report['cluster']>, signal: AbortSignal) => Promise<boolean>;
+  /** The person at a terminal. */
+  interaction?: Interaction;
+}
+
+/** What a person at a terminal sees and is asked. */
+export interface Interaction extends LiveView {
+  /** Comes first. */
+  connected(cluster: ClusterName): void;
+  /** Undefined: nothing is asked before a write. */
+  confirm: Confirm | undefined;
 }
 
 /** A step that is running. */
@@ -140,7 +148,7 @@ export function runCommand(request: Request, step: Step, save: (records: Recorde
 export async function connected(
   request: Request,
   purpose: string,
-  { environment, job, cancel, writer, report, lastResort, partial, as, confirm, ...others }: Step,
+  { environment, job, cancel, writer, report, lastResort, partial, as, interaction, ...others }: Step,
   work: (context: Context, renew: () => Deadline) => Promise<Result[]>,
   isKnown = false,
 ): Promise<Result[]> {
@@ -169,10 +177,11 @@ export async function connected(
     onAnswer: (text) => writer.debug(text),
     isKnown,
   });
-  const ask = confirm && ((proposals: readonly Proposal[], signal: AbortSignal) => confirm(proposals, { server, context }, signal));
+  interaction?.connected({ server, context });
+  const person = interaction && { live: interaction, ...(interaction.confirm && { confirm: interaction.confirm }) };
   const ledger = others.ledger ?? ledgerIn(job.folder, job.by, server, (why) => writer.warning(ledgerText(why)));
   try {
-    return await work({ cluster, clock, log: writer, run: job.run, ledger, partial, ...(ask && { confirm: ask }), ...term }, renew);
+    return await work({ cluster, clock, log: writer, run: job.run, ledger, partial, ...person, ...term }, renew);
   } finally {
     for (const timer of timers) clearTimeout(timer);
     cluster.close();

@@ -49,9 +49,9 @@ export class Plain extends Writer {
     for (const line of lines) this.printLine(`  ${line}`);
   }
 
-  protected override printVerdict(level: Level, title: string, text: string): void {
+  protected override printVerdict(level: Level, title: string, text: string, styled: (text: string) => string = (text) => text): void {
     const line = (part: string): string => logLine(level === 'notice' ? part : `${level === 'error' ? 'Error' : 'Warning'}: ${part}`);
-    const lines = title === '' ? [line(text)] : [line(title), logLine(text)];
+    const lines = title === '' ? [line(text)] : [styled(line(title)), logLine(text)];
     if (level === 'notice') for (const each of lines) this.printLine(each);
     else process.stderr.write(lines.map((each) => `${each}\n`).join(''));
   }

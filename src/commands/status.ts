@@ -87,7 +87,7 @@ async function gateAndRollBack(request: StatusRequest, task: Task, renew: () => 
 }
 
 /** The numbers of the rollback, and the conclusion and causes of the gate: the step still fails. */
-function withRollback(back: Result, gate: Result): Result {
+export function withRollback(back: Result, gate: Result): Result {
   const { outcome, reason, facts, causes, samples } = gate;
   return { ...back, outcome, reason, facts, ...(causes && { causes }), ...(samples && { samples }) };
 }

@@ -172,6 +172,8 @@ export type RollbackDecision =
   | { rollBack: true; because: 'timed-out' }
   | { rollBack: true; because: 'version-fails'; nodes: number }
   | { rollBack: true; because: 'no-nodes' }
+  /** A guard runs the deploy itself. */
+  | { rollBack: true; because: 'guarded' }
   | { rollBack: false; because: 'timed-out' | 'causes-unknown' }
   | { rollBack: false; because: Exclude<Fault, { kind: 'version' }> };
 

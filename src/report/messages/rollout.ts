@@ -137,6 +137,8 @@ function whyRollBack(decision: Extract<RollbackDecision, { rollBack: true }>): s
       return 'the rollout did not complete in time (rollback-on-timeout)';
     case 'no-nodes':
       return 'the version no longer matches nodes that the version before matched';
+    case 'guarded':
+      return 'a guard recorded what ran before';
     case 'version-fails':
       return `the version does not run on ${decision.nodes} ${decision.nodes === 1 ? 'node' : 'nodes'}`;
   }

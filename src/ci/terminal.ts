@@ -1,0 +1,96 @@
+import { createInterface } from 'node:readline/promises';
+import type { LiveRollout } from '../daemonset/live-rollout.ts';
+import type { DaemonSetName } from '../daemonset/types.ts';
+import type { Report } from '../report/report.ts';
+import type { Style } from '../report/terminal-text.ts';
+import { logLine } from '../report/text.ts';
+import type { ClusterName, Confirm, LiveView, Proposal } from '../rollout/context.ts';
+import { LiveDisplay, styleFor } from './live-display.ts';
+import { Plain, type PlainOptions } from './plain.ts';
+import type { Level } from './writer.ts';
+
+/** DaemonSets that a question names. */
+const MOST_NAMED = 20;
+
+/** Writes to a terminal: a live view while a rollout is waited for, and questions before a write. */
+export class Terminal extends Plain implements LiveView {
+  /** Asks before a write; undefined if nothing is to be asked. */
+  readonly confirm: Confirm | undefined;
+  readonly #display: LiveDisplay;
+  readonly #style: Style;
+  #cluster: ClusterName | undefined;
+  #isLive = false;
+
+  /** @param asks whether a person has to confirm a write. */
+  constructor(options: PlainOptions, { asks }: { asks: boolean }) {
+    super(options);
+    this.confirm = asks ? (proposals, signal) => this.#ask(proposals, signal) : undefined;
+    this.#display = new LiveDisplay(process.stdout, { hide: (text) => this.hide(text) });
+    this.#style = styleFor(process.stdout);
+  }
+
+  connected(cluster: ClusterName): void {
+    this.#cluster = cluster;
+  }
+
+  show(daemonSet: DaemonSetName, state: LiveRollout): void {
+    if (!this.#isLive && this.#cluster) this.#display.connected(this.#cluster);
+    this.#isLive = true;
+    this.#display.show(daemonSet, state);
+  }
+
+  /** Anything but `y` or `yes` means no, and so does the end of the input. */
+  async #ask(proposals: readonly Proposal[], signal: AbortSignal): Promise<boolean> {
+    const { server = '', context = '' } = this.#cluster ?? {};
+    this.info('');
+    for (const { daemonSet, change, nodes } of proposals.slice(0, MOST_NAMED)) {
+      this.info(`DaemonSet ${daemonSet.name}, namespace ${daemonSet.namespace}, ${nodes === 1 ? '1 node' : `${nodes} nodes`}: ${change}`);
+    }
+    if (proposals.length > MOST_NAMED) this.info(`and ${proposals.length - MOST_NAMED} more DaemonSets`);
+    const question = logLine(this.hide(`Write this to context ${context} (${server})? [y/N] `));
+    return /^\s*y(es)?\s*$/i.test(await answerTo(this.#style.strong(question), signal));
+  }
+
+  override write(report: Report): void {
+    this.#display.end();
+    this.#isLive = false;
+    super.write(report);
+  }
+
+  /** While there is a view, the lines of the log are its last events. */
+  protected override printLine(line: string): void {
+    if (this.#isLive) this.#display.event(line);
+    else super.printLine(line);
+  }
+
+  protected override printWarning(text: string): void {
+    if (this.#isLive) this.#display.print(`Warning: ${text}`, 'busy');
+    else process.stderr.write(`${this.#style.busy(logLine(`Warning: ${text}`))}\n`);
+  }
+
+  protected override printGroup(title: string, lines: string[]): void {
+    if (!this.#isLive) super.printGroup(this.#style.strong(title), lines);
+    else for (const line of [title, ...lines.map((each) => `  ${each}`)]) this.#display.print(line);
+  }
+
+  protected override printVerdict(level: Level, title: string, text: string): void {
+    const style = { error: this.#style.bad, warning: this.#style.busy, notice: this.#style.good }[level];
+    super.printVerdict(level, title, text, style);
+  }
+}
+
+/** The answer to a question at the terminal; empty at the end of the input. @throws the signal's reason if it is aborted first. */
+async function answerTo(question: string, signal: AbortSignal): Promise<string> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  // While it reads, Ctrl-C arrives as a character.
+  terminal.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+  try {
+    const ended = new Promise<string>((resolve) => terminal.once('close', () => resolve('')));
+    return await Promise.race([terminal.question(question, { signal }), ended]);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    terminal.close();
+  }
+}
