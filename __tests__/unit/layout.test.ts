@@ -24,9 +24,11 @@ const MAY_IMPORT: [modules: string, imports: string[]][] = [
     ],
   ],
   // It turns a result into text, and prints nothing.
+  ['report/terminal-text.ts', ['string-width']],
   ['report/**', ['report/*', 'report/messages/*', 'daemonset/*', 'duration.ts', 'js-yaml']],
-  // Where the step runs: its run, its files, its log, outputs and summary. Only writer.ts prints.
+  // Where the step runs: its run, its files, its log, outputs and summary. Only writer.ts and the live display print.
   ['ci/writer.ts', ['ci/environment.ts', 'report/**', 'daemonset/*', 'duration.ts', '@actions/core', 'node:fs']],
+  ['ci/live-display.ts', ['report/*', 'daemonset/*', 'node:util']],
   ['ci/*', ['ci/!(writer).ts', 'daemonset/*', '@actions/github', 'node:{crypto,fs,path}']],
   // The steps reach the world through Context and the interface Cluster.
   ['rollout/*', ['rollout/*', 'daemonset/*', 'cluster/cluster.ts', 'report/{history,lines}.ts', 'report/messages/*', 'duration.ts']],
