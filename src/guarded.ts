@@ -2,7 +2,6 @@
 import { type ChildEnd, runChild } from './ci/child.ts';
 import type { Recall } from './ci/guard-state.ts';
 import { ledgerInMemory } from './ci/ledger.ts';
-import type { GuardRequest } from './commands/guard.ts';
 import { type StatusRequest, withRollback } from './commands/status.ts';
 import { isSuccess, worstOf } from './daemonset/outcome.ts';
 import type { Result } from './daemonset/result.ts';
@@ -61,7 +60,11 @@ export async function guarded(
   if (isSuccess(worstOf(results).outcome, 'status')) return ended(gate.report);
   for (const result of results) writer.info(`${full(result.daemonSet)}: ${result.outcome} (${result.reason}): ${messageOf(result)}`);
   const after = await restored(around, request, recall);
-  return ended({ ...gate.report, results: combined(results, after.results), durationMs: report.durationMs + gate.report.durationMs + after.durationMs });
+  return ended({
+    ...gate.report,
+    results: combined(results, after.results),
+    durationMs: report.durationMs + gate.report.durationMs + after.durationMs,
+  });
 }
 
 function ended(report: Report): Guarded {
@@ -85,7 +88,11 @@ async function restored(around: Surroundings, request: GuardInputs, recall: Reca
   const { cancel } = around;
   const failed: GuardInputs = { ...request, deployed: true, jobStatus: cancel.aborted ? 'cancelled' : 'failure' };
   const signal = cancel.aborted ? new AbortController().signal : cancel;
-  const { report } = await run({ ...around, cancel: signal }, () => failed, (_request, step) => restore(failed, recall, step));
+  const { report } = await run(
+    { ...around, cancel: signal },
+    () => failed,
+    (_request, step) => restore(failed, recall, step),
+  );
   return report;
 }
 

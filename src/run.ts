@@ -19,7 +19,16 @@ import { isStuck, LastResort, type Stuck } from './last-resort.ts';
 import { nameOf, placeOf, purposeOf } from './log-header.ts';
 import { ledgerText } from './report/messages/guard.ts';
 import type { Report } from './report/report.ts';
-import { AbortReason, type Clock, type ClusterName, type Confirm, type Context, type Deadline, type LiveView, type WorkSoFar } from './rollout/context.ts';
+import {
+  AbortReason,
+  type Clock,
+  type ClusterName,
+  type Confirm,
+  type Context,
+  type Deadline,
+  type LiveView,
+  type WorkSoFar,
+} from './rollout/context.ts';
 import { failureOf } from './rollout/failure.ts';
 
 /** It never jumps, whatever happens to the clock of the runner. */

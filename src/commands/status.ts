@@ -125,6 +125,7 @@ async function gate({ expectedRevision, wait, limits, rollback }: StatusRequest,
   const waited = await waitFor(context, daemonSet, {
     template: daemonSet.spec.template,
     ...(revisions && { revisions }),
+    ...(current && { title: revisionText(current) }),
     limits: { ...limits, failsFor: rollback ? 'a-rollback' : 'a-node' },
     once: !wait,
   });

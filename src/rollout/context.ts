@@ -1,5 +1,6 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Ledger } from '../daemonset/ledger.ts';
+import type { LiveRollout } from '../daemonset/live-rollout.ts';
 import type { Conclusion, Result } from '../daemonset/result.ts';
 import type { Run } from '../daemonset/rollback-record.ts';
 import type { DaemonSetName } from '../daemonset/types.ts';
@@ -19,6 +20,11 @@ export interface Log {
   group(title: string, lines: string[]): void;
   warning(line: string): void;
   debug(line: string): void;
+}
+
+/** Shows the present state of a rollout in a terminal. */
+export interface LiveView {
+  show(daemonSet: DaemonSetName, state: LiveRollout): void;
 }
 
 /** A time limit. */
@@ -56,12 +62,13 @@ export interface ClusterName {
   context: string;
 }
 
-
 /** Everything outside of the process that a step needs. */
 export interface Context extends Deadline {
   cluster: Cluster;
   clock: Clock;
   log: Log;
+  /** Undefined unless a person watches in a terminal. */
+  live?: LiveView;
   /** Undefined in a terminal. */
   run: Run | undefined;
   ledger: Ledger;

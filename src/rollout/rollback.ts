@@ -141,8 +141,9 @@ async function concludeWrite(
   const isSettled = versionDigest(template) === versionDigest(preview.template);
   const current = isSettled ? await returnOwnership(context, patched.daemonSet, daemonSet) : patched.daemonSet;
   if (!wait) return NOT_WAITED;
+  const title = `revision ${from.number} → ${written.newRevision}, restores revision ${target.number}`;
   const twins = identicalTemplate(target.template, template) && { revisions: twinsOf(history, target) };
-  const { unfinished, waited } = await follow(task, current, 'restored', { template, ...twins, limits });
+  const { unfinished, waited } = await follow(task, current, 'restored', { template, ...twins, limits, title });
   const isGone = unfinished?.outcome === 'deleted';
   const restored = written.renewed ? target : isGone ? undefined : await readRestored(task, current, target, waited.history);
   if (restored) await remember(task, waited, restored, target.good);
@@ -216,7 +217,7 @@ async function followCurrent(
   version: Version,
   limits: RollbackOptions['limits'],
 ): Promise<Conclusion | undefined> {
-  const options = { template: daemonSet.spec.template, revisions: twinsOf(history, at), limits };
+  const options = { template: daemonSet.spec.template, revisions: twinsOf(history, at), limits, title: revisionText(at) };
   const { unfinished, waited } = await follow(task, daemonSet, version, options);
   await remember(task, waited, waited.history?.current ?? at, at.good);
   return unfinished;

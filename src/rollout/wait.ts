@@ -1,6 +1,7 @@
 import { type CauseGroup, groupCauses } from '../daemonset/cause-groups.ts';
 import type { Diagnosis, FailingNode } from '../daemonset/diagnosis.ts';
 import type { SeenDigests } from '../daemonset/image-digests.ts';
+import { type AboutWait, liveRollout } from '../daemonset/live-rollout.ts';
 import { stuckOf } from '../daemonset/patience.ts';
 import { begin, type Progress, record, type Sample } from '../daemonset/progress.ts';
 import type { PodOnNode, UnfinishedRollout } from '../daemonset/result.ts';
@@ -57,6 +58,8 @@ export interface WaitOptions {
   /** The ControllerRevisions with this template, if they are known. */
   revisions?: readonly Revision[];
   limits: Limits;
+  /** What a live view calls the rollout: `revision 3 → 4, restores revision 2`. */
+  title?: string;
   /** Do not wait: only report the present state. */
   once?: boolean;
 }
@@ -71,6 +74,8 @@ interface Collected {
   log: WaitLog;
   progress: Progress;
   moment: () => Moment;
+  /** Shows the state in a terminal. Undefined if there is none. */
+  show: ((snapshot: Snapshot, about: Pick<AboutWait, 'answer' | 'end' | 'now'>) => void) | undefined;
 }
 
 /**
@@ -92,6 +97,7 @@ export async function wait(context: Context, start: DaemonSet, options: WaitOpti
     log: new WaitLog(context, limits),
     progress: begin(rolloutOf(start).counts, moment().now),
     moment,
+    show: showIn(context, start, options),
   };
   try {
     look(all, moment().now);
@@ -103,6 +109,12 @@ export async function wait(context: Context, start: DaemonSet, options: WaitOpti
   } finally {
     await Promise.all([all.daemonSet.stop(), all.pods.stop()]);
   }
+}
+
+/** Shows states in a terminal, with the deadline on the clock of the wait. */
+function showIn({ clock, deadline, live }: Context, { metadata }: DaemonSet, { once, title = '' }: WaitOptions): Collected['show'] {
+  if (!live || once) return undefined;
+  return (snapshot, about) => live.show(metadata, liveRollout(snapshot, { ...about, title, deadline: deadline + about.now - clock.now() }));
 }
 
 /** The present state. The verdict about it has to use the same time, or it would miss the moment at which a container is stable. */
@@ -124,7 +136,7 @@ interface Reconciled {
 
 /** Asks for a verdict about the present state, and acts on it. */
 function reconcile(all: Collected, limits: Limits): Reconciled {
-  const { daemonSet, log, moment, pods, version } = all;
+  const { daemonSet, log, moment, pods, show, version } = all;
   if (daemonSet.failure) throw daemonSet.failure.error;
   if (daemonSet.isDeleted) return { answer: { kind: 'deleted' }, isReading: false };
   if (version.update(daemonSet.latest)) pods.follow(version.wanted);
@@ -133,7 +145,9 @@ function reconcile(all: Collected, limits: Limits): Reconciled {
   const answer = verdict(snapshot, limits, now);
   log.progress(snapshot, answer, now);
   if (answer.kind !== 'waiting') return { answer, isReading: false };
-  if (answer.needs.includes('pods')) {
+  show?.(snapshot, { answer, now });
+  // A person who watches sees from the beginning which nodes are not right.
+  if (answer.needs.includes('pods') || show) {
     version.read({ isInDoubt: answer.missing?.kind === 'other-version' });
     pods.start();
   }
@@ -173,7 +187,9 @@ async function conclude(context: Context, all: Collected, end: End, { limits }: 
   const isShort = kind === 'timeout' || limits.failsFor === 'a-rollback';
   const limit = afterwards(context, isShort ? LAST_LOOK_MS : LONG_LOOK);
   if (kind === 'timeout' && version.isKnown) await pods.look(limit);
-  const snapshot = look(all, all.moment().now);
+  const { now } = all.moment();
+  const snapshot = look(all, now);
+  all.show?.(snapshot, { end: kind, now });
   const { daemonSet, diagnosis } = snapshot;
   const counts = countsOf(snapshot);
   const tolerated = end.kind === 'complete' ? end.tolerated : [];

@@ -101,6 +101,12 @@ function pullProblem({ reason, message }: PodFailure): string {
   }
 }
 
+/** What Kubernetes says about a problem, in a few words; empty if it says nothing. */
+export function messageInBrief(failure: PodFailure): string {
+  const said = failure.cause === 'image-pull' ? pullProblem(failure) : shortened(failure.message);
+  return said === failure.reason ? '' : said;
+}
+
 /** How long a container ran before its last crash. */
 function ranText({ ranMs }: PodFailure): string {
   return ranMs === undefined ? '' : `; its last run ended after ${formatDuration(ranMs)}`;
@@ -125,11 +131,19 @@ function named(nodes: readonly FailingNode[]): string {
 }
 
 /** A node in a progress line: `node-7 (CrashLoopBackOff, 3 restarts)`. */
-export function nodeInBrief({ node, failure: { reason, cause, restarts = 0, exitCode }, marks }: FailingNode): string {
+export function nodeInBrief(node: FailingNode): string {
+  return `${node.node || NO_NODE} (${causeInBrief(node)})`;
+}
+
+/** In the place of a node's name. */
+export const NO_NODE = 'a node without a pod';
+
+/** The problem of a node in a few words: `CrashLoopBackOff, 3 restarts`. */
+export function causeInBrief({ failure: { reason, cause, restarts = 0, exitCode }, marks }: FailingNode): string {
   // Only for a moment before each restart is the reason `CrashLoopBackOff`.
   const why = exitCode !== undefined && /^(Error|Completed)$/.test(reason) ? `exit code ${exitCode}` : reason;
   const parts = [why || cause, ...(restarts > 0 ? [`${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`] : [])];
-  return `${node || 'a node without a pod'} (${[...new Set([...parts, ...marks])].join(', ')})`;
+  return [...new Set([...parts, ...marks])].join(', ');
 }
 
 /** Which run of a container a log is from. */

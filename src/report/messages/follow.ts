@@ -7,7 +7,10 @@ import { shellQuote } from './shell.ts';
  *
  * @param kubeconfig as it was given; undefined if it was not.
  */
-export function followText({ command, results, cluster }: Pick<Report, 'command' | 'results' | 'cluster'>, kubeconfig: string | undefined): string | undefined {
+export function followText(
+  { command, results, cluster }: Pick<Report, 'command' | 'results' | 'cluster'>,
+  kubeconfig: string | undefined,
+): string | undefined {
   const { outcome } = worstOf(results);
   if (outcome !== 'cancelled' && outcome !== 'timed-out') return undefined;
   const isFile = kubeconfig !== undefined && kubeconfig !== '' && !/[\n{]/.test(kubeconfig);
