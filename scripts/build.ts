@@ -1,6 +1,6 @@
 /**
  * Builds dist/: esbuild bundles src/main.ts into one file that contains only what is used, and ncc makes dist/index.js from it. The build
- * also writes dist/post.js, a file for each library that is loaded late (LATE), the licences and the bill of materials.
+ * also writes dist/cli.js, dist/post.js, a file for each library that is loaded late (LATE), the licences and the bill of materials.
  *
  * ncc alone cannot prune the Kubernetes client library: the library does not declare that it has no side effects, and imports every
  * generated model. Therefore esbuild, with side effects switched off for it, prunes first.
@@ -11,7 +11,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, type Plugin, transform } from 'esbuild';
+import { build, type Metafile, type Plugin, transform } from 'esbuild';
 import { bundled, licenses, sbom } from './bundled.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -116,7 +116,8 @@ async function bundle(into: string): Promise<void> {
       }),
     ),
   );
-  const packages = bundled(root, metafile, ...late.map((one) => one.metafile));
+  const commandLine = await bundleCommandLine(into);
+  const packages = bundled(root, metafile, commandLine, ...late.map((one) => one.metafile));
   writeFileSync(join(into, 'dist', 'licenses.txt'), licenses(packages));
   writeFileSync(join(into, 'dist', 'sbom.json'), sbom(root, packages));
   await build({
@@ -129,6 +130,33 @@ async function bundle(into: string): Promise<void> {
     plugins: [besideBundle],
     logLevel: 'warning',
   });
+}
+
+/** The command line: one file that any Node since 20 runs, with help and terminal view loaded late. */
+async function bundleCommandLine(into: string): Promise<Metafile> {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: ['src/cli.ts'],
+    outfile: join(into, 'dist', 'cli.js'),
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    charset: 'ascii',
+    minify: true,
+    metafile: true,
+    plugins: [trim, prune],
+    inject: ['scripts/older-node.ts'],
+    define: { VERSION: JSON.stringify(version) },
+    external: ['./socks.cjs'],
+    alias: { undici: './scripts/unused.ts' },
+    banner: {
+      js: "#!/usr/bin/env node\nimport { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);",
+    },
+    logLevel: 'warning',
+  });
+  return metafile;
 }
 
 function differences(made: string): string[] {

@@ -1,13 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Json, JsonObject } from './types.ts';
 
-declare global {
-  interface JSON {
-    /** A value that `JSON.stringify` writes as this text (ECMAScript: JSON.parse source text access). */
-    rawJSON(text: string): object;
-  }
-}
-
 /** Objects and lists that are nested deeper than this are not Kubernetes objects. Recursive functions handle this depth. */
 export const MAX_DEPTH = 100;
 
@@ -49,11 +42,17 @@ function withBigInts(value: Json, prefix: string, depth: number): Json {
   return value;
 }
 
-/** The JSON of a value, with integers of any size. Undefined has none. */
+/** The JSON of a value, with integers of any size, which are written as strings with a prefix at first. Undefined has none. */
 export function stringify(value: Json, indent?: number): string;
 export function stringify(value: Json | undefined, indent?: number): string | undefined;
 export function stringify(value: Json | undefined, indent?: number): string | undefined {
-  return JSON.stringify(value, (_key, child: unknown) => (typeof child === 'bigint' ? JSON.rawJSON(String(child)) : child), indent);
+  let prefix: string | undefined;
+  const marked = (child: bigint): string => {
+    prefix ??= `${randomUUID()}:`;
+    return `${prefix}${child}`;
+  };
+  const text = JSON.stringify(value, (_key, child: unknown) => (typeof child === 'bigint' ? marked(child) : child), indent);
+  return prefix === undefined ? text : text.replace(new RegExp(`"${prefix}(-?\\d+)"`, 'g'), '$1');
 }
 
 /** Whether objects and lists in a value are nested deeper than `MAX_DEPTH`. */
