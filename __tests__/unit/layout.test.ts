@@ -42,7 +42,12 @@ const MAY_IMPORT: [modules: string, imports: string[]][] = [
   ['github/notify.ts', ['github/*', 'ci/{environment,run}.ts', 'inputs/parse.ts', 'report/*', 'rollout/context.ts', 'node:crypto']],
   ['github/*', ['github/*', 'ci/{environment,run}.ts', 'abort.ts', '@actions/github', 'node:https']],
   // Strings become one typed request.
-  ['inputs/*', ['inputs/*', 'commands/*', 'daemonset/*', 'cluster/{exec-policy,quote}.ts', 'ci/environment.ts', 'duration.ts']],
+  // The help lists the exit statuses.
+  ['inputs/help.ts', ['inputs/*', 'daemonset/*', 'report/exit-status.ts']],
+  [
+    'inputs/*',
+    ['inputs/*', 'commands/*', 'daemonset/*', 'cluster/{exec-policy,quote}.ts', 'ci/environment.ts', 'duration.ts', 'node:util'],
+  ],
   // The story, from inputs to report.
   ['*', ['**/*.ts', 'node:{crypto,fs,os,path,timers/promises}']],
 ];

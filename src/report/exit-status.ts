@@ -11,7 +11,7 @@ export const EXIT_STATUSES = {
   4: 'failed or stalled: pods cannot start, or the rollout is not progressing',
   5: 'timed out or pending: nodes do not run the version yet',
   6: 'superseded or deleted: a newer change takes precedence',
-  7: 'the gate failed, and the version before is restored',
+  7: 'the gate failed, and an earlier version is restored',
   130: 'interrupted',
 } as const;
 
