@@ -18,13 +18,19 @@ import { restore } from './restore.ts';
 import { AbortReason } from './rollout/context.ts';
 import { clusterOf, run, runCommand, type Surroundings } from './run.ts';
 
+/** That of the package: the build sets it. */
+declare const VERSION: string;
+
 /** @returns the exit status. It never throws. */
 export async function commandLine(argv: readonly string[], environment: Environment): Promise<number> {
   try {
     const invocation = readArguments(argv, environment);
     if (invocation.kind === 'run') return await runInvocation(invocation, environment);
-    const { helpText, versionText } = await import('./inputs/help.ts');
-    process.stdout.write(invocation.kind === 'help' ? helpText(invocation.command, process.stdout.columns) : versionText());
+    if (invocation.kind === 'version') process.stdout.write(`${VERSION}\n`);
+    else {
+      const { helpText } = await import('./inputs/help.ts');
+      process.stdout.write(helpText(invocation.command, process.stdout.columns));
+    }
     return argv.length === 0 ? 2 : 0;
   } catch (error) {
     const isUsage = error instanceof UsageError;
