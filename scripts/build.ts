@@ -8,7 +8,7 @@
  * `--check` compares the result with the committed dist/, and writes nothing.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Metafile, type Plugin, transform } from 'esbuild';
@@ -151,11 +151,13 @@ async function bundleCommandLine(into: string): Promise<Metafile> {
     define: { VERSION: JSON.stringify(version) },
     external: ['./socks.cjs'],
     alias: { undici: './scripts/unused.ts' },
+    // Node takes an option of its own, such as --env-file, from anywhere before "--". So a shell starts it; to Node, its line is a comment.
     banner: {
-      js: "#!/usr/bin/env node\nimport { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);",
+      js: '#!/bin/sh\n\':\' //; exec node -- "$0" "$@"\nimport { createRequire } from \'node:module\';\nconst require = createRequire(import.meta.url);',
     },
     logLevel: 'warning',
   });
+  chmodSync(join(into, 'dist', 'cli.js'), 0o755);
   return metafile;
 }
 

@@ -28,7 +28,9 @@ export function runChild(command: readonly string[], stdout: 'inherit' | number,
       cancel.removeEventListener('abort', onCancel);
       resolve(ended);
     };
-    child.on('error', ({ code, message }: NodeJS.ErrnoException) => end({ status: code === 'ENOENT' ? 127 : 126, error: message }));
+    child.on('error', ({ code, message }: NodeJS.ErrnoException) =>
+      end(code === 'ENOENT' ? { status: 127, error: 'command not found' } : { status: 126, error: message }),
+    );
     child.on('exit', (code, signal) => end({ status: code ?? 128 + (signal ? constants.signals[signal] : 0) }));
   });
 }

@@ -40,8 +40,8 @@ import { shellQuote } from './shell.ts';
 /** The message of a result: one sentence or a few, as one line of text that may quote the cluster. */
 export function messageOf(result: Result): string {
   const { rollback, facts } = result;
-  if (needsRestoreByHand(result)) return `${textOf(facts, result)} ${restoreByHandText(result)}`;
-  return rollback ? `${textOf(rollback.gate.facts, rollback.gate)} ${gateRollbackText(rollback, messageOf)}` : textOf(result.facts, result);
+  if (rollback) return `${textOf(rollback.gate.facts, rollback.gate)} ${gateRollbackText(rollback, messageOf)}`;
+  return needsRestoreByHand(result) ? `${textOf(facts, result)} ${restoreByHandText(result)}` : textOf(facts, result);
 }
 
 /** Whether a guard left the DaemonSet without what it recorded, although that is still in the history. */
