@@ -16,7 +16,8 @@ const COLORS: readonly (readonly [ofTerminal: string, name: string, light: strin
 /** Renders an HTML page of a terminal's rows as xterm.js serializes them, light or dark as set in the reader's system. */
 export function renderTerminal(html: string): string {
   const rows = /<pre>[\s\S]*<\/pre>/.exec(html)?.[0] ?? '';
-  const colored = COLORS.reduce((so, [color, name]) => so.replaceAll(`color: ${color}`, `color: var(--${name})`), rows);
+  const used = rows.replace(/(<div><span>\s*<\/span><\/div>)+(?=<\/div>\s*<\/pre>)/, '');
+  const colored = COLORS.reduce((so, [color, name]) => so.replaceAll(`color: ${color}`, `color: var(--${name})`), used);
   const variables = (scheme: 2 | 3): string => COLORS.map((color) => `--${color[1]}: ${color[scheme]}`).join('; ');
   return `<!doctype html>
 <html lang="en">
@@ -54,7 +55,7 @@ export async function pictureOfTerminal(
     const page = join(directory, 'terminal.html');
     writeFileSync(page, renderTerminal(html));
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, (await camera.picture(page, { width: widthOf(columns), scheme })).png);
+    writeFileSync(path, (await camera.picture(page, { width: widthOf(columns), height: 50, scheme })).png);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
