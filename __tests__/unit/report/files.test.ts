@@ -1,6 +1,6 @@
 /** The files of the command line: the document, the dotenv file and the JUnit report, for any text that a cluster can have. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -140,6 +140,14 @@ describe('the document', () => {
     const document = documentOf(early, 2);
     expect(document).toMatchObject({ outcome: 'error', reason: 'invalid-input', exitStatus: 2, cluster: null });
     expect(document).not.toHaveProperty('history');
+  });
+
+  test('has the fields that docs/cli.md shows', () => {
+    const [, example = ''] = /^```json\n(.*?)^```$/ms.exec(readFileSync('docs/cli.md', 'utf8')) ?? [];
+    const document = documentOf(reportWith('x'), 4);
+    const shown = JSON.parse(example) as typeof document;
+    expect(Object.keys(shown)).toEqual(Object.keys(document));
+    for (const key of Object.keys(shown.results[0] ?? {})) expect(document.results[0]).toHaveProperty([key]);
   });
 
   test('has the entries of the outputs', () => {
