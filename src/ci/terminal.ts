@@ -69,8 +69,18 @@ export class Terminal extends Plain implements LiveView {
   }
 
   protected override printGroup(title: string, lines: string[]): void {
-    if (!this.#isLive) super.printGroup(this.#style.strong(title), lines);
-    else for (const line of [title, ...lines.map((each) => `  ${each}`)]) this.#display.print(line);
+    if (this.#isLive) for (const line of [title, ...lines.map((each) => `  ${each}`)]) this.#display.print(line);
+    else
+      super.printGroup(
+        this.#style.strong(title),
+        lines.map((line) => this.#colored(line)),
+      );
+  }
+
+  /** A line of a diff in its color. */
+  #colored(line: string): string {
+    if (line.startsWith('+ ')) return this.#style.good(line);
+    return line.startsWith('- ') ? this.#style.bad(line) : line;
   }
 
   protected override printVerdict(level: Level, title: string, text: string): void {
