@@ -14,7 +14,7 @@ const MOST_NAMED = 20;
 
 /** Writes to a terminal: a live view while a rollout is waited for, and questions before a write. */
 export class Terminal extends Plain implements LiveView {
-  /** Asks before a write; undefined if nothing is to be asked. */
+  /** Asks before a write; undefined: nothing is asked. */
   readonly confirm: Confirm | undefined;
   readonly #display: LiveDisplay;
   readonly #style: Style;
