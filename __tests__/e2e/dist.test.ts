@@ -12,7 +12,7 @@ interface Locked {
 }
 const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as { packages: Record<string, Locked> };
 
-/** The packages that src/ imports. They are development dependencies: whoever installs the package gets the bundle, and needs none of them. */
+/** The packages that src/ imports. They are development dependencies: the package has the bundle, and needs none of them. */
 const IMPORTED = ['@actions/core', '@actions/github', '@kubernetes/client-node', 'js-yaml', 'p-limit', 'socks', 'string-width', 'valibot'];
 
 /** The paths of packages in node_modules, and of all that they depend on. */
