@@ -22,8 +22,8 @@ export interface Pipeline {
   jobs: Record<string, GitLabJob>;
   /** All that was printed. */
   log: string;
-  /** What the jobs left in their own folder beside the project: paths. */
-  own: string[];
+  /** What the jobs left in their own folder beside the project: text by path. */
+  own: Record<string, string>;
   /** The files and folders that they created in the project. */
   created: string[];
 }
@@ -94,7 +94,7 @@ export async function runPipeline(text: string, options: PipelineOptions = {}): 
       ...manual.map((job) => `--manual=${job}`),
     ]);
     const created = git(project, 'ls-files', '--others', '--directory', '--exclude=.gitlab-ci-local').split('\n').filter(Boolean);
-    return { code, log, jobs: jobsOf(project, log), own: filesIn(`${project}.tmp`), created };
+    return { code, log, jobs: jobsOf(project, log), own: textsIn(`${project}.tmp`), created };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -149,22 +149,24 @@ function filesIn(folder: string): string[] {
     .sort();
 }
 
+function textsIn(folder: string): Record<string, string> {
+  return Object.fromEntries(filesIn(folder).map((path) => [path, readFileSync(join(folder, path), 'utf8')]));
+}
+
 /** The last lines of gitlab-ci-local list all jobs that ran: ` PASS  NAME` or ` FAIL  NAME`. */
 function jobsOf(project: string, log: string): Record<string, GitLabJob> {
   const state = join(project, '.gitlab-ci-local');
   return Object.fromEntries(
     [...log.matchAll(/^ (PASS|FAIL) {2}(\S+) *$/gm)].map(([, result, name = '']) => {
-      const folder = join(state, 'artifacts', name);
-      const text = (path: string): string => readFileSync(join(folder, path), 'utf8');
-      const paths = filesIn(folder);
+      const files = Object.entries(textsIn(join(state, 'artifacts', name)));
       const isReport = (path: string): boolean => path.startsWith('.gitlab-ci-reports/');
       return [
         name,
         {
           result: result === 'PASS' ? 'success' : 'failed',
           log: readFileSync(join(state, 'output', `${name}.log`), 'utf8'),
-          artifacts: Object.fromEntries(paths.filter((path) => !isReport(path)).map((path) => [path, text(path)])),
-          dotenv: Object.fromEntries(paths.filter(isReport).flatMap((path) => variablesOf(text(path)))),
+          artifacts: Object.fromEntries(files.filter(([path]) => !isReport(path))),
+          dotenv: Object.fromEntries(files.filter(([path]) => isReport(path)).flatMap(([, text]) => variablesOf(text))),
         },
       ];
     }),

@@ -1,14 +1,19 @@
 /** Runs the GitLab components in templates/, in the pipelines of docs/any-ci.md, with gitlab-ci-local. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { load } from 'js-yaml';
+import { load, loadAll } from 'js-yaml';
 import { expectJobs, type GitLabJob, type Pipeline, type PipelineOptions, runPipeline } from '../helpers/gitlab.ts';
+import { packedPackage } from '../helpers/package.ts';
 import { snippetsIn } from '../helpers/readme.ts';
+import { Workspace } from '../helpers/shell.ts';
 import { type Any, Fleet } from '../helpers/support.ts';
 
 /** Gates with less patience than a user would set, so that they end sooner. */
 const IMPATIENT = { ROLLBACK_DAEMONSET_FAILURE_GRACE: '1s', ROLLBACK_DAEMONSET_STABLE_FOR: '1s' };
 const FOLDER = 'rollback-daemonset';
+/** What is left of a guarded deploy in the job's own folder: neither the record nor the installed package. */
+const LEDGER = expect.stringMatching(/^rollback-daemonset-ledger-\w+\.jsonl$/);
 
 /** A pipeline of the page, for the namespace of the test. */
 function documented(heading: string, change: (text: string) => string = (text) => text): string {
@@ -29,8 +34,9 @@ const HIDDEN = 'only-in-the-cluster';
 async function run(text: string, options: PipelineOptions = {}): Promise<Pipeline> {
   const pipeline = await runPipeline(text, { ...options, variables: { ...IMPATIENT, ...options.variables } });
   const files = Object.values(pipeline.jobs).flatMap(({ artifacts, log }) => [...Object.values(artifacts), log]);
+  const printed = [pipeline.log, ...files, ...Object.values(pipeline.own)];
   for (const secret of [...secretsOf(fleet.testbed.kubeconfig), HIDDEN]) {
-    for (const text of [pipeline.log, ...files]) expect(text).not.toContain(secret);
+    for (const part of printed) expect(part).not.toContain(secret);
   }
   return pipeline;
 }
@@ -69,7 +75,7 @@ describe('rollback', () => {
     expect(artifacts[`${FOLDER}/summary.md`]).toMatch(/^## ✅ Rolled back/);
     expect(await fleet.history()).toEqual({ 2: 'v2', 3: 'v1' });
 
-    const refused = await byHand({ 'to-revision': '9', 'dry-run': 'false' });
+    const refused = await byHand({ 'to-revision': 'log-agent-missing', 'dry-run': 'false' });
     expectJobs(refused, { 'roll-back-daemonset': 'failed' });
     expect(resultIn(job(refused, 'roll-back-daemonset'), 'results.json')).toMatchObject({ outcome: 'refused', exitStatus: 3 });
     expect(fleet.writes()).toBe(1);
@@ -134,7 +140,7 @@ describe('guarded-deploy', () => {
     );
     expect(await fleet.history()).toEqual({ 1: 'v1', 2: 'v2', 3: 'v3' });
     expect(fleet.writes()).toBe(0);
-    expect(pipeline.own).toEqual([]);
+    expect(Object.keys(pipeline.own)).toEqual([LEDGER]);
   });
 
   test('restores what ran before if the script fails after kubectl apply', async () => {
@@ -145,7 +151,7 @@ describe('guarded-deploy', () => {
     expect(job(pipeline, 'deploy-daemonset').artifacts).not.toHaveProperty(`${FOLDER}/gate.json`);
     expect(await fleet.image()).toBe('v2');
     expect(fleet.writes()).toBe(1);
-    expect(pipeline.own).toEqual([]);
+    expect(Object.keys(pipeline.own)).toEqual([LEDGER]);
   });
 
   test('restores what ran before if the gate fails because the version crashes', async () => {
@@ -160,7 +166,7 @@ describe('guarded-deploy', () => {
   });
 
   test('writes nothing if the script fails before it deploys', async () => {
-    const pipeline = await deploy('v3', 'false && APPLY');
+    const pipeline = await deploy('v3', 'false; APPLY');
     expectJobs(pipeline, { 'deploy-daemonset': 'failed', report: 'success' });
     expect(restored(pipeline)).toMatchObject({ outcome: 'unchanged', changed: false });
     expect(await fleet.history()).toEqual({ 1: 'v1', 2: 'v2' });
@@ -172,7 +178,9 @@ describe('guarded-deploy', () => {
     expectJobs(pipeline, { 'deploy-daemonset': 'failed', report: 'success' });
     expect(await fleet.image()).toBe('v2');
     expect(job(pipeline, 'deploy-daemonset').log).not.toContain('--restore');
-    expect(job(pipeline, 'deploy-daemonset').artifacts).toEqual({});
+    expect(reported(pipeline)).toContain('The deploy ended as error (kubeconfig).');
+    expect(Object.keys(job(pipeline, 'deploy-daemonset').artifacts)).toEqual([`${FOLDER}/result.env`]);
+    expect(fleet.writes()).toBe(0);
   });
 
   test('keeps the record out of the project, readable only by its owner', async () => {
@@ -183,5 +191,42 @@ describe('guarded-deploy', () => {
     expectJobs(pipeline, { 'deploy-daemonset': 'success', report: 'success' });
     const found = [...job(pipeline, 'deploy-daemonset').log.matchAll(/^(\d+) (\/\S*\/record)$/gm)].map(([, mode, path]) => [mode, path]);
     expect(found).toEqual([['600', expect.stringMatching(/\/project\.tmp\/rollback-daemonset\/record$/)]]);
+  });
+
+  /** gitlab-ci-local ends with the job that it cancels, so the scripts of the component run here, in `sh`. */
+  test.each([
+    [true, 'v2', 'rolled-back'],
+    [false, 'v3', 'cancelled'],
+  ])('a job that is canceled, with rollback-on-cancel: %s, leaves %s', async (onCancel, tag, outcome) => {
+    const [, component] = loadAll(readFileSync('templates/guarded-deploy.yml', 'utf8')) as Any[];
+    const { variables, before_script: before, after_script: after } = component['$[[ inputs.job-name ]]'];
+    const workspace = new Workspace({ 'log-agent.yaml': fleet.manifest('v3') });
+    try {
+      const inputs: Record<string, string> = {
+        daemonset: `${fleet.namespace}/log-agent`,
+        package: packedPackage(),
+        'rollback-on-cancel': `${onCancel}`,
+      };
+      const given = Object.entries(variables as Record<string, string>).flatMap(([name, value]) => {
+        const input = /^\$\[\[ inputs\.([\w-]+) \]\]$/.exec(value)?.[1];
+        return input === undefined ? [[name, value]] : inputs[input] === undefined ? [] : [[name, inputs[input]]];
+      });
+      const gitLab = {
+        GITLAB_CI: 'true',
+        CI_PROJECT_DIR: workspace.project,
+        CI_PIPELINE_ID: '1',
+        CI_JOB_ID: '2',
+        CI_SERVER_URL: 'https://gitlab.example.com',
+      };
+      const job = { ...IMPATIENT, ...gitLab, ...Object.fromEntries(given) };
+      const script = [...before, 'touch "$CI_PROJECT_DIR.tmp/rollback-daemonset/deploying"', 'kubectl apply --filename log-agent.yaml'];
+      expect(await workspace.run(script.join('\n'), job)).toMatchObject({ code: 0 });
+      await workspace.run(after.join('\n'), { ...job, CI_JOB_STATUS: 'canceled' });
+      expect(JSON.parse(readFileSync(join(workspace.project, FOLDER, 'restore.json'), 'utf8'))).toMatchObject({ outcome });
+      expect(existsSync(`${workspace.project}.tmp/${FOLDER}`)).toBe(false);
+      expect(await fleet.image()).toBe(tag);
+    } finally {
+      workspace.remove();
+    }
   });
 });
