@@ -21,10 +21,11 @@ interface Credentials {
 }
 
 /**
- * Variables that a plugin does not inherit: the inputs, which contain the kubeconfig and the GitHub token; the state of steps; and the
+ * Variables that a plugin does not inherit: the inputs and flags, which contain the kubeconfig and the GitHub token; the state of steps; and the
  * runner's own tokens, addresses and command files. It keeps ACTIONS_ID_TOKEN_REQUEST_URL and its token, by which a plugin logs in.
  */
-const NOT_INHERITED = /^(INPUT_.*|STATE_.*|ACTIONS_(RUNTIME|RESULTS|CACHE)_.*|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY))$/i;
+const NOT_INHERITED =
+  /^(INPUT_.*|ROLLBACK_DAEMONSET_.*|STATE_.*|ACTIONS_(RUNTIME|RESULTS|CACHE)_.*|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY))$/i;
 
 const V1 = 'client.authentication.k8s.io/v1';
 const API_VERSIONS = [V1, 'client.authentication.k8s.io/v1beta1'];
