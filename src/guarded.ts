@@ -59,7 +59,9 @@ export async function guarded(
   const { results } = gate.report;
   if (isSuccess(worstOf(results).outcome, 'status')) return ended(gate.report);
   for (const result of results) writer.info(`${full(result.daemonSet)}: ${result.outcome} (${result.reason}): ${messageOf(result)}`);
-  const after = await restored(around, request, recall);
+  const remaining = withoutSuperseded(recall, results);
+  if (remaining.kind === 'records' && remaining.records.length === 0) return ended(gate.report);
+  const after = await restored(around, request, remaining);
   return ended({
     ...gate.report,
     results: combined(results, after.results),
@@ -94,6 +96,13 @@ async function restored(around: Surroundings, request: GuardInputs, recall: Reca
     (_request, step) => restore(failed, recall, step),
   );
   return report;
+}
+
+/** The records but those of DaemonSets that someone else changed after the command. */
+function withoutSuperseded(recall: Recall, results: Report['results']): Recall {
+  if (recall.kind === 'lost') return recall;
+  const superseded = results.filter(({ outcome }) => outcome === 'superseded').map(({ daemonSet }) => full(daemonSet));
+  return { ...recall, records: recall.records.filter(({ daemonSet }) => !superseded.includes(full(daemonSet))) };
 }
 
 /** The results of a gate, each with what was restored after it. */

@@ -5,7 +5,7 @@ import { describe, expect, test } from '@jest/globals';
 import { dump, load } from 'js-yaml';
 import type { Step } from '../../testbed/step.ts';
 import { Job } from '../helpers/job.ts';
-import { type Any, execute, expectStep, type Fleet, type ManifestOptions } from '../helpers/support.ts';
+import { type Any, eventually, execute, expectStep, type Fleet, type ManifestOptions } from '../helpers/support.ts';
 
 const fast: ManifestOptions = { maxUnavailable: '100%' };
 const gate = { command: 'status', 'failure-grace': '2s' };
@@ -199,6 +199,21 @@ describe('after a gate of the same job', () => {
       await guarded.fail({ 'deploy-outcome': 'success' }, SUPERSEDED, 'v4', 0);
     }),
   );
+
+  test.concurrent('that a newer version superseded, that version is someone else’s, whatever deploy-outcome says', () =>
+    withGuard(async (guarded) => {
+      const { job, fleet } = guarded;
+      await guarded.deploy('v3-hang');
+      const step = job.step(gate);
+      await eventually(
+        'the gate',
+        () => fleet.requests(),
+        (requests) => requests.includes('watch daemonsets'),
+      );
+      await guarded.deploy('v4');
+      expectStep(await step, { code: 1, outputs: { outcome: 'superseded', reason: 'template-changed' } });
+      await guarded.fail({ 'deploy-outcome': 'success' }, SUPERSEDED, 'v4', 0);
+    }));
 
   test.concurrent('that was red, a later restart changes nothing', () =>
     withGuard(async (guarded) => {

@@ -1,4 +1,5 @@
 /** The job that the command line runs in, by the variables that each CI system documents. */
+import { existsSync } from 'node:fs';
 import type { Environment } from './environment.ts';
 import { type Job, type RecordedBy, recordedBy } from './job.ts';
 
@@ -19,11 +20,17 @@ export function systemOf(environment: Environment): System {
  * @param isTerminal whether a person reads the log.
  */
 export function jobOf(environment: Environment, runId: string | undefined, isTerminal: boolean): Job {
-  const { by, url, ...job } = JOBS[systemOf(environment)](environment, isTerminal);
+  const { by, url, folder, ...job } = JOBS[systemOf(environment)](environment, isTerminal);
   const id = runId ?? by.run;
   const named: RecordedBy = { ...by, run: id };
   // Each system numbers its runs by itself, so the repository names the server too; on GitHub, the action writes it without one.
-  return { ...job, by: named, run: id === '' ? undefined : { repository: by.repository || 'command line', id, url } };
+  const exists = folder !== undefined && existsSync(folder);
+  return {
+    ...job,
+    folder: exists ? folder : undefined,
+    by: named,
+    run: id === '' ? undefined : { repository: by.repository || 'command line', id, url },
+  };
 }
 
 type Described = Omit<Job, 'run'> & { url: string };
@@ -48,7 +55,7 @@ const JOBS: Readonly<Record<System, (environment: Environment, isTerminal: boole
       job: CI_JOB_NAME,
     },
     url: others['CI_PIPELINE_URL'] ?? '',
-    // The runner keeps variables of type file there, and removes it after the job.
+    // The runner keeps variables of type file there, and removes it after the job. Without any, it can be missing.
     folder: others['CI_PROJECT_DIR'] ? `${others['CI_PROJECT_DIR']}.tmp` : undefined,
     isPrivate: others['CI_PROJECT_VISIBILITY'] === 'private' || others['CI_PROJECT_VISIBILITY'] === 'internal',
   }),
@@ -69,6 +76,7 @@ const JOBS: Readonly<Record<System, (environment: Environment, isTerminal: boole
   jenkins: ({ JENKINS_URL = '', JOB_NAME = '', BUILD_TAG = '', ...others }) => ({
     by: { server: JENKINS_URL, repository: joined(hostOf(JENKINS_URL), JOB_NAME), run: BUILD_TAG, attempt: '', job: '' },
     url: others['BUILD_URL'] ?? '',
+    // Jenkins names it, and leaves it to the job to create it.
     folder: others['WORKSPACE_TMP'] || undefined,
     isPrivate: false,
   }),

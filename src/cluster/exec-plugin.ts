@@ -21,7 +21,7 @@ interface Credentials {
 }
 
 /**
- * Variables that a plugin does not inherit: the inputs, which contain the kubeconfig and the GitHub token; the state of steps; and the
+ * Variables that a plugin does not inherit: the inputs and flags, which contain the kubeconfig and the GitHub token; the state of steps; and the
  * runner's own tokens, addresses and command files. It keeps ACTIONS_ID_TOKEN_REQUEST_URL and its token, by which a plugin logs in.
  */
 const NOT_INHERITED =

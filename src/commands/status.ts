@@ -131,7 +131,9 @@ async function gate({ expectedRevision, wait, limits, rollback }: StatusRequest,
   });
   learnFrom(task, waited);
   const unfinished = conclusionOf(waited, 'deployed');
-  if (waited.kind !== 'superseded') recordSeen(context, waited.daemonSet, { by: 'gate', complete: waited.kind === 'complete' });
+  // Of a newer change, the guard must know that it came after this look.
+  const seen = waited.kind === 'superseded' ? daemonSet : waited.daemonSet;
+  recordSeen(context, seen, { by: 'gate', complete: waited.kind === 'complete' });
   if (unfinished) return unfinished;
   const now = waited.history?.current ?? current;
   if (wait && now && waited.images) {

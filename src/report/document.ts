@@ -1,4 +1,4 @@
-import { dump } from 'js-yaml';
+import { DEFAULT_SCALAR_STYLE_RULES, dump, SCALAR_STYLE, type ScalarStyleRule } from 'js-yaml';
 import { type Command, type Outcome, type Reason, worstOf } from '../daemonset/outcome.ts';
 import { entriesOf, historyOf, jsonOf } from './outputs.ts';
 import type { Report } from './report.ts';
@@ -43,7 +43,27 @@ export function documentOf(report: Report, exitStatus: number): Document {
   };
 }
 
-/** The text of a document, with a line break at its end. */
+/**
+ * The text of a document, with a line break at its end. A job prints it, so no line of it is a command of a CI system (see `logLine`), and it has
+ * no control characters. A reader of JSON or YAML gets each text unchanged all the same.
+ */
 export function documentText(document: Document, format: 'json' | 'yaml'): string {
-  return format === 'json' ? `${JSON.stringify(document, undefined, 2)}\n` : dump(document, { lineWidth: -1, noRefs: true });
+  const text =
+    format === 'json'
+      ? `${JSON.stringify(document, undefined, 2)}\n`
+      : dump(document, {
+          lineWidth: -1,
+          noRefs: true,
+          scalarStyleRules: [inDoubleQuotes, ...Object.values(DEFAULT_SCALAR_STYLE_RULES)],
+        });
+  return text.replaceAll('##', '#\\u0023').replace(/[\u007f-\u009f\u2028\u2029]/g, escaped);
+}
+
+/** In double quotes, a text stays on one line behind its key, and `##` and control characters can be escaped as in JSON. */
+const inDoubleQuotes: ScalarStyleRule = (layout) => {
+  if (/\n|##/.test(layout.node.value)) layout.style = SCALAR_STYLE.DOUBLE_QUOTED;
+};
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

@@ -180,6 +180,31 @@ describe('the document', () => {
       }),
     );
   });
+
+  test('has no line that a CI system takes for a command, and no control characters, for any text', () => {
+    const command = fc.constantFrom(
+      '::error::',
+      '##[error]',
+      '##vso[task]',
+      '##teamcity[x]',
+      '###[x]',
+      '--- x',
+      '\u009b31m',
+      '\u001b[0K',
+      '\r',
+    );
+    const texts = fc.array(fc.oneof(command, hostile, fc.constantFrom('\n', ' ', '\u2028')), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(texts, (parts) => {
+        const document = documentOf(reportWith(parts.join(''), { command: 'history' }), 4);
+        for (const format of ['json', 'yaml'] as const) {
+          const text = documentText(document, format);
+          expect((format === 'json' ? JSON.parse(text) : load(text)) as object).toEqual(document);
+          expect(text).not.toMatch(/##|^\s*::|^(---|\+\+\+|~~~|\^\^\^)|[\p{Cc}\u2028\u2029](?<!\n)/mu);
+        }
+      }),
+    );
+  });
 });
 
 describe('the dotenv file', () => {
