@@ -62,7 +62,9 @@ async function runInvocation(invocation: Run, environment: Environment): Promise
   };
   const asks = !options.yes && process.stdin.isTTY && (command === 'rollback' || command === 'release');
   // Most runs are not at a terminal, and start faster without it.
-  const terminal = isTerminal ? new (await import('./ci/terminal.ts')).Terminal(plain, { asks }) : undefined;
+  const terminal = isTerminal
+    ? new (await import('./ci/terminal.ts')).Terminal(plain, { asks, isLive: environment['TERM'] !== 'dumb' })
+    : undefined;
   const writer: Writer = terminal ?? (systemOf(environment) === 'gitlab' ? new GitLab(plain) : new Plain(plain));
   const surroundings: Surroundings = {
     environment,
