@@ -137,7 +137,7 @@ function gitLab(project: string, directory: string, parameters: string[]): Promi
       log += chunk.toString('utf8');
     });
   }
-  return new Promise((end) => child.on('close', (code) => end({ code, log })));
+  return new Promise((end, fail) => child.on('error', fail).on('close', (code) => end({ code, log })));
 }
 
 /** The files in a folder, by their paths in it. */

@@ -47,7 +47,7 @@ export class Workspace {
         log += chunk.toString('utf8');
       });
     }
-    return new Promise((end) => child.on('close', (code) => end({ code, log })));
+    return new Promise((end, fail) => child.on('error', fail).on('close', (code) => end({ code, log })));
   }
 
   remove(): void {
