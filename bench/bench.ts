@@ -1,7 +1,8 @@
 /**
  * Compares the action with `kubectl rollout undo` and `kubectl rollout status` on a test bed, and writes the table and the chart of
  * docs/performance.md: `npm run bench`. It takes about fifteen minutes. The times are meaningful only on an otherwise idle machine. With
- * `--real`, it compares verdicts on a real node instead (real.ts), and with `--broken`, how far a broken version comes (broken.ts).
+ * `--real`, it compares verdicts on a real node instead (real.ts), with `--broken`, how far a broken version comes (broken.ts), and with
+ * `--command-line`, what a start of the command line costs (command-line.ts).
  */
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
@@ -12,6 +13,7 @@ import { type Answer, answersSince, auditMark, inWords } from '../testbed/audit-
 import { type RunningStep, type Step, startStep } from '../testbed/step.ts';
 import { startTestbed } from '../testbed/testbed.ts';
 import { compareOnBrokenVersion } from './broken.ts';
+import { compareCommandLine } from './command-line.ts';
 import { createFleet, requestsSince, unmark } from './fleet.ts';
 import { endOf, median, peakOf, run, TIMED, type Times, timesIn } from './measure.ts';
 import { PassThrough } from './pass-through.ts';
@@ -304,6 +306,7 @@ const megabytes = (value: number): string => `${Math.round(value)} MB`;
 try {
   if (process.argv.includes('--real')) await compareOnRealNode();
   else if (process.argv.includes('--broken')) await compareOnBrokenVersion();
+  else if (process.argv.includes('--command-line')) await compareCommandLine();
   else await compareWithKubectl();
 } finally {
   rmSync(cache, { recursive: true, force: true });

@@ -4,7 +4,12 @@ import { markdownTable } from '../scripts/markdown-table.ts';
 
 const PAGE = 'docs/performance.md';
 /** The parts of the page that are written, each between two markers, and the command that writes it. */
-const SECTIONS = { measured: 'npm run bench', real: 'npm run bench -- --real', broken: 'npm run bench -- --broken' };
+const SECTIONS = {
+  measured: 'npm run bench',
+  real: 'npm run bench -- --real',
+  broken: 'npm run bench -- --broken',
+  'command-line': 'npm run bench -- --command-line',
+};
 
 /** A goal, and the measured values. */
 export interface Row {

@@ -14,6 +14,8 @@ const PACKAGES = ['chromium', 'fonts-noto-color-emoji', 'fonts-liberation', 'fon
 export interface View {
   /** CSS pixels. */
   width: number;
+  /** The least height. By default 400. */
+  height?: number;
   scheme: 'light' | 'dark';
 }
 
@@ -85,13 +87,13 @@ export class Camera {
    *
    * @throws if a script on the page fails, or Mermaid cannot draw a diagram.
    */
-  async picture(path: string, { width, scheme }: View, { unfold = false } = {}): Promise<Picture> {
+  async picture(path: string, { width, height = 400, scheme }: View, { unfold = false } = {}): Promise<Picture> {
     const page = await this.#browser.newPage();
     const errors: string[] = [];
     page.on('pageerror', (error) => errors.push(String(error)));
     try {
       await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
-      await page.setViewport({ width, height: 400, deviceScaleFactor: 2 });
+      await page.setViewport({ width, height, deviceScaleFactor: 2 });
       await page.goto(pathToFileURL(path).href);
       if ((await page.$('code.language-mermaid, pre.mermaid')) !== null) {
         await page.waitForSelector('body[data-diagrams]');

@@ -5,7 +5,6 @@ import { GitLab } from './ci/gitlab.ts';
 import { recordsIn, saveRecordsAs } from './ci/guard-state.ts';
 import { Plain, type PlainOptions } from './ci/plain.ts';
 import { jobOf, systemOf } from './ci/systems.ts';
-import { Terminal } from './ci/terminal.ts';
 import type { Writer } from './ci/writer.ts';
 import { guarded } from './guarded.ts';
 import { labelOf, type Run, readArguments } from './inputs/arguments.ts';
@@ -62,7 +61,10 @@ async function runInvocation(invocation: Run, environment: Environment): Promise
     exitStatusOf: (report) => exitStatus ?? exitStatusOf(report),
   };
   const asks = !options.yes && process.stdin.isTTY && (command === 'rollback' || command === 'release');
-  const terminal = isTerminal ? new Terminal(plain, { asks }) : undefined;
+  // Most runs are not at a terminal, and start faster without it.
+  const terminal = isTerminal
+    ? new (await import('./ci/terminal.ts')).Terminal(plain, { asks, isLive: environment['TERM'] !== 'dumb' })
+    : undefined;
   const writer: Writer = terminal ?? (systemOf(environment) === 'gitlab' ? new GitLab(plain) : new Plain(plain));
   const surroundings: Surroundings = {
     environment,

@@ -50,7 +50,9 @@ export interface Surroundings {
 }
 
 /** What a person at a terminal sees and is asked. */
-export interface Interaction extends LiveView {
+export interface Interaction {
+  /** Undefined: the terminal has no live view. */
+  live: LiveView | undefined;
   /** Comes first. */
   connected(cluster: ClusterName): void;
   /** Undefined: nothing is asked before a write. */
@@ -142,7 +144,7 @@ export function runCommand(request: Request, step: Step, save: (records: Recorde
       case 'history':
         return history(request, context);
       case 'release':
-        return release(request, context);
+        return release(request, context, renew);
       case 'guard':
         return guard(request, context, save);
     }
@@ -187,7 +189,8 @@ export async function connected(
     isKnown,
   });
   interaction?.connected({ server, context });
-  const person = interaction && { live: interaction, ...(interaction.confirm && { confirm: interaction.confirm }) };
+  const { live, confirm } = interaction ?? {};
+  const person = { ...(live && { live }), ...(confirm && { confirm }) };
   const ledger = others.ledger ?? ledgerIn(job.folder, job.by, server, (why) => writer.warning(ledgerText(why)));
   try {
     return await work({ cluster, clock, log: writer, run: job.run, ledger, partial, ...person, ...term }, renew);

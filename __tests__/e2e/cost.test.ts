@@ -46,10 +46,12 @@ describe('a rollback', () => {
   });
 });
 
-test('the bundle is small, is ASCII, and contains only packages that the action uses', () => {
+test('the bundles are small, are ASCII, and contain only packages that are used', () => {
   const bundle = readFileSync('dist/index.js', 'utf8');
   expect(bundle.length).toBeLessThan(375_000);
-  expect(bundle).toMatch(/^[\0-\x7f]*$/);
+  const commandLine = readFileSync('dist/cli.js', 'utf8');
+  expect(commandLine.length).toBeLessThan(430_000);
+  for (const text of [bundle, commandLine]) expect(text).toMatch(/^[\0-\x7f]*$/);
   const packages = [...readFileSync('dist/licenses.txt', 'utf8').matchAll(/^(\S+) \d+\.\d+\.\d+\S* \(/gm)].map(([, name]) => name);
   expect(packages).toEqual([
     '@actions/core',
@@ -64,12 +66,16 @@ test('the bundle is small, is ASCII, and contains only packages that the action 
     '@octokit/request-error',
     'before-after-hook',
     'content-type',
+    'get-east-asian-width',
     'ip-address',
     'js-yaml',
     'json-with-bigint',
     'p-limit',
     'smart-buffer',
     'socks',
+    'string-width',
+    'ansi-regex',
+    'strip-ansi',
     'universal-user-agent',
     'valibot',
     'yocto-queue',

@@ -31,3 +31,22 @@ export function completedSnippets(): Snippet[] {
     return [{ page, text: inJob(job) }];
   });
 }
+
+/** The blocks of code in one language under a heading of a page, up to the next heading of the same level or a higher one. */
+export function snippetsIn(page: string, heading: string, language: string): string[] {
+  const lines = readFileSync(page, 'utf8').split('\n');
+  const start = lines.findIndex((line) => line.replace(/^#+ /, '') === heading && line.startsWith('#'));
+  if (start === -1) throw new Error(`${page} has no heading "${heading}"`);
+  const level = lines[start]?.indexOf(' ') ?? 0;
+  const blocks: string[] = [];
+  let block: string[] | undefined;
+  for (const line of lines.slice(start + 1)) {
+    if (block && line === '```') {
+      blocks.push(block.map((text) => `${text}\n`).join(''));
+      block = undefined;
+    } else if (block) block.push(line);
+    else if (line === `\`\`\`${language}`) block = [];
+    else if (/^#+ /.test(line) && line.indexOf(' ') <= level) break;
+  }
+  return blocks;
+}

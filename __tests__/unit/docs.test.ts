@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { load } from 'js-yaml';
+import { load, loadAll } from 'js-yaml';
 import { manifests } from '../../scripts/rbac.ts';
 import { KNOWN_PLUGINS } from '../../src/cluster/known-plugins.ts';
 import { PERMISSIONS } from '../../src/cluster/permissions.ts';
@@ -82,7 +82,7 @@ describe('inputs and outputs', () => {
     expect(Object.keys(action.outputs).sort()).toEqual([...outputs].sort());
   });
 
-  test('action.yml, action-types.yml and the README are made from the table of inputs', () => {
+  test('action.yml, action-types.yml, the README and docs/cli.md are made from the table of inputs', () => {
     const { status, stderr } = spawnSync(process.execPath, ['scripts/docs.ts', '--check'], { encoding: 'utf8' });
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   });
@@ -119,7 +119,11 @@ describe('inputs and outputs', () => {
     const examples = readdirSync('examples')
       .filter((name) => name.endsWith('.yml'))
       .map((name) => ({ page: `examples/${name}`, text: read(join('examples', name)) }));
-    const given = [...snippets(), ...examples].flatMap(({ page, text }) => stepsIn(load(text)).map((step) => [page, step] as const));
+    const given = [...snippets(), ...examples].flatMap(({ page, text }) =>
+      loadAll(text)
+        .flatMap(stepsIn)
+        .map((step) => [page, step] as const),
+    );
     expect(given.length).toBeGreaterThan(20);
     for (const [page, { with: inputs = {} }] of given) {
       for (const name of Object.keys(inputs)) expect([page, name, name in DEFAULTS]).toEqual([page, name, true]);
@@ -262,7 +266,15 @@ test('CONTRIBUTING.md names every npm script and no other', () => {
 test('README and docs keep their lines short enough to read', () => {
   expect(readme.split('\n').length).toBeLessThanOrEqual(222);
   expect(readme.split('\n').filter((line) => line.length > 160)).toEqual([]);
-  for (const page of ['docs/guard.md', 'docs/gates.md', 'docs/kubectl.md', 'docs/github.md', 'docs/hold.md']) {
+  for (const page of [
+    'docs/guard.md',
+    'docs/gates.md',
+    'docs/kubectl.md',
+    'docs/github.md',
+    'docs/hold.md',
+    'docs/cli.md',
+    'docs/any-ci.md',
+  ]) {
     const long = read(page)
       .split('\n')
       .filter((line) => line.length > 200 && !line.startsWith('|'));

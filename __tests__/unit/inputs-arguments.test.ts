@@ -233,6 +233,16 @@ describe('a mistake', () => {
     expect(usageOf(words(line))).toBe(message);
   });
 
+  test('never quotes what could be a secret in the wrong place', () => {
+    const secret = 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjaSJ9.c2lnbmF0dXJl';
+    for (const text of [secret, `-----BEGIN ${secret}`, `-${secret}`, `token:\n${secret}`]) {
+      for (const argv of [[text], ['rollback', 'agent', text], ['rollback', 'agent', `--${text}`], ['rollback', 'agent', '--as', text]])
+        expect(usageOf(argv)).not.toContain('eyJ');
+      for (const flag of ['--output', '--dry-run', '--yes', '-A'])
+        expect(usageOf(['rollback', 'agent', `${flag}=${text}`, '-n', 'x'])).not.toContain('eyJ');
+    }
+  });
+
   test('in an empty name, because a variable is probably not set', () => {
     expect(usageOf(['rollback', 'agent', ''])).toBe('argument NAME is given but empty. Is the variable that it comes from set?');
   });

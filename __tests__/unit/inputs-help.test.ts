@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { COMMANDS } from '../../src/daemonset/outcome.ts';
@@ -61,6 +62,16 @@ describe('the help', () => {
       expect([name, kind === 'value', commands.length > 0]).toEqual([name, kind === 'value' && placeholder !== undefined, true]);
     }
   });
+});
+
+test('docs/cli.md has command lines that are accepted', () => {
+  const blocks = [...readFileSync('docs/cli.md', 'utf8').matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block = '']) => block);
+  const lines = blocks
+    .flatMap((block) => block.split('\n'))
+    .flatMap((line) => /^\s*(?:rollback-daemonset|kubectl rollback-daemonset) (.*?)(?: \|\| \{)?$/.exec(line)?.[1] ?? [])
+    .filter((line) => !line.includes('[flags]'));
+  expect(lines.length).toBeGreaterThan(8);
+  for (const line of lines) expect([line, readArguments(line.split(' '), {}).kind]).toEqual([line, line === '--help' ? 'help' : 'run']);
 });
 
 test.each([

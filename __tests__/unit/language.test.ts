@@ -39,6 +39,7 @@ const PATHS = [
   'action-types.yml',
   'docs/*.md',
   'examples',
+  'templates',
   'src',
   'rbac',
   'policy',

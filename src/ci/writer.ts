@@ -5,6 +5,7 @@ import { Masks } from '../report/masks.ts';
 import { messageOf } from '../report/messages/conclusion.ts';
 import type { Report } from '../report/report.ts';
 import { logLine } from '../report/text.ts';
+import type { GroupKind } from '../rollout/context.ts';
 
 /** Failures that are printed by themselves if there are several DaemonSets: as many annotations as GitHub's runner shows, but for the conclusion. */
 const MOST_FAILURES = 9;
@@ -38,10 +39,11 @@ export abstract class Writer {
     this.printWarning(line);
   }
 
-  group(title: string, lines: string[]): void {
+  group(title: string, lines: string[], kind?: GroupKind): void {
     this.printGroup(
       logLine(this.hide(title)),
       lines.map((line) => logLine(this.hide(line))),
+      kind,
     );
   }
 
@@ -76,7 +78,7 @@ export abstract class Writer {
   protected abstract printWarning(text: string): void;
 
   /** Prints lines that are safe, as details under a title. */
-  protected abstract printGroup(title: string, lines: string[]): void;
+  protected abstract printGroup(title: string, lines: string[], kind?: GroupKind): void;
 
   /** Prints how a step ended. The texts have no secrets. */
   protected abstract printVerdict(level: Level, title: string, text: string): void;

@@ -46,7 +46,9 @@ export async function rollback(request: RollbackRequest, context: Context, renew
   return Promise.all(
     works.map(({ task, planned }) => {
       const asked = 'outcome' in planned || answer === 'nothing-to-ask' || planned.plan.kind !== 'restore' ? undefined : planned;
-      return resultOf(task, asked && answer === 'no' ? Promise.resolve(DECLINED) : carryOut(task, choose, options, planned, asked));
+      if (asked && answer === 'no') return resultOf(task, Promise.resolve(DECLINED));
+      const { confirm } = context;
+      return resultOf(task, carryOut(task, choose, options, planned, confirm && { confirm, renew, confirmed: asked }));
     }),
   );
 }

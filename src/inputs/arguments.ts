@@ -1,6 +1,7 @@
 /** Arguments of the command line → the texts of inputs, and what exists on the command line only. */
 import { parseArgs } from 'node:util';
 import type { Environment } from '../ci/environment.ts';
+import { quoteName } from '../cluster/quote.ts';
 import { COMMANDS, type Command } from '../daemonset/outcome.ts';
 import { closestTo } from './closest.ts';
 import { INPUTS, type InputName } from './definitions.ts';
@@ -120,7 +121,7 @@ function commandNamed(text: string): Command {
   if (command) return command;
   const closest = closestTo(text, COMMANDS);
   throw new UsageError(
-    `unknown command ${JSON.stringify(text)}.${closest ? ` Did you mean "${closest}"?` : ''} Use one of: ${COMMANDS.join(', ')}.`,
+    `unknown command ${quoteName(text)}.${closest ? ` Did you mean "${closest}"?` : ''} Use one of: ${COMMANDS.join(', ')}.`,
   );
 }
 
@@ -150,7 +151,7 @@ function flagNamed({ name, raw }: Typed, command: Command): Flag {
           flagsOf(command).map((flag) => flag.name),
         );
     const next = closest ? `Did you mean --${closest}?` : `To list its flags: rollback-daemonset ${command} --help`;
-    throw new UsageError(`unknown flag ${raw} of "${command}". ${next}`);
+    throw new UsageError(`unknown flag ${unquoted(raw)} of "${command}". ${next}`);
   }
   if (flag.commands.includes(command)) return flag;
   const hint = flag.name === 'revision' ? ' To restore a revision, use --to-revision.' : '';
@@ -158,11 +159,16 @@ function flagNamed({ name, raw }: Typed, command: Command): Flag {
   throw new UsageError(`flag --${flag.name} does not apply to "${command}", only to ${others}.${hint}`);
 }
 
+/** An argument for a message, unless it could be a secret in the wrong place. */
+function unquoted(argument: string): string {
+  return quoteName(argument).replace(/^"(.*)"$/, '$1');
+}
+
 function valueIn({ name, value, isJoined }: Typed): string {
   if (value === undefined) throw new UsageError(`flag --${name} needs a value.`);
   if (isJoined || !/^-./s.test(value)) return value;
   throw new UsageError(
-    `flag --${name} needs a value, but ${JSON.stringify(value)} follows. If that is the value, write --${name}=${value}`,
+    `flag --${name} needs a value, but ${quoteName(value)} follows. If that is the value, write --${name}=${unquoted(value)}`,
   );
 }
 

@@ -1,4 +1,5 @@
 /** Values of the command line that are not texts of inputs, and what they mean together. */
+import { quoteName } from '../cluster/quote.ts';
 import type { Command } from '../daemonset/outcome.ts';
 import type { Flag, FlagName, OptionName } from './flags.ts';
 
@@ -71,7 +72,7 @@ function optionIn(given: Given | undefined): string | undefined {
 function formatIn(given: Given | undefined): Options['output'] {
   const text = optionIn(given);
   const format = FORMATS.find((name) => name === (text ?? 'text'));
-  if (!format && given) throw wrong(given, `"${text}" is not one of: ${FORMATS.join(', ')}.`);
+  if (!format && given) throw wrong(given, `${quoteName(text ?? '')} is not one of: ${FORMATS.join(', ')}.`);
   return format ?? 'text';
 }
 
@@ -96,7 +97,7 @@ function dryRunIn(given: Given): string {
     case 'client':
       throw wrong(given, 'only the API server can check a rollback. Use --dry-run=server.');
     default:
-      throw wrong(given, `"${text}" is not one of: server, none.`);
+      throw wrong(given, `${quoteName(text)} is not one of: server, none.`);
   }
 }
 
@@ -110,7 +111,7 @@ function booleanText(text: string): string {
 /** @throws UsageError if it is neither true nor false; an empty variable is false. */
 export function isTrue(given: Given): boolean {
   const text = booleanText(given.text);
-  if (text !== 'true' && text !== 'false' && text !== '') throw wrong(given, `"${text}" is neither "true" nor "false".`);
+  if (text !== 'true' && text !== 'false' && text !== '') throw wrong(given, `${quoteName(text)} is neither "true" nor "false".`);
   return text === 'true';
 }
 

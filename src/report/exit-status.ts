@@ -38,7 +38,7 @@ export function exitStatusOf({ command, results }: Pick<Report, 'command' | 'res
       return 130;
     case 'error':
       return reason === 'invalid-input' ? 2 : 1;
-    // They are successes of each command.
+    // They are successes of each command, so this is never reached.
     case 'rolled-back':
     case 'unchanged':
     case 'dry-run':
@@ -47,7 +47,7 @@ export function exitStatusOf({ command, results }: Pick<Report, 'command' | 'res
     case 'recorded':
     case 'released':
     case 'absent':
-      return 0;
+      return 1;
   }
 }
 

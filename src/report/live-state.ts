@@ -12,6 +12,8 @@ export interface State {
   rank: number;
   sign: string;
   text: string;
+  /** In even fewer words. */
+  brief?: string;
   as: keyof Style;
 }
 
@@ -35,14 +37,15 @@ export function stateOf({ end, failing, now, progressedAt, rollout, stable }: Li
     return { ...state, text, sign: state.as === 'good' ? '✓' : state.as === 'bad' ? '×' : '!' };
   }
   const { broken } = tally(failing);
-  if (broken > 0) return { rank: 1, sign: '×', text: `${nodesText(broken)} broken`, as: 'bad' };
-  if (rollout.kind === 'unobserved') return { rank: 3, sign: '▸', text: 'Waiting for the DaemonSet controller', as: 'busy' };
+  if (broken > 0) return { rank: 1, sign: '×', text: `${nodesText(broken)} broken`, brief: `${broken} broken`, as: 'bad' };
+  if (rollout.kind === 'unobserved')
+    return { rank: 3, sign: '▸', text: 'Waiting for the DaemonSet controller', brief: 'Not observed', as: 'busy' };
   // Only time is missing, and nothing has to happen in it.
   const isSettling = rollout.kind === 'complete' && failing.every(({ stableAt }) => stableAt !== undefined);
-  if (isSettling)
-    return { rank: 4, sign: '▸', text: stable === undefined ? 'Checking the pods' : 'Checking that the pods stay up', as: 'good' };
+  if (isSettling) return { rank: 4, sign: '▸', text: stable === undefined ? 'Checking the pods' : 'Checking stability', as: 'good' };
   const idle = now - progressedAt;
-  if (idle >= IDLE_MS) return { rank: 2, sign: '!', text: `No progress for ${formatAge(idle)}`, as: 'busy' };
+  if (idle >= IDLE_MS)
+    return { rank: 2, sign: '!', text: `No progress for ${formatAge(idle)}`, brief: `Idle ${formatAge(idle)}`, as: 'busy' };
   return { rank: 3, sign: '▸', text: 'Progressing', as: 'good' };
 }
 

@@ -145,8 +145,8 @@ function overviewRows(entries: readonly (LiveEntry & { is: State })[], columns: 
       { text: ` ${padded(fitName(names[index] ?? '', name), name)}  `, as: 'strong' },
       ...(cells > 0 ? [...bar(state, cells), { text: '  ' }] : []),
       { text: `${(counts[index] ?? '').padStart(count)}  ` },
-      { text: is.text, as: is.as },
-      ...(state.leftMs === undefined ? [] : [{ text: `, about ${formatAge(state.leftMs)} left` }]),
+      { text: is.brief ?? is.text, as: is.as },
+      ...(state.leftMs === undefined ? [] : [{ text: `, ${formatAge(state.leftMs)} left` }]),
     ];
     // Only in full: a part of it could be misread.
     const title: Piece = { text: `  ${say(state.title)}`, as: 'faint' };

@@ -13,11 +13,14 @@ export interface Clock {
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 
+/** What the lines of a group are; by default, anything. */
+export type GroupKind = 'diff' | 'table';
+
 /** The job log. It makes any text safe. */
 export interface Log {
   info(line: string): void;
   /** Details that are collapsed until the reader opens them. */
-  group(title: string, lines: string[]): void;
+  group(title: string, lines: string[], kind?: GroupKind): void;
   warning(line: string): void;
   debug(line: string): void;
 }
@@ -123,7 +126,7 @@ export function about({ namespace, name }: DaemonSetName, context: Context): Con
     ...context,
     log: {
       info: (line) => log.info(of(line)),
-      group: (title, lines) => log.group(of(title), lines),
+      group: (title, lines, kind) => log.group(of(title), lines, kind),
       warning: (line) => log.warning(of(line)),
       debug: (line) => log.debug(of(line)),
     },

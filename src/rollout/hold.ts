@@ -60,6 +60,8 @@ async function enforcementOf(context: Context, { metadata, spec }: DaemonSet): P
 export type Released =
   | { kind: 'released'; hold: Hold }
   | { kind: 'not-held' }
+  /** A person did not confirm it. */
+  | { kind: 'declined' }
   /** It could not be determined whether the hold was released. */
   | { kind: 'unknown'; why: string };
 
@@ -67,9 +69,14 @@ export type Released =
  * Removes the hold of a DaemonSet, and nothing else. The patch fits only the object and the hold that were read; after a change in between, they are read
  * again.
  *
+ * @param isConfirmed whether the present hold of a DaemonSet is to be released.
  * @throws ClusterError if the API server refuses it.
  */
-export async function releaseHold(context: Context, first: DaemonSet, { dryRun }: { dryRun: boolean }): Promise<Released> {
+export async function releaseHold(
+  context: Context,
+  first: DaemonSet,
+  { dryRun, isConfirmed }: { dryRun: boolean; isConfirmed: (daemonSet: DaemonSet) => Promise<boolean> },
+): Promise<Released> {
   const { cluster } = context;
   const signal = untilAnswered(context);
   let daemonSet = first;
@@ -80,6 +87,7 @@ export async function releaseHold(context: Context, first: DaemonSet, { dryRun }
     const hold = readHold(metadata);
     if (!hold) return sent ? { kind: 'released', hold: sent } : { kind: 'not-held' };
     if (attempt === TRIES) throw new ClusterError('api', `Could not release the hold: ${why}`);
+    if (!(await isConfirmed(daemonSet))) return { kind: 'declined' };
     const path = annotationPath(HOLD);
     const patch: PatchOperation[] = [
       { op: 'test', path: '/metadata/uid', value: metadata.uid },

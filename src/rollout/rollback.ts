@@ -12,7 +12,7 @@ import { noteText } from '../report/messages/notes.ts';
 import { revisionText } from '../report/messages/revisions.ts';
 import { noNodeMatchesText } from '../report/messages/rollout.ts';
 import { conclusionOf, DECLINED } from './conclude.ts';
-import type { PartialResult, Proposal } from './context.ts';
+import type { Confirm, Deadline, PartialResult, Proposal } from './context.ts';
 import { unanswered } from './failure.ts';
 import { noteHold } from './hold.ts';
 import { markGood, withdrawGood } from './known-good.ts';
@@ -32,17 +32,26 @@ export function proposalOf({ found, known }: Task, { plan }: Planned): Proposal 
   return { daemonSet: found.name, change, nodes: known.counts?.desired ?? 0 };
 }
 
+/** A person confirms each plan before it is written. */
+export interface Confirmation {
+  confirm: Confirm;
+  /** What follows an answer has a timeout of its own. */
+  renew: () => Deadline;
+  /** The plan that was announced and confirmed already. */
+  confirmed: Planned | undefined;
+}
+
 /**
  * Carries out a plan. If someone else changed the DaemonSet first, plans again.
  *
- * @param confirmed the plan that was announced and confirmed already; another one has to be confirmed again.
+ * @param confirmation undefined: nothing is asked.
  */
 export async function carryOut(
   task: Task,
   choose: Choose,
   options: RollbackOptions,
   first: Planned | Conclusion,
-  confirmed?: Planned,
+  confirmation?: Confirmation,
 ): Promise<Conclusion> {
   for (let planned = first; ; ) {
     if ('outcome' in planned) return planned;
@@ -50,17 +59,23 @@ export async function carryOut(
     if (plan.kind === 'unchanged') return stayAt(task, planned, plan.at, options);
     if (plan.kind === 'resume') return resume(task, planned, plan, options);
     if (plan.kind === 'already-rolled-back') return plan.refusal;
-    if (planned !== confirmed) {
+    if (!confirmation || planned !== confirmation.confirmed) {
       announce(task, planned, options);
       if (options.dryRun) return dryRun(plan, options);
-      const proposal = proposalOf(task, planned);
-      if (task.context.confirm && proposal && !(await task.context.confirm([proposal], task.context.signal))) return DECLINED;
+      if (confirmation && !(await isConfirmed(task, planned, confirmation))) return DECLINED;
     }
     const patched = await write(task, daemonSet, plan);
     if (patched.kind !== 'moved') return concludeWrite(task, planned, plan, patched, options);
     task.context.log.info('The DaemonSet changed in the meantime. Reading it and deciding again.');
     planned = await makePlan(task, choose, options, { from: daemonSet, to: plan.target });
   }
+}
+
+async function isConfirmed(task: Task, planned: Planned, { confirm, renew }: Confirmation): Promise<boolean> {
+  const proposal = proposalOf(task, planned);
+  const isYes = proposal === undefined || (await confirm([proposal], task.context.signal));
+  if (isYes) task.renew(renew());
+  return isYes;
 }
 
 /** Notes that are warnings. */
@@ -73,19 +88,20 @@ const LOUD: ReadonlySet<Note['kind']> = new Set<Note['kind']>([
   'might-not-start',
 ]);
 
-/** Logs what a plan writes. */
-export function announce({ context: { log }, known }: Task, planned: Planned, { dryRun, showValues }: RollbackOptions): void {
+/** Logs what a plan writes, or would write if a person confirms it. */
+export function announce({ context: { confirm, log }, known }: Task, planned: Planned, { dryRun, showValues }: RollbackOptions): void {
   const { daemonSet, history, plan } = planned;
   if (plan.kind !== 'restore') return;
   const { from, target, changes } = plan;
-  const what = dryRun ? 'Would roll back' : 'Rolling back';
+  const what = dryRun || confirm ? 'Would roll back' : 'Rolling back';
   log.info(`${what} from ${revisionText(from)} to ${revisionText(target)}: ${target.images.join(', ')}`);
   for (const note of known.notes) {
     if (LOUD.has(note.kind)) log.warning(noteText(note));
     else log.info(noteText(note));
   }
-  log.group(`Template: ${differences(changes)}`, changeLines(changes, showValues));
-  if (known.history) log.group(`History: ${history.revisions.length} revisions`, historyLines(known.history, undefined, showValues));
+  log.group(`Template: ${differences(changes)}`, changeLines(changes, showValues), 'diff');
+  if (known.history)
+    log.group(`History: ${history.revisions.length} revisions`, historyLines(known.history, undefined, showValues), 'table');
   for (const owner of ownersOf(daemonSet)) log.warning(noteText({ kind: 'owner', owner }));
 }
 

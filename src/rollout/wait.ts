@@ -111,10 +111,16 @@ export async function wait(context: Context, start: DaemonSet, options: WaitOpti
   }
 }
 
-/** Shows states in a terminal, with the deadline on the clock of the wait. */
-function showIn({ clock, deadline, live }: Context, { metadata }: DaemonSet, { once, title = '' }: WaitOptions): Collected['show'] {
+/** Shows states in a terminal, with the deadline on the clock of the wait. What cannot be shown does not affect the wait. */
+function showIn({ clock, deadline, live, log }: Context, { metadata }: DaemonSet, { once, title = '' }: WaitOptions): Collected['show'] {
   if (!live || once) return undefined;
-  return (snapshot, about) => live.show(metadata, liveRollout(snapshot, { ...about, title, deadline: deadline + about.now - clock.now() }));
+  return (snapshot, about) => {
+    try {
+      live.show(metadata, liveRollout(snapshot, { ...about, title, deadline: deadline + about.now - clock.now() }));
+    } catch (error) {
+      log.debug(`Could not show the state: ${(error as Error).message}`);
+    }
+  };
 }
 
 /** The present state. The verdict about it has to use the same time, or it would miss the moment at which a container is stable. */

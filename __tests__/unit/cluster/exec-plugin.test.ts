@@ -52,6 +52,7 @@ test('a plugin inherits the environment, but no inputs, state, tokens of the run
   const withheld = [
     'INPUT_KUBECONFIG',
     'INPUT_GITHUB-TOKEN',
+    'ROLLBACK_DAEMONSET_KUBECONFIG',
     'STATE_guard',
     'ACTIONS_RUNTIME_TOKEN',
     'ACTIONS_RUNTIME_URL',

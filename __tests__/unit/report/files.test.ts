@@ -1,6 +1,6 @@
 /** The files of the command line: the document, the dotenv file and the JUnit report, for any text that a cluster can have. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -19,6 +19,9 @@ import { Masks } from '../../../src/report/masks.ts';
 import { outputsOf } from '../../../src/report/outputs.ts';
 import type { Report } from '../../../src/report/report.ts';
 import { factsWith, template } from '../../helpers/builders.ts';
+
+// Windows has no POSIX shell.
+const posix = process.platform === 'win32' ? test.skip : test;
 
 const revision = (number: number, text: string): Revision => ({
   number,
@@ -142,6 +145,14 @@ describe('the document', () => {
     expect(document).not.toHaveProperty('history');
   });
 
+  test('has the fields that docs/cli.md shows', () => {
+    const [, example = ''] = /^```json\n(.*?)^```$/ms.exec(readFileSync('docs/cli.md', 'utf8')) ?? [];
+    const document = documentOf(reportWith('x'), 4);
+    const shown = JSON.parse(example) as typeof document;
+    expect(Object.keys(shown)).toEqual(Object.keys(document));
+    for (const key of Object.keys(shown.results[0] ?? {})) expect(document.results[0]).toHaveProperty([key]);
+  });
+
   test('has the entries of the outputs', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
@@ -232,16 +243,16 @@ describe('the dotenv file', () => {
 
   /** The variables of a shell, after the commands of a script. Multi-line values are in quotes, of which there must be none. */
   function variablesAfter(script: string, file: string): string[] {
-    const { stdout, stderr, status } = spawnSync('/bin/sh', ['-c', `${script}; set`, 'sh', file], {
+    const { stdout, stderr, status } = spawnSync('sh', ['-c', `${script}; set`, 'sh', file], {
       cwd: folder,
-      env: {},
+      env: { PATH: process.env['PATH'] },
       encoding: 'utf8',
     });
     expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
     return stdout.split('\n').filter((line) => !/^(PPID|_|LINENO|BASH\w*|OPTIND)=/.test(line));
   }
 
-  test('sets only its own variables in a shell, to the values in it, and executes nothing', () => {
+  posix('sets only its own variables in a shell, to the values in it, and executes nothing', () => {
     const file = join(folder, 'rollback.env');
     const before = variablesAfter(':', file);
     fc.assert(
@@ -251,7 +262,7 @@ describe('the dotenv file', () => {
         const added = variablesAfter('. "$1"', file).filter((line) => !before.includes(line));
         const unquoted = added.map((line) => line.replace(/='(.*)'$/, '=$1'));
         expect(unquoted.sort()).toEqual(dotenv.trimEnd().split('\n').sort());
-        expect(spawnSync('ls', [folder], { encoding: 'utf8' }).stdout).toBe('rollback.env\n');
+        expect(readdirSync(folder)).toEqual(['rollback.env']);
       }),
       { numRuns: 60 },
     );
