@@ -49,23 +49,24 @@ export async function guarded(
   writer.info(`Running ${command[0]}`);
   const child = await runChild(command, stdout, cancel);
   const hasFailed = child.status !== 0;
-  if (hasFailed) writer.warning(failedText(command, child));
+  const commandFailure = failedText(command, child);
+  if (hasFailed) writer.warning(commandFailure);
   if (hasFailed || cancel.aborted) {
     const after = await restored(around, request, recall);
-    return hasFailed ? { report: after, exitStatus: child.status } : ended(after);
+    return hasFailed ? { report: { ...after, commandFailure }, exitStatus: child.status } : ended(after);
   }
 
-  const gate = await run(around, () => gateOf(request), runGate);
-  const { results } = gate.report;
-  if (isSuccess(worstOf(results).outcome, 'status')) return ended(gate.report);
+  const gate: Report = { ...(await run(around, () => gateOf(request), runGate)).report, asked: 'guard' };
+  const { results } = gate;
+  if (isSuccess(worstOf(results).outcome, 'status')) return ended(gate);
   for (const result of results) writer.info(`${full(result.daemonSet)}: ${result.outcome} (${result.reason}): ${messageOf(result)}`);
   const remaining = withoutSuperseded(recall, results);
-  if (remaining.kind === 'records' && remaining.records.length === 0) return ended(gate.report);
+  if (remaining.kind === 'records' && remaining.records.length === 0) return ended(gate);
   const after = await restored(around, request, remaining);
   return ended({
-    ...gate.report,
+    ...gate,
     results: combined(results, after.results),
-    durationMs: report.durationMs + gate.report.durationMs + after.durationMs,
+    durationMs: report.durationMs + gate.durationMs + after.durationMs,
   });
 }
 

@@ -55,7 +55,7 @@ const JOBS: Readonly<Record<System, (environment: Environment, isTerminal: boole
       job: CI_JOB_NAME,
     },
     url: others['CI_PIPELINE_URL'] ?? '',
-    // The runner keeps variables of type file there, and removes it after the job. Without any, it can be missing.
+    // The runner keeps variables of type file there. Without any, it can be missing.
     folder: others['CI_PROJECT_DIR'] ? `${others['CI_PROJECT_DIR']}.tmp` : undefined,
     isPrivate: others['CI_PROJECT_VISIBILITY'] === 'private' || others['CI_PROJECT_VISIBILITY'] === 'internal',
   }),

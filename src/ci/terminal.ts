@@ -31,7 +31,7 @@ export class Terminal extends Plain {
   #isLive = false;
   /** The last question. */
   #asked: Promise<unknown> = Promise.resolve();
-  /** What is to be printed after the answer to the present question. Undefined while there is none. */
+  /** What waits for the answer to the present question, to be printed after it. Undefined while there is none. */
   #held: (() => void)[] | undefined;
 
   constructor(options: PlainOptions, { asks, isLive }: TerminalOptions) {

@@ -24,13 +24,13 @@ export interface Document {
 
 /** The document of a run. It contains plain JSON values, no known secret, and only well-formed Unicode. */
 export function documentOf(report: Report, exitStatus: number): Document {
-  const { command, results, cluster, durationMs, warnings, showValues, hide } = report;
+  const { command, asked = command, results, cluster, durationMs, warnings, showValues, hide } = report;
   const { outcome, reason } = worstOf(results);
   const shown = (text: string): string => hide(text).toWellFormed();
   const wellFormed = (_: string, value: unknown): unknown => (typeof value === 'string' ? value.toWellFormed() : value);
   const plain = (entries: object[]): object[] => entries.map((entry) => JSON.parse(jsonOf(entry, hide), wellFormed) as object);
   return {
-    command,
+    command: asked,
     outcome,
     reason,
     exitStatus,

@@ -11,24 +11,35 @@ const LONGEST_ATTRIBUTE = 1_000;
 const MOST_CAUSES = 10;
 
 /**
- * A report in JUnit's XML: one test case for each DaemonSet. Each outcome that is not a success is a failure, whose type is the reason
+ * A report in JUnit's XML: one test case for each DaemonSet, and one for a command that failed. Each outcome that is not a success is a failure, whose type is the reason
  * (testmoapp/junitxml: the elements and attributes that CI systems read).
  */
 export function junitOf(report: Report): string {
-  const { command, results, durationMs, hide } = report;
+  const { command, asked = command, commandFailure, results, durationMs, hide } = report;
   const time = (durationMs / 1_000).toFixed(3);
   const failures = results.filter(({ outcome }) => !isSuccess(outcome, command)).length;
-  const counts = `tests="${results.length}" failures="${failures}" errors="0" skipped="0" time="${time}"`;
+  const more = commandFailure === undefined ? 0 : 1;
+  const counts = `tests="${results.length + more}" failures="${failures + more}" errors="0" skipped="0" time="${time}"`;
   const lines = [
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<testsuites name="rollback-daemonset" ${counts}>`,
-    `  <testsuite name="rollback-daemonset ${command}" ${counts}>`,
+    `  <testsuite name="rollback-daemonset ${asked}" ${counts}>`,
     // Several are waited for at the same time, so only one alone has a time of its own.
+    ...(commandFailure === undefined ? [] : testOfCommand(commandFailure)),
     ...results.flatMap((result) => testCase(result, results.length === 1 ? ` time="${time}"` : '')),
     '  </testsuite>',
     '</testsuites>',
   ];
   return `${lines.join('\n')}\n`;
+
+  function testOfCommand(failure: string): string[] {
+    const message = xml(shown([failure]));
+    return [
+      `    <testcase name="command" classname="rollback-daemonset.${asked}">`,
+      `      <failure type="command" message="${message}">${message}</failure>`,
+      '    </testcase>',
+    ];
+  }
 
   function testCase(result: Result, took: string): string[] {
     const { daemonSet, outcome, reason } = result;
@@ -39,7 +50,7 @@ export function junitOf(report: Report): string {
       ? `<system-out>${xml(text)}</system-out>`
       : `<failure type="${reason}" message="${xml(truncate(text, LONGEST_ATTRIBUTE))}">${xml([text, shown(causesOf(result))].filter(Boolean).join('\n'))}</failure>`;
     return [
-      `    <testcase name="${xml(shown([name]))}" classname="rollback-daemonset.${command}"${took}>`,
+      `    <testcase name="${xml(shown([name]))}" classname="rollback-daemonset.${asked}"${took}>`,
       `      ${content}`,
       '    </testcase>',
     ];
