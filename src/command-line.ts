@@ -7,9 +7,9 @@ import { Plain, type PlainOptions } from './ci/plain.ts';
 import { jobOf, systemOf } from './ci/systems.ts';
 import type { Writer } from './ci/writer.ts';
 import { guarded } from './guarded.ts';
-import { labelOf, type Run, readArguments } from './inputs/arguments.ts';
+import { commandIn, destinationsIn, labelOf, type Run, readArguments } from './inputs/arguments.ts';
 import { UsageError } from './inputs/given.ts';
-import { type Request, readInputs } from './inputs/parse.ts';
+import { InputError, type Request, readInputs } from './inputs/parse.ts';
 import { exitStatusOf } from './report/exit-status.ts';
 import { followText } from './report/messages/follow.ts';
 import type { Report } from './report/report.ts';
@@ -32,10 +32,27 @@ export async function commandLine(argv: readonly string[], environment: Environm
     }
     return argv.length === 0 ? 2 : 0;
   } catch (error) {
-    const isUsage = error instanceof UsageError;
-    process.stderr.write(`error: ${isUsage ? error.message : `this is a bug, please report it: ${(error as Error).message}`}\n`);
-    return isUsage ? 2 : 1;
+    if (error instanceof UsageError) return await refuseArguments(error, argv, environment);
+    process.stderr.write(`error: this is a bug, please report it: ${(error as Error).message}\n`);
+    return 1;
   }
+}
+
+/** Reports a mistake in the arguments: in one line, or in all that was asked for. */
+async function refuseArguments({ message }: UsageError, argv: readonly string[], environment: Environment): Promise<number> {
+  const { output, ...files } = destinationsIn(argv, environment);
+  if (output === 'text' && Object.keys(files).length === 0) {
+    process.stderr.write(`error: ${message}\n`);
+    return 2;
+  }
+  const writer = new Plain({ output, ...files, debug: false, exitStatusOf });
+  const surroundings = { environment, job: jobOf(environment, undefined, false), cancel: new AbortController().signal, writer };
+  const refuse = (): Request => {
+    throw new InputError([message]);
+  };
+  const { report } = await run(surroundings, refuse, async () => []);
+  writer.write({ ...report, command: commandIn(argv) });
+  return exitStatusOf(report);
 }
 
 /** How a run ended, and its exit status. */

@@ -5,8 +5,20 @@ import { quoteName } from '../cluster/quote.ts';
 import { COMMANDS, type Command } from '../daemonset/outcome.ts';
 import { closestTo } from './closest.ts';
 import { INPUTS, type InputName } from './definitions.ts';
-import { FLAGS, type Flag, flagsOf, variableOf } from './flags.ts';
-import { checkGuard, checkNames, checkNamespace, isTrue, type Options, optionsOf, textOf, UsageError, type Values } from './given.ts';
+import { FLAGS, type Flag, flagsOf, type OptionName, variableOf } from './flags.ts';
+import {
+  checkGuard,
+  checkNames,
+  checkNamespace,
+  type Destinations,
+  FORMATS,
+  isTrue,
+  type Options,
+  optionsOf,
+  textOf,
+  UsageError,
+  type Values,
+} from './given.ts';
 
 export { UsageError };
 
@@ -56,6 +68,27 @@ export function readArguments(argv: readonly string[], environment: Environment)
 /** How a mistake names an input of a run. */
 export function labelOf({ labels }: Run): (name: InputName) => string {
   return (name) => labels[name] ?? (name === 'daemonset' ? 'Argument NAME' : `Flag --${name}`);
+}
+
+/** Where the result belongs of a run whose arguments have a mistake, as far as they say it. It never throws. */
+export function destinationsIn(argv: readonly string[], environment: Environment): Destinations {
+  const { flags } = parse(argv);
+  const of = (name: OptionName): string | undefined =>
+    (flags.findLast((flag) => flag.name === name)?.value ?? environment[variableOf(name)])?.trim() || undefined;
+  const [envFile, results, junit, summary] = [of('env-file'), of('results'), of('junit'), of('summary')];
+  return {
+    output: FORMATS.find((format) => format === of('output')) ?? 'text',
+    ...(envFile !== undefined && { envFile }),
+    ...(results !== undefined && { results }),
+    ...(junit !== undefined && { junit }),
+    ...(summary !== undefined && { summary }),
+  };
+}
+
+/** The command that arguments name, whatever mistakes they have. */
+export function commandIn(argv: readonly string[]): Command {
+  const [first] = parse(argv).names;
+  return COMMANDS.find((name) => name === first?.value) ?? 'rollback';
 }
 
 /** A flag as it was typed. */

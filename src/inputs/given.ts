@@ -22,18 +22,21 @@ export interface Given {
 /** The values that are given, by the name of the flag. */
 export type Values = Map<FlagName, Given>;
 
-const FORMATS = ['text', 'json', 'yaml'] as const;
+export const FORMATS = ['text', 'json', 'yaml'] as const;
 
-/** What exists on the command line only. */
-export interface Options {
-  /** The user to impersonate. */
-  as?: string;
+/** Where the result goes: standard output, and the paths of files. */
+export interface Destinations {
   output: (typeof FORMATS)[number];
-  /** Paths of files. */
   envFile?: string;
   results?: string;
   junit?: string;
   summary?: string;
+}
+
+/** What exists on the command line only. */
+export interface Options extends Destinations {
+  /** The user to impersonate. */
+  as?: string;
   record?: string;
   restore?: string;
   runId?: string;
