@@ -91,14 +91,8 @@ class Deploys {
   }
 }
 
-/** Waits until the gate watches the rollout. */
-async function gating({ fleet }: Deploys): Promise<void> {
-  await eventually(
-    'the gate',
-    () => fleet.requests(),
-    (requests) => requests.includes('watch daemonsets'),
-  );
-}
+/** What the gate prints once it has read the version that it waits for. */
+const GATE = /^Waiting for revision/m;
 
 const alive = (pid: number): boolean => {
   try {
@@ -250,7 +244,7 @@ describe('around a command', () => {
       if (shell(deploys) === 'true') await fleet.deploy('v2-hang', fast);
       await fleet.observed();
       const running = deploys.around(shell(deploys));
-      await gating(deploys);
+      await running.printed(GATE);
       await fleet.deploy('v3', fast);
       expectRan(await running.done, { code: 6, stderr: expect.stringContaining('superseded (template-changed)') });
       await deploys.expectState('v3', 0);
@@ -298,7 +292,7 @@ describe('a signal', () => {
   test.concurrent('during the gate: 130, and the version stays', () =>
     Deploys.with(async (deploys) => {
       const running = deploys.around(deploys.apply('v2-hang'));
-      await gating(deploys);
+      await running.printed(GATE);
       running.process.kill('SIGINT');
       expectRan(await running.done, { code: 130, stderr: expect.stringContaining('cancelled (cancelled)') });
       await deploys.expectState('v2-hang', 0);

@@ -39,14 +39,8 @@ function withVersions(tags: string[], work: (fleet: Fleet) => Promise<void>): Pr
   });
 }
 
-/** Waits until a run watches the rollout. */
-function watching(fleet: Fleet): Promise<string[]> {
-  return eventually(
-    'a watch',
-    () => fleet.requests(),
-    (requests) => requests.includes('watch daemonsets'),
-  );
-}
+/** What a gate prints once it has read the version that it waits for. */
+const GATE = /^Waiting for revision/m;
 
 describe('the three stories', () => {
   test.concurrent('a rollback, with all that it leaves', () =>
@@ -150,8 +144,7 @@ describe('the exit status', () => {
       expectRan(await run(fleet, gate(fleet, '--fail-fast=false', '--timeout', '3s')), { code: 5 });
       expectRan(await run(fleet, gate(fleet, '--wait=false')), { code: 5 });
       const running = start(fleet, gate(fleet, '--fail-fast=false'));
-      await running.printed(/^Waiting for/m);
-      await watching(fleet);
+      await running.printed(GATE);
       await fleet.kubectl(['delete', 'daemonset/agent']);
       expectRan(await running.done, { code: 6, stderr: expect.stringContaining('deleted (deleted)') });
     }));
@@ -160,7 +153,7 @@ describe('the exit status', () => {
     withVersions(['v1'], async (fleet) => {
       await fleet.deploy('v2-hang', fast);
       const running = start(fleet, gate(fleet));
-      await watching(fleet);
+      await running.printed(GATE);
       await fleet.deploy('v3', fast);
       expectRan(await running.done, { code: 6, stderr: expect.stringContaining('superseded (template-changed)') });
     }));
@@ -171,7 +164,7 @@ describe('the exit status', () => {
       await fleet.observed();
       await fleet.rollOut('v2', fast);
       const running = start(fleet, ['rollback', nameOf(fleet), '--kubeconfig', fleet.testbed.kubeconfig], { KUBECONFIG: '' });
-      await watching(fleet);
+      await running.printed(/^daemonset\.apps\/agent rolled back: .*\n(.*\n)*Waiting for daemon set "agent"/m);
       running.process.kill(signal);
       const ran = await running.done;
       expectRan(ran, { code: 130, signal: null, stderr: expect.stringContaining('cancelled (cancelled)') });
