@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Camera } from './browser.ts';
+import { withPalette } from './png.ts';
 
 /** The colors of xterm.js, and those that the page shows instead: readable on a light and on a dark background. */
 const COLORS: readonly (readonly [ofTerminal: string, name: string, light: string, dark: string])[] = [
@@ -55,7 +56,8 @@ export async function pictureOfTerminal(
     const page = join(directory, 'terminal.html');
     writeFileSync(page, renderTerminal(html));
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, (await camera.picture(page, { width: widthOf(columns), height: 50, scheme })).png);
+    const { png } = await camera.picture(page, { width: widthOf(columns), height: 50, scheme });
+    writeFileSync(path, withPalette(png));
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

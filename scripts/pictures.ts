@@ -6,8 +6,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startTerminal } from '../__tests__/helpers/terminal.ts';
 import { Camera, ensureBrowser } from '../preview/browser.ts';
 import { renderPage } from '../preview/page.ts';
+import { pictureOfTerminal } from '../preview/terminal.ts';
 import { behaviorOf, podOf } from '../testbed/manifest.ts';
 import { type RunningStep, type Step, startStep } from '../testbed/step.ts';
 import { startTestbed } from '../testbed/testbed.ts';
@@ -17,7 +19,7 @@ const FOLDER = 'docs/pictures';
 const [review] = process.argv.slice(2);
 const browser = ensureBrowser(console.log);
 const directory = mkdtempSync(join(tmpdir(), 'rollback-daemonset-pictures-'));
-const testbed = await startTestbed({ nodes: 10, maxContainerRestartPeriod: '1s', log: console.log });
+const testbed = await startTestbed({ nodes: 12, maxContainerRestartPeriod: '1s', log: console.log });
 const camera = await Camera.open(browser);
 const kubectl = (parameters: string[], input = ''): string =>
   execFileSync(testbed.kubectl, ['--kubeconfig', testbed.kubeconfig, ...parameters], { input, encoding: 'utf8' });
@@ -38,11 +40,39 @@ try {
   rollOut('v6');
   deploy('v7-slow', 1);
   await take('timed-out', ['light', 'dark'], { command: 'status', timeout: '30s' });
+  await takeLive();
   if (review) await takeOthers(review);
 } finally {
   await camera.close();
   await testbed.stop();
   rmSync(directory, { recursive: true, force: true });
+}
+
+/** Takes pictures of the live view of a rollback, while a pod on one node cannot be replaced because it does not end. */
+async function takeLive(): Promise<void> {
+  for (const tag of ['v8-slow', 'v9']) rollOut(tag);
+  const [pod = ''] = kubectl([
+    'get',
+    'pods',
+    '--namespace=logging',
+    '--output=jsonpath={.items[?(@.spec.nodeName=="node-7")].metadata.name}',
+  ]).split(' ');
+  const finalizers = (value: string): string =>
+    kubectl(['patch', 'pod', pod, '--namespace=logging', '--type=merge', `--patch={"metadata":{"finalizers":${value}}}`]);
+  finalizers('["example.com/drain"]');
+  const size = { columns: 97, rows: 20 };
+  const command = ['dist/cli.js', 'rollback', 'ds/log-agent', '--namespace', 'logging', '--yes', '--stable-for', '8s'];
+  const terminal = startTerminal(process.execPath, command, { ...size, env: { KUBECONFIG: testbed.kubeconfig } });
+  const isMiddle = (row: string): boolean => /[3-6]\/12 stable/.test(row);
+  await terminal.until('the middle of the rollout', () => terminal.screen().some(isMiddle));
+  const html = terminal.html(terminal.screen().findIndex((row) => row.startsWith('logging/log-agent  ')));
+  finalizers('null');
+  await terminal.done;
+  for (const scheme of ['light', 'dark'] as const) {
+    const path = join(FOLDER, `live-${scheme}.png`);
+    await pictureOfTerminal(camera, html, { path, columns: size.columns, scheme });
+    console.log(path);
+  }
 }
 
 /** Runs a step, and takes a picture of its summary for each color scheme: `NAME-SCHEME.png`. */

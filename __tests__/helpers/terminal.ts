@@ -22,12 +22,13 @@ export interface RunningTerminal {
   resize(columns: number, rows: number): void;
   /** Waits until a condition holds. @throws with the rows if it never does: the program ended, or a minute passed. */
   until(what: string, condition: (terminal: RunningTerminal) => boolean): Promise<void>;
+  pid: number;
   /** The exit status, once everything that was written is on the screen. */
   done: Promise<{ code: number }>;
   /** Everything that was written so far, with its escape sequences. */
   output(): string;
-  /** All rows, with colors, as an HTML page. */
-  html(): string;
+  /** The rows of the window, with colors, as an HTML page. @param from the index of the first row. */
+  html(from?: number): string;
   kill(): void;
 }
 
@@ -89,9 +90,14 @@ export function startTerminal(program: string, args: string[], options: Terminal
         changed.addEventListener('change', check);
         check();
       }),
+    pid: child.pid,
     done,
     output: () => written,
-    html: () => serializer.serializeAsHTML({ includeGlobalBackground: true }),
+    html: (from = 0) => {
+      const { baseY } = emulator.buffer.active;
+      const range = { startLine: baseY + from, endLine: baseY + emulator.rows - 1, startCol: 0 };
+      return serializer.serializeAsHTML({ includeGlobalBackground: true, range });
+    },
     kill: () => child.kill('SIGKILL'),
   };
   return terminal;

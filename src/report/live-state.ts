@@ -98,13 +98,19 @@ export function numbers({ rollout: { counts }, stable }: LiveRollout): Piece[][]
 export function times({ begun, deadline, end, leftMs, now }: LiveRollout): Piece[][] {
   const spent = formatAge(Math.max(0, now - begun));
   if (end) return [[{ text: `after ${spent}` }]];
+  const left = leftText({ leftMs });
   const untilTimeout = deadline - now;
   const isShort = untilTimeout < (leftMs ?? 0) || untilTimeout < 30_000;
   return [
     [{ text: `${spent} so far` }],
-    ...(leftMs === undefined ? [] : [[{ text: `about ${formatAge(leftMs)} left`, as: 'strong' as const }]]),
+    ...(left === undefined ? [] : [[{ text: `about ${left}`, as: 'strong' as const }]]),
     [{ text: untilTimeout > 0 ? `timeout in ${formatAge(untilTimeout)}` : 'the time is up', ...(isShort && { as: 'bad' as const }) }],
   ];
+}
+
+/** `12s left`. Undefined if that is unknown, or over: what takes longer than estimated is not about to end. */
+export function leftText({ leftMs }: Pick<LiveRollout, 'leftMs'>): string | undefined {
+  return leftMs === undefined || leftMs < 1_000 ? undefined : `${formatAge(leftMs)} left`;
 }
 
 /** How many nodes run the version, and how many are in each condition. */

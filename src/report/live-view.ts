@@ -4,9 +4,8 @@
  */
 import type { LiveRollout } from '../daemonset/live-rollout.ts';
 import type { DaemonSetName } from '../daemonset/types.ts';
-import { formatAge } from '../duration.ts';
 import { conditionOf, type LiveNode, nodeRows, restText, worstFirst } from './live-nodes.ts';
-import { bar, numbers, type State, stateOf, summary, times } from './live-state.ts';
+import { bar, leftText, numbers, type State, stateOf, summary, times } from './live-state.ts';
 import { nextCommand } from './messages/causes.ts';
 import { fitName, fitText, flow, line, type Piece, padded, type Style, widthOf, widthOfAll } from './terminal-text.ts';
 import { largest, oneLine } from './text.ts';
@@ -140,13 +139,14 @@ function overviewRows(entries: readonly (LiveEntry & { is: State })[], columns: 
   const [name, count] = [Math.min(largest(0, names.map(widthOf)), Math.floor(columns * 0.4)), largest(0, counts.map(widthOf))];
   const cells = columns < NARROW ? 0 : Math.min(24, Math.floor((columns - name) * 0.35));
   return entries.map(({ state, is }, index) => {
+    const left = leftText(state);
     const row: Piece[] = [
       { text: is.sign, as: is.as },
       { text: ` ${padded(fitName(names[index] ?? '', name), name)}  `, as: 'strong' },
       ...(cells > 0 ? [...bar(state, cells), { text: '  ' }] : []),
       { text: `${(counts[index] ?? '').padStart(count)}  ` },
       { text: is.brief ?? is.text, as: is.as },
-      ...(state.leftMs === undefined ? [] : [{ text: `, ${formatAge(state.leftMs)} left` }]),
+      ...(left === undefined ? [] : [{ text: `, ${left}` }]),
     ];
     // Only in full: a part of it could be misread.
     const title: Piece = { text: `  ${say(state.title)}`, as: 'faint' };
