@@ -29,6 +29,8 @@ export class Terminal extends Plain {
   readonly #style: Style;
   #cluster: ClusterName | undefined;
   #isLive = false;
+  /** Whether the wait has ended, of each DaemonSet in the present view. */
+  readonly #ended = new Map<string, boolean>();
   /** The last question. */
   #asked: Promise<unknown> = Promise.resolve();
   /** What waits for the answer to the present question, to be printed after it. Undefined while there is none. */
@@ -51,6 +53,9 @@ export class Terminal extends Plain {
     if (!this.#isLive && this.#cluster) this.#display.connected(this.#cluster);
     this.#isLive = true;
     this.#display.show(daemonSet, state);
+    this.#ended.set(`${daemonSet.namespace}/${daemonSet.name}`, state.end !== undefined);
+    // The last state of a wait stays, also if another wait follows, as after a gate that rolls back.
+    if ([...this.#ended.values()].every(Boolean)) this.#endView();
   }
 
   /** One question at a time: several DaemonSets may have to be confirmed again. */
@@ -87,6 +92,7 @@ export class Terminal extends Plain {
 
   #endView(): void {
     this.#display.end();
+    this.#ended.clear();
     this.#isLive = false;
   }
 
