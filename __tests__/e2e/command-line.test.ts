@@ -247,8 +247,19 @@ describe('the document', () => {
     },
   );
 
-  test('is not there after a usage error, since it is not known what was meant', async () => {
-    expectRan(await run(fleet, ['rollback', nameOf(fleet), '-o', 'json', '--nope']), {
+  test('and the files are there after a mistake in the arguments, too', async () => {
+    const message = expect.stringMatching(/unknown flag --nope of "status"\. /);
+    const ran = await run(fleet, ['status', nameOf(fleet), '-o', 'json', '--nope', '--results=result.json'], {
+      ROLLBACK_DAEMONSET_ENV_FILE: 'result.env',
+      ROLLBACK_DAEMONSET_JUNIT: 'result.xml',
+    });
+    expectRan(ran, { code: 2, stderr: message });
+    const document = documentIn(ran);
+    expect(document).toMatchObject({ command: 'status', outcome: 'error', reason: 'invalid-input', exitStatus: 2, results: [{ message }] });
+    expect(JSON.parse(ran.files['result.json'] ?? '')).toEqual(document);
+    expect(variablesIn(ran.files['result.env'] ?? '')).toMatchObject({ ROLLBACK_REASON: 'invalid-input', ROLLBACK_EXIT_STATUS: '2' });
+    expect(ran.files['result.xml']).toContain('type="invalid-input"');
+    expectRan(await run(fleet, ['rollback', nameOf(fleet), '--nope']), {
       code: 2,
       stdout: '',
       stderr: expect.stringMatching(/^error: unknown flag --nope of "rollback"\. .*\n$/),

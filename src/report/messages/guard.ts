@@ -9,17 +9,17 @@ export function recordLostText({ why }: Extract<Facts, { kind: 'record-lost' }>)
 }
 
 const WHY_LOST: Readonly<Record<RecordProblem, string>> = {
-  gone: 'What the guard recorded before the deploy is gone: its file in RUNNER_TEMP was deleted.',
+  gone: 'What the guard recorded before the deploy is gone: its file was deleted.',
   changed: 'What the guard recorded before the deploy was changed since, so it is not used.',
   'not-ours':
-    'The state of this step does not name a record that a guard can have written, so it is not used. Did another step set STATE_guard?',
+    'This step does not name a record that a guard can have written and that only its user can read, so it is not used. In a workflow: did another step set STATE_guard?',
   'other-job': 'The record that the state of this step names is from another job, run or attempt, so it is not used.',
   'other-cluster':
     'What the guard recorded is about another cluster than the one that the kubeconfig selects now (server or context), so it is not used. Keep the kubeconfig unchanged until the end of the job.',
 };
 
 export function recordNotSavedText({ why }: Extract<Facts, { kind: 'record-not-saved' }>): string {
-  return `Could not save what the guard recorded (${why}), so it could not restore anything if the job fails. Can this step write to RUNNER_TEMP and GITHUB_STATE? In a container job, check the user of the container.`;
+  return `Could not save what the guard recorded (${why}), so it could not restore anything if the job fails. Can this step write to the file, or in a workflow to RUNNER_TEMP and GITHUB_STATE? In a container job, check the user of the container.`;
 }
 
 export const GUARDED_RECREATED =
@@ -67,7 +67,7 @@ export function chosenByJobText({ current }: Extract<Facts, { kind: 'chosen-by-j
 
 /** That the ledger of the job could not be written, and what that means. */
 export function ledgerText(why: string): string {
-  return `Could not write the ledger of this job in RUNNER_TEMP (${why}), so a guard cannot distinguish the rollbacks of this job from the changes of others.`;
+  return `Could not write the ledger of this job in its folder, such as RUNNER_TEMP (${why}), so a guard cannot distinguish the rollbacks of this job from the changes of others.`;
 }
 
 export function ambiguousChangeText(facts: Extract<Facts, { kind: 'ambiguous-change' }>): string {
