@@ -1,10 +1,11 @@
 import { createInterface } from 'node:readline/promises';
 import type { LiveRollout } from '../daemonset/live-rollout.ts';
 import type { DaemonSetName } from '../daemonset/types.ts';
+import type { GroupKind } from '../report/lines.ts';
 import type { Report } from '../report/report.ts';
 import { fitText, type Style } from '../report/terminal-text.ts';
 import { logLine } from '../report/text.ts';
-import type { ClusterName, Confirm, GroupKind, LiveView, Proposal } from '../rollout/context.ts';
+import type { ClusterName, Confirm, LiveView, Proposal } from '../rollout/context.ts';
 import { LiveDisplay, styleFor } from './live-display.ts';
 import { Plain, type PlainOptions } from './plain.ts';
 import type { Level } from './writer.ts';
@@ -31,7 +32,7 @@ export class Terminal extends Plain {
   #isLive = false;
   /** The last question. */
   #asked: Promise<unknown> = Promise.resolve();
-  /** What is to be printed after the answer to the present question. Undefined while there is none. */
+  /** What was held back while a question is open, in order. Undefined while there is none. */
   #held: (() => void)[] | undefined;
 
   constructor(options: PlainOptions, { asks, isLive }: TerminalOptions) {
