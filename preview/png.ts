@@ -3,19 +3,16 @@ import { crc32, deflateSync, inflateSync } from 'node:zlib';
 
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 /** Enough for letters in a few colors, whose edges are blended with the background. */
-const MOST_COLORS = 48;
+const MOST_COLORS = 24;
 
 /**
- * The same picture with a palette. Colors that are close to each other become one, as far as there are too many.
+ * The same picture with a palette. Rare colors become those that are nearest to them.
  *
  * @param png of 8 bits for each channel, not interlaced, as a browser writes it. @throws if it is another kind.
  */
 export function withPalette(png: Uint8Array): Buffer {
   const { width, height, channels, pixels } = decode(Buffer.from(png));
-  for (let shift = 0; ; shift++) {
-    const indexed = indexedBy(pixels, channels, shift);
-    if (indexed) return encode(width, height, indexed);
-  }
+  return encode(width, height, indexed(pixels, channels));
 }
 
 interface Pixels {
@@ -69,25 +66,26 @@ function predicted(filter: number, left: number, above: number, corner: number):
   return toAbove <= toCorner ? above : corner;
 }
 
-/** The number of each pixel's color. Undefined if there are too many colors. The first color of those that differ only below `shift` counts. */
-function indexedBy(pixels: Buffer, channels: number, shift: number): { palette: Buffer; indexes: Buffer } | undefined {
-  const numbers = new Map<number, number>();
-  const colors: number[] = [];
-  const indexes = Buffer.alloc(pixels.length / channels);
-  for (let pixel = 0; pixel < indexes.length; pixel++) {
-    const color = pixels.readUIntBE(pixel * channels, 3);
-    const key = (((color >> 16) >> shift) << 16) | ((((color >> 8) & 255) >> shift) << 8) | ((color & 255) >> shift);
-    let number = numbers.get(key);
-    if (number === undefined) {
-      number = colors.push(color) - 1;
-      if (number === MOST_COLORS) return undefined;
-      numbers.set(key, number);
-    }
-    indexes[pixel] = number;
-  }
-  const palette = Buffer.alloc(colors.length * 3);
-  for (const [index, color] of colors.entries()) palette.writeUIntBE(color, index * 3, 3);
+/** A palette of the most frequent colors, and for each pixel the index of the one that is nearest to it. */
+function indexed(pixels: Buffer, channels: number): { palette: Buffer; indexes: Buffer } {
+  const count = pixels.length / channels;
+  const colorAt = (pixel: number): number => pixels.readUIntBE(pixel * channels, 3);
+  const counts = new Map<number, number>();
+  for (let pixel = 0; pixel < count; pixel++) counts.set(colorAt(pixel), (counts.get(colorAt(pixel)) ?? 0) + 1);
+  const ordered = [...counts].sort((a, b) => b[1] - a[1]).map(([color]) => color);
+  const kept = ordered.slice(0, MOST_COLORS);
+  const nearest = new Map(
+    ordered.map((color) => [color, kept.indexOf(kept.reduce((a, b) => (distance(b, color) < distance(a, color) ? b : a)))]),
+  );
+  const indexes = Buffer.alloc(count);
+  for (let pixel = 0; pixel < count; pixel++) indexes[pixel] = nearest.get(colorAt(pixel)) ?? 0;
+  const palette = Buffer.alloc(kept.length * 3);
+  for (const [index, color] of kept.entries()) palette.writeUIntBE(color, index * 3, 3);
   return { palette, indexes };
+}
+
+function distance(a: number, b: number): number {
+  return [16, 8, 0].reduce((sum, shift) => sum + (((a >> shift) & 255) - ((b >> shift) & 255)) ** 2, 0);
 }
 
 function encode(width: number, height: number, { palette, indexes }: { palette: Buffer; indexes: Buffer }): Buffer {

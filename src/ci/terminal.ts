@@ -1,10 +1,11 @@
 import { createInterface } from 'node:readline/promises';
 import type { LiveRollout } from '../daemonset/live-rollout.ts';
 import type { DaemonSetName } from '../daemonset/types.ts';
+import type { GroupKind } from '../report/lines.ts';
 import type { Report } from '../report/report.ts';
 import { fitText, type Style } from '../report/terminal-text.ts';
 import { logLine } from '../report/text.ts';
-import type { ClusterName, Confirm, GroupKind, LiveView, Proposal } from '../rollout/context.ts';
+import type { ClusterName, Confirm, LiveView, Proposal } from '../rollout/context.ts';
 import { LiveDisplay, styleFor } from './live-display.ts';
 import { Plain, type PlainOptions } from './plain.ts';
 import type { Level } from './writer.ts';
@@ -33,7 +34,7 @@ export class Terminal extends Plain {
   readonly #ended = new Map<string, boolean>();
   /** The last question. */
   #asked: Promise<unknown> = Promise.resolve();
-  /** What waits for the answer to the present question, to be printed after it. Undefined while there is none. */
+  /** What was held back while a question is open, in order. Undefined while there is none. */
   #held: (() => void)[] | undefined;
 
   constructor(options: PlainOptions, { asks, isLive }: TerminalOptions) {

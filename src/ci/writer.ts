@@ -1,11 +1,11 @@
 import { isSuccess, worstOf } from '../daemonset/outcome.ts';
 import { formatDuration } from '../duration.ts';
 import { roundup, verdictOf } from '../report/headline.ts';
+import type { GroupKind } from '../report/lines.ts';
 import { Masks } from '../report/masks.ts';
 import { messageOf } from '../report/messages/conclusion.ts';
 import type { Report } from '../report/report.ts';
 import { logLine } from '../report/text.ts';
-import type { GroupKind } from '../rollout/context.ts';
 
 /** Failures that are printed by themselves if there are several DaemonSets: as many annotations as GitHub's runner shows, but for the conclusion. */
 const MOST_FAILURES = 9;

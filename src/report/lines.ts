@@ -5,6 +5,9 @@ import type { Revision } from '../daemonset/revision.ts';
 import type { Json } from '../daemonset/types.ts';
 import { oneLine, truncate } from './text.ts';
 
+/** What the lines of a group in the log are; by default, anything. */
+export type GroupKind = 'diff' | 'table';
+
 /** Longer values are truncated, in UTF-16 code units a line. */
 const LONGEST_VALUE = 200;
 /** Longer lines of a template are truncated, in UTF-16 code units. */

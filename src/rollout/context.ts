@@ -4,6 +4,7 @@ import type { LiveRollout } from '../daemonset/live-rollout.ts';
 import type { Conclusion, Result } from '../daemonset/result.ts';
 import type { Run } from '../daemonset/rollback-record.ts';
 import type { DaemonSetName } from '../daemonset/types.ts';
+import type { GroupKind } from '../report/lines.ts';
 
 /** Time, as an argument, so that a wait can be tested. */
 export interface Clock {
@@ -12,9 +13,6 @@ export interface Clock {
   /** Waits, or throws the signal's reason. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
-
-/** What the lines of a group are; by default, anything. */
-export type GroupKind = 'diff' | 'table';
 
 /** The job log. It makes any text safe. */
 export interface Log {

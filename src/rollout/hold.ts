@@ -69,7 +69,7 @@ export type Released =
  * Removes the hold of a DaemonSet, and nothing else. The patch fits only the object and the hold that were read; after a change in between, they are read
  * again.
  *
- * @param isConfirmed whether the present hold of a DaemonSet can be released.
+ * @param isConfirmed whether a person agrees to release the present hold of a DaemonSet.
  * @throws ClusterError if the API server refuses it.
  */
 export async function releaseHold(
