@@ -27,10 +27,7 @@ const MAY_IMPORT: [modules: string, imports: string[]][] = [
   ['report/terminal-text.ts', ['string-width']],
   ['report/**', ['report/*', 'report/messages/*', 'daemonset/*', 'duration.ts', 'js-yaml']],
   // Where the step runs: its log and what it leaves. Only the writers and the live display print.
-  [
-    'ci/{writer,github-actions}.ts',
-    ['ci/{environment,writer}.ts', 'report/**', 'daemonset/*', 'rollout/context.ts', 'duration.ts', '@actions/core', 'node:fs'],
-  ],
+  ['ci/{writer,github-actions}.ts', ['ci/{environment,writer}.ts', 'report/**', 'daemonset/*', 'duration.ts', '@actions/core', 'node:fs']],
   ['ci/{plain,gitlab}.ts', ['ci/{plain,writer}.ts', 'report/*', 'node:fs']],
   ['ci/terminal.ts', ['ci/{live-display,plain,writer}.ts', 'report/*', 'daemonset/*', 'rollout/context.ts', 'node:readline/promises']],
   ['ci/live-display.ts', ['report/*', 'daemonset/*', 'node:util']],
