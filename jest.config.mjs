@@ -16,10 +16,14 @@ const onTestbed = {
   globalTeardown: '<rootDir>/__tests__/helpers/teardown.ts',
 };
 
-/** Runs of their own, so that the others end within twenty minutes: each fault at each request, the test bed itself, and real runners and browsers. */
+/**
+ * Runs of their own, so that the others end within twenty minutes: each fault at each request, the test bed itself, real runners and browsers, and the
+ * command line.
+ */
 const faults = '<rootDir>/__tests__/e2e/fault-table.test.ts';
 const testbed = '<rootDir>/__tests__/e2e/testbed.test.ts';
 const pages = '<rootDir>/__tests__/e2e/pages.test.ts';
+const commandLine = '<rootDir>/__tests__/e2e/{command-*,ci-secrets,live-view,package,terminal}.test.ts';
 
 export default {
   maxWorkers: 2,
@@ -31,9 +35,16 @@ export default {
       ...onTestbed,
       displayName: 'e2e',
       testMatch: ['<rootDir>/__tests__/e2e/**/*.test.ts'],
-      testPathIgnorePatterns: ['/node_modules/', faults, testbed, pages],
+      testPathIgnorePatterns: [
+        '/node_modules/',
+        faults,
+        testbed,
+        pages,
+        '<rootDir>/__tests__/e2e/(command-.*|ci-secrets|live-view|package|terminal).test.ts',
+      ],
     },
     { ...onTestbed, displayName: 'runner', testMatch: ['<rootDir>/__tests__/workflows/**/*.test.ts', pages] },
+    { ...onTestbed, displayName: 'cli', testMatch: [commandLine] },
     { ...onTestbed, displayName: 'testbed', testMatch: [testbed] },
     { ...onTestbed, displayName: 'faults', testMatch: [faults] },
     { ...onRealNode, displayName: 'node', testMatch: ['<rootDir>/__tests__/node/**/*.test.ts'] },

@@ -1,5 +1,5 @@
 /**
- * Runs the tests: `test.ts [unit|e2e|runner|testbed|faults|node|long] [arguments for jest]`. The default is unit and e2e. `long` without arguments also runs the
+ * Runs the tests: `test.ts [unit|e2e|cli|runner|testbed|faults|node|long] [arguments for jest]`. The default is unit and e2e. `long` without arguments also runs the
  * end-to-end tests on each older Kubernetes. The last line of the output is `N passed, N failed`, and `, N skipped` where this machine cannot run real nodes.
  */
 import { spawnSync } from 'node:child_process';
@@ -15,7 +15,7 @@ const node = (program: string[], environment: Record<string, string> = {}): numb
 const env = { ...process.env, NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning' };
 
 const [project, ...rest] = process.argv.slice(2);
-const isProject = ['unit', 'e2e', 'runner', 'testbed', 'faults', 'node', 'long'].includes(project ?? '');
+const isProject = ['unit', 'e2e', 'cli', 'runner', 'testbed', 'faults', 'node', 'long'].includes(project ?? '');
 const arguments_ = isProject || project === undefined ? rest : [project, ...rest];
 
 // The end-to-end tests run dist/, so it must match the sources.
@@ -25,7 +25,8 @@ let passed = 0;
 let failed = 0;
 let skipped = 0;
 jest(isProject ? [project as string] : ['unit', 'e2e']);
-if (project === 'long' && rest.length === 0) for (const kubernetes of OLDER) jest(['e2e', 'runner', 'testbed', 'faults'], kubernetes);
+if (project === 'long' && rest.length === 0)
+  for (const kubernetes of OLDER) jest(['e2e', 'cli', 'runner', 'testbed', 'faults'], kubernetes);
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
 process.exit(failed === 0 && passed + skipped > 0 ? 0 : 1);
 

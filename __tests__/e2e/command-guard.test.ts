@@ -130,9 +130,11 @@ describe('around a command', () => {
   test.concurrent('that fails after it has deployed: its own status, and what ran before is back', () =>
     Deploys.with(async (deploys) => {
       const { spec } = await deploys.fleet.daemonSet();
-      const ran = await deploys.around(`${deploys.apply('v2')}\n${deploys.apply('v3')}\nexit 3`, ['-o', 'yaml']).done;
+      const ran = await deploys.around(`${deploys.apply('v2')}\n${deploys.apply('v3')}\nexit 3`, ['-o', 'yaml', '--junit', 'x.xml']).done;
       expectRan(ran, { code: 3, stderr: expect.stringContaining('Warning: sh ended with exit status 3.') });
       expect(documentIn(ran, 'yaml')).toMatchObject({ outcome: 'rolled-back', exitStatus: 3, changed: true });
+      // What failed is the command: a report without a failure would contradict the exit status.
+      expect(ran.files['x.xml']).toContain('<failure type="command" message="sh ended with exit status 3.">');
       await deploys.expectState('v1', 1);
       expect((await deploys.fleet.daemonSet()).spec.template).toEqual(spec.template);
     }));
@@ -203,7 +205,7 @@ describe('around a command', () => {
       const ran = await deploys.around('echo from the command; echo its errors >&2', ['-o', 'json']).done;
       expectRan(ran, { code: 0, stderr: expect.stringMatching(/^from the command$/m) });
       expect(ran.stderr).toMatch(/^its errors$/m);
-      expect(documentIn(ran)).toMatchObject({ command: 'status', outcome: 'complete' });
+      expect(documentIn(ran)).toMatchObject({ command: 'guard', outcome: 'complete' });
       const text = await deploys.around('echo from the command').done;
       expectRan(text, { code: 0, stdout: expect.stringMatching(/^from the command$/m) });
     }));
