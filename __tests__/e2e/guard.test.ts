@@ -214,7 +214,7 @@ describe('when the job has failed', () => {
 
     test('belongs to a step without a guard', async () => {
       const step = await job.post(before, { command: 'status' });
-      expect(step.log).toMatch(/refused \(record-lost\): The state of this step does not name a record/);
+      expect(step.log).toMatch(/refused \(record-lost\): This step does not name a record/);
       expect(existsSync(kept(before).path)).toBe(true);
     });
 
