@@ -13,7 +13,7 @@ const WHY_LOST: Readonly<Record<RecordProblem, string>> = {
   changed: 'What the guard recorded before the deploy was changed since, so it is not used.',
   'not-ours':
     'This step does not name a record that a guard can have written and that only its user can read, so it is not used. In a workflow: did another step set STATE_guard?',
-  'other-job': 'The record that the state of this step names is from another job, run or attempt, so it is not used.',
+  'other-job': 'The record that this step names is from another job, run or attempt, so it is not used.',
   'other-cluster':
     'What the guard recorded is about another cluster than the one that the kubeconfig selects now (server or context), so it is not used. Keep the kubeconfig unchanged until the end of the job.',
 };
