@@ -14,21 +14,13 @@ import { status } from './commands/status.ts';
 import type { Recorded } from './daemonset/guard.ts';
 import type { Ledger } from './daemonset/ledger.ts';
 import type { Conclusion, Facts, Result } from './daemonset/result.ts';
+import type { ClusterName } from './daemonset/types.ts';
 import { InputError, type Request } from './inputs/parse.ts';
 import { isStuck, LastResort, type Stuck } from './last-resort.ts';
 import { nameOf, placeOf, purposeOf } from './log-header.ts';
 import { ledgerText } from './report/messages/guard.ts';
 import type { Report } from './report/report.ts';
-import {
-  AbortReason,
-  type Clock,
-  type ClusterName,
-  type Confirm,
-  type Context,
-  type Deadline,
-  type LiveView,
-  type WorkSoFar,
-} from './rollout/context.ts';
+import { AbortReason, type Clock, type Confirm, type Context, type Deadline, type LiveView, type WorkSoFar } from './rollout/context.ts';
 import { failureOf } from './rollout/failure.ts';
 
 /** It never jumps, whatever happens to the clock of the runner. */
@@ -207,7 +199,7 @@ export function nothingYet(): Result {
 }
 
 /** The cluster of a step that is connected. */
-export function clusterOf({ report: { cluster } }: Pick<Step, 'report'>): NonNullable<Report['cluster']> {
+export function clusterOf({ report: { cluster } }: Pick<Step, 'report'>): ClusterName {
   if (!cluster) throw new Error('the step is not connected');
   return cluster;
 }

@@ -15,7 +15,7 @@ import {
   variablesIn,
   variablesOf,
 } from '../helpers/command.ts';
-import { type Installed, installPackage } from '../helpers/packed.ts';
+import { type Installed, installPackage } from '../helpers/package.ts';
 import { type Any, eventually, Fleet, type ManifestOptions, withFleet } from '../helpers/support.ts';
 
 const fast: ManifestOptions = { maxUnavailable: '100%' };

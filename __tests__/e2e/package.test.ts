@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { expectRan, type Ran, runCommand } from '../helpers/command.ts';
-import { type Installed, installPackage } from '../helpers/packed.ts';
+import { type Installed, installPackage } from '../helpers/package.ts';
 import { type Any, execute } from '../helpers/support.ts';
 
 let installed: Installed;

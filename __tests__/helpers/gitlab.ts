@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { expect } from '@jest/globals';
 import { packedPackage } from './package.ts';
+import { type Ended, endOf } from './shell.ts';
 import { sharedTestbed } from './support.ts';
 
 /** A job that ran. */
@@ -123,7 +124,7 @@ function commit(project: string): void {
   git(project, 'commit', '--quiet', '--message=Pipeline');
 }
 
-function gitLab(project: string, directory: string, parameters: string[]): Promise<{ code: number | null; log: string }> {
+function gitLab(project: string, directory: string, parameters: string[]): Promise<Ended> {
   const program = resolve('node_modules', 'gitlab-ci-local', 'dist', 'index.js');
   const { kubectl } = sharedTestbed();
   const child = spawn(process.execPath, [program, '--force-shell-executor', '--color=false', `--home=${directory}`, ...parameters], {
@@ -131,13 +132,7 @@ function gitLab(project: string, directory: string, parameters: string[]): Promi
     env: { PATH: [join(directory, 'bin'), dirname(kubectl), process.env['PATH']].join(delimiter), HOME: directory },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let log = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk: Buffer) => {
-      log += chunk.toString('utf8');
-    });
-  }
-  return new Promise((end, fail) => child.on('error', fail).on('close', (code) => end({ code, log })));
+  return endOf(child);
 }
 
 /** The files in a folder, by their paths in it. */

@@ -1,8 +1,9 @@
 /** Runs the shell parts of documented pipelines, as a CI system would. */
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { packedPackage } from './package.ts';
 import { sharedTestbed } from './support.ts';
 
@@ -10,6 +11,17 @@ export interface Ended {
   code: number | null;
   /** What was printed. */
   log: string;
+}
+
+/** How a process ended, with what it printed on both streams. */
+export function endOf(child: ChildProcessByStdio<null, Readable, Readable>): Promise<Ended> {
+  let log = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      log += chunk.toString('utf8');
+    });
+  }
+  return new Promise((end, fail) => child.on('error', fail).on('close', (code) => end({ code, log })));
 }
 
 /** A folder with a job's workspace, and nothing else of this machine but the programs on its PATH. */
@@ -41,13 +53,7 @@ export class Workspace {
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    let log = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk: Buffer) => {
-        log += chunk.toString('utf8');
-      });
-    }
-    return new Promise((end, fail) => child.on('error', fail).on('close', (code) => end({ code, log })));
+    return endOf(child);
   }
 
   remove(): void {

@@ -1,12 +1,11 @@
 import { appendFileSync } from 'node:fs';
 import * as core from '@actions/core';
-import { worstOf } from '../daemonset/outcome.ts';
 import { outputsOf } from '../report/outputs.ts';
 import type { Report } from '../report/report.ts';
 import { summaryOf } from '../report/summary.ts';
 import { annotationText, logLine, truncate } from '../report/text.ts';
 import type { Environment } from './environment.ts';
-import { type Level, type Part, Writer } from './writer.ts';
+import { type InBrief, type Level, type Part, Writer } from './writer.ts';
 
 /** The runner shows 10 annotations of each kind for a step; one is reserved for the conclusion. */
 const MOST_WARNINGS = 9;
@@ -63,8 +62,7 @@ export class GitHubActions extends Writer {
     PRINT[level](annotationText(text), { title: truncate(logLine(title), LONGEST_TITLE) });
   }
 
-  protected override partsOf(report: Report, plain: string): Part[] {
-    const { outcome, reason } = worstOf(report.results);
+  protected override partsOf(report: Report, { outcome, reason, plain }: InBrief): Part[] {
     return [
       {
         name: 'the outputs',

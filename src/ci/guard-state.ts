@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import type { Recorded } from '../daemonset/guard.ts';
 import { parseJson, stringify } from '../daemonset/json.ts';
 import type { RecordProblem } from '../daemonset/result.ts';
-import type { Json } from '../daemonset/types.ts';
+import type { ClusterName, Json } from '../daemonset/types.ts';
 import type { RecordedBy } from './job.ts';
 import { readOwnFile } from './own-file.ts';
 
@@ -16,26 +16,21 @@ export interface Kept {
   sha256: string;
 }
 
-/** The cluster that a record is about. */
-export interface RecordedIn {
-  server: string;
-  context: string;
-}
-
 /** The content of the file. */
 interface Content {
   by: RecordedBy;
-  in: RecordedIn;
+  /** The cluster that the records are about. */
+  in: ClusterName;
   records: readonly Recorded[];
 }
 
 /** What was found of a record: the records and their cluster, or why they are not used. */
-export type Recall = { kind: 'records'; records: readonly Recorded[]; in: RecordedIn } | { kind: 'lost'; why: RecordProblem };
+export type Recall = { kind: 'records'; records: readonly Recorded[]; in: ClusterName } | { kind: 'lost'; why: RecordProblem };
 
 const NAME = /^rollback-daemonset-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.json$/;
 
 /** Writes records to a new file in a folder that exists as long as the job. */
-export function saveRecords(records: readonly Recorded[], folder: string, by: RecordedBy, cluster: RecordedIn): Kept {
+export function saveRecords(records: readonly Recorded[], folder: string, by: RecordedBy, cluster: ClusterName): Kept {
   const path = join(folder, `rollback-daemonset-${randomUUID()}.json`);
   return { path, sha256: writeRecords(path, { by, in: cluster, records }) };
 }
@@ -45,7 +40,7 @@ export function saveRecords(records: readonly Recorded[], folder: string, by: Re
  *
  * @throws Error if there is another file, or if it cannot be written.
  */
-export function saveRecordsAs(path: string, records: readonly Recorded[], by: RecordedBy, cluster: RecordedIn): void {
+export function saveRecordsAs(path: string, records: readonly Recorded[], by: RecordedBy, cluster: ClusterName): void {
   if (existsSync(path)) {
     const read = readOwnFile(path);
     if (!('text' in read) || !parsed(read.text))

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
 import type { LiveRollout } from '../daemonset/live-rollout.ts';
-import type { DaemonSetName } from '../daemonset/types.ts';
+import type { ClusterName, DaemonSetName } from '../daemonset/types.ts';
 import { type LiveEntry, liveLines, type Screen } from '../report/live-view.ts';
 import { PLAIN, type Style, widthOf } from '../report/terminal-text.ts';
 import { oneLine } from '../report/text.ts';
@@ -53,7 +53,7 @@ export class LiveDisplay {
   }
 
   /** The cluster, once it is known. */
-  connected(cluster: NonNullable<Screen['cluster']>): void {
+  connected(cluster: ClusterName): void {
     this.#options.cluster = cluster;
     this.#change();
   }

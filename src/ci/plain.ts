@@ -5,7 +5,7 @@ import { junitInBrief, junitOf } from '../report/junit.ts';
 import type { Report } from '../report/report.ts';
 import { summaryOf } from '../report/summary.ts';
 import { logLine } from '../report/text.ts';
-import { type Level, type Part, Writer } from './writer.ts';
+import { type InBrief, type Level, type Part, Writer } from './writer.ts';
 
 /** What the command line writes, and where. */
 export interface PlainOptions {
@@ -56,7 +56,7 @@ export class Plain extends Writer {
     else process.stderr.write(lines.map((each) => `${each}\n`).join(''));
   }
 
-  protected override partsOf(report: Report, plain: string): Part[] {
+  protected override partsOf(report: Report, { outcome, reason, plain }: InBrief): Part[] {
     const { output, envFile, results, junit, summary, exitStatusOf } = this.#options;
     const exitStatus = exitStatusOf(report);
     const file = (name: string, path: string | undefined, text: () => string, instead: () => string): Part[] => {
@@ -66,7 +66,6 @@ export class Plain extends Writer {
       return path === undefined ? [] : [{ name, write: write(text), plain: write(instead) }];
     };
     const document = (format: 'json' | 'yaml'): string => documentText(documentOf(report, exitStatus), format);
-    const [outcome = '', reason = ''] = plain.replaceAll(/[()]/g, '').split(' ');
     const brief = (): string => `${JSON.stringify({ command: report.command, outcome, reason, exitStatus })}\n`;
     const print = (text: () => string) => (): void => {
       process.stdout.write(text());

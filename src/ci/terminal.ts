@@ -1,11 +1,11 @@
 import { createInterface } from 'node:readline/promises';
 import type { LiveRollout } from '../daemonset/live-rollout.ts';
-import type { DaemonSetName } from '../daemonset/types.ts';
+import type { ClusterName, DaemonSetName } from '../daemonset/types.ts';
 import type { GroupKind } from '../report/lines.ts';
 import type { Report } from '../report/report.ts';
 import { fitText, type Style } from '../report/terminal-text.ts';
 import { logLine } from '../report/text.ts';
-import type { ClusterName, Confirm, LiveView, Proposal } from '../rollout/context.ts';
+import type { Confirm, LiveView, Proposal } from '../rollout/context.ts';
 import { LiveDisplay, styleFor } from './live-display.ts';
 import { Plain, type PlainOptions } from './plain.ts';
 import type { Level } from './writer.ts';
@@ -29,8 +29,7 @@ export class Terminal extends Plain {
   readonly #display: LiveDisplay;
   readonly #style: Style;
   #cluster: ClusterName | undefined;
-  #isLive = false;
-  /** Whether the wait has ended, of each DaemonSet in the present view. */
+  /** Whether the wait has ended, of each DaemonSet in the present view. Empty without a view. */
   readonly #ended = new Map<string, boolean>();
   /** The last question. */
   #asked: Promise<unknown> = Promise.resolve();
@@ -52,7 +51,6 @@ export class Terminal extends Plain {
   #show(daemonSet: DaemonSetName, state: LiveRollout): void {
     if (this.#held) return void this.#held.push(() => this.#show(daemonSet, state));
     if (!this.#isLive && this.#cluster) this.#display.connected(this.#cluster);
-    this.#isLive = true;
     this.#display.show(daemonSet, state);
     this.#ended.set(`${daemonSet.namespace}/${daemonSet.name}`, state.end !== undefined);
     // The last state of a wait stays, also if another wait follows, as after a gate that rolls back.
@@ -86,6 +84,10 @@ export class Terminal extends Plain {
     }
   }
 
+  get #isLive(): boolean {
+    return this.#ended.size > 0;
+  }
+
   override write(report: Report): void {
     this.#endView();
     super.write(report);
@@ -94,7 +96,6 @@ export class Terminal extends Plain {
   #endView(): void {
     this.#display.end();
     this.#ended.clear();
-    this.#isLive = false;
   }
 
   /** While there is a view, the lines of the log are its last events. */

@@ -1,4 +1,4 @@
-import { isSuccess, worstOf } from '../daemonset/outcome.ts';
+import { isSuccess, type Outcome, type Reason, worstOf } from '../daemonset/outcome.ts';
 import { formatDuration } from '../duration.ts';
 import { roundup, verdictOf } from '../report/headline.ts';
 import type { GroupKind } from '../report/lines.ts';
@@ -12,6 +12,14 @@ const MOST_FAILURES = 9;
 
 /** How a verdict is printed. */
 export type Level = 'error' | 'warning' | 'notice';
+
+/** How a step ended, for what cannot be written in full. */
+export interface InBrief {
+  outcome: Outcome;
+  reason: Reason;
+  /** Both in one text: `failed (timeout)`. */
+  plain: string;
+}
 
 /** A part of what a step leaves. What cannot be written is a warning, and does not affect the other parts. */
 export interface Part {
@@ -66,7 +74,7 @@ export abstract class Writer {
     const plain = `${outcome} (${reason})`;
     const level = isSuccess(outcome, report.command) ? 'notice' : 'error';
     const verdict = { name: 'the verdict', write: () => this.#writeVerdict(report), plain: () => this.printVerdict(level, '', plain) };
-    for (const part of [verdict, ...this.partsOf(report, plain)]) this.#attempt(part);
+    for (const part of [verdict, ...this.partsOf(report, { outcome, reason, plain })]) this.#attempt(part);
     const duration = (): void => this.info(`Took ${formatDuration(report.durationMs)}.`);
     this.#attempt({ name: 'the duration', write: duration, plain: duration });
   }
@@ -83,8 +91,8 @@ export abstract class Writer {
   /** Prints how a step ended. The texts have no secrets. */
   protected abstract printVerdict(level: Level, title: string, text: string): void;
 
-  /** What the step leaves besides its log. @param plain the conclusion in two words. */
-  protected abstract partsOf(report: Report, plain: string): Part[];
+  /** What the step leaves besides its log. */
+  protected abstract partsOf(report: Report, brief: InBrief): Part[];
 
   #attempt({ name, write, plain }: Part): void {
     try {

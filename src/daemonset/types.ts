@@ -158,6 +158,12 @@ export interface DaemonSetName {
   name: string;
 }
 
+/** Which cluster: the address of its API server, and the context that selects it. */
+export interface ClusterName {
+  server: string;
+  context: string;
+}
+
 /** Which DaemonSets the inputs name. An undefined namespace is that of the context. */
 export type AskedDaemonSets =
   | { kind: 'named'; daemonSets: { namespace: string | undefined; name: string }[] }

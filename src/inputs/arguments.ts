@@ -12,6 +12,7 @@ import {
   checkNamespace,
   type Destinations,
   FORMATS,
+  filesOf,
   isTrue,
   type Options,
   optionsOf,
@@ -75,14 +76,7 @@ export function destinationsIn(argv: readonly string[], environment: Environment
   const { flags } = parse(argv);
   const of = (name: OptionName): string | undefined =>
     (flags.findLast((flag) => flag.name === name)?.value ?? environment[variableOf(name)])?.trim() || undefined;
-  const [envFile, results, junit, summary] = [of('env-file'), of('results'), of('junit'), of('summary')];
-  return {
-    output: FORMATS.find((format) => format === of('output')) ?? 'text',
-    ...(envFile !== undefined && { envFile }),
-    ...(results !== undefined && { results }),
-    ...(junit !== undefined && { junit }),
-    ...(summary !== undefined && { summary }),
-  };
+  return { output: FORMATS.find((format) => format === of('output')) ?? 'text', ...filesOf(of) };
 }
 
 /** The command that arguments name, whatever mistakes they have. */

@@ -33,6 +33,17 @@ export interface Destinations {
   summary?: string;
 }
 
+/** The paths of the files that results go to, by the values of their flags. */
+export function filesOf(of: (name: OptionName) => string | undefined): Omit<Destinations, 'output'> {
+  const [envFile, results, junit, summary] = [of('env-file'), of('results'), of('junit'), of('summary')];
+  return {
+    ...(envFile !== undefined && { envFile }),
+    ...(results !== undefined && { results }),
+    ...(junit !== undefined && { junit }),
+    ...(summary !== undefined && { summary }),
+  };
+}
+
 /** What exists on the command line only. */
 export interface Options extends Destinations {
   /** The user to impersonate. */
@@ -46,17 +57,13 @@ export interface Options extends Destinations {
 /** @throws UsageError */
 export function optionsOf(values: Values): Options {
   const of = (name: OptionName): string | undefined => optionIn(values.get(name));
-  const [as, envFile, results, junit, summary] = [of('as'), of('env-file'), of('results'), of('junit'), of('summary')];
-  const [record, restore, runId] = [of('record'), of('restore'), of('run-id')];
+  const [as, record, restore, runId] = [of('as'), of('record'), of('restore'), of('run-id')];
   const yes = values.get('yes');
   return {
     output: formatIn(values.get('output')),
     yes: yes !== undefined && isTrue(yes),
+    ...filesOf(of),
     ...(as !== undefined && { as }),
-    ...(envFile !== undefined && { envFile }),
-    ...(results !== undefined && { results }),
-    ...(junit !== undefined && { junit }),
-    ...(summary !== undefined && { summary }),
     ...(record !== undefined && { record }),
     ...(restore !== undefined && { restore }),
     ...(runId !== undefined && { runId }),

@@ -1,5 +1,6 @@
 import { DEFAULT_SCALAR_STYLE_RULES, dump, SCALAR_STYLE, type ScalarStyleRule } from 'js-yaml';
 import { type Command, type Outcome, type Reason, worstOf } from '../daemonset/outcome.ts';
+import type { ClusterName } from '../daemonset/types.ts';
 import { entriesOf, historyOf, jsonOf } from './outputs.ts';
 import type { Report } from './report.ts';
 
@@ -13,7 +14,7 @@ export interface Document {
   /** A DaemonSet was changed: by this run, or by an earlier attempt of the same one. */
   changed: boolean;
   /** Null if the run ended before a cluster was chosen. */
-  cluster: { server: string; context: string } | null;
+  cluster: ClusterName | null;
   durationSeconds: number;
   warnings: string[];
   /** As in the output `results` of the action, without its limit of size. */

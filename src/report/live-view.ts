@@ -3,7 +3,7 @@
  * there is little room, what is further down gives way.
  */
 import type { LiveRollout } from '../daemonset/live-rollout.ts';
-import type { DaemonSetName } from '../daemonset/types.ts';
+import type { ClusterName, DaemonSetName } from '../daemonset/types.ts';
 import { conditionOf, type LiveNode, nodeRows, restText, worstFirst } from './live-nodes.ts';
 import { bar, leftText, numbers, type State, stateOf, summary, times } from './live-state.ts';
 import { nextCommand } from './messages/causes.ts';
@@ -19,7 +19,7 @@ export interface LiveEntry {
 /** Everything that the view shows. */
 export interface Screen {
   /** `context` is empty without one. */
-  cluster: { server: string; context: string } | undefined;
+  cluster: ClusterName | undefined;
   rollouts: readonly LiveEntry[];
   /** Lines of the log, the oldest first, with their time of day: `12:31:02`. */
   events: readonly { clock: string; line: string }[];
@@ -84,7 +84,7 @@ function roomForHead(height: number, lines: readonly HeadLine[]): number {
   return height >= 14 ? height : Math.min(height, needed);
 }
 
-function whereLine({ context, server }: NonNullable<Screen['cluster']>, say: Say): Piece[] {
+function whereLine({ context, server }: ClusterName, say: Say): Piece[] {
   return [{ text: [context && `context ${say(context)}`, server && say(server)].filter(Boolean).join(' · '), as: 'faint' }];
 }
 

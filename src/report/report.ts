@@ -1,5 +1,6 @@
 import type { Command } from '../daemonset/outcome.ts';
 import type { Result } from '../daemonset/result.ts';
+import type { ClusterName } from '../daemonset/types.ts';
 
 /** Everything that a step reports at its end. */
 export interface Report {
@@ -11,7 +12,7 @@ export interface Report {
   /** One for each DaemonSet; if the step ended before any was found, one without a name. */
   results: [Result, ...Result[]];
   /** Undefined if the step ended before a cluster was chosen. */
-  cluster: { server: string; context: string } | undefined;
+  cluster: ClusterName | undefined;
   showValues: boolean;
   /** Removes the known secrets from a text. */
   hide: (text: string) => string;

@@ -57,12 +57,6 @@ export interface Proposal {
 /** Asks the person at the terminal. Throws the signal's reason if the signal is aborted first. */
 export type Confirm = (proposals: readonly Proposal[], signal: AbortSignal) => Promise<boolean>;
 
-/** The cluster that a step is connected to. */
-export interface ClusterName {
-  server: string;
-  context: string;
-}
-
 /** Everything outside of the process that a step needs. */
 export interface Context extends Deadline {
   cluster: Cluster;
